@@ -1,6 +1,7 @@
 package waybell
 
 import (
+	"context"
 	"time"
 )
 
@@ -105,3 +106,25 @@ func (e *Endpoint) heldUntil(now time.Time) time.Duration {
 	}
 	return e.Held
 }
+
+// Signed tells whether the endpoint's requests carry a signature.
+func (e *Endpoint) Signed() bool { return len(e.Secrets) > 0 }
+
+// Warnings are computed from the endpoint as it is.
+func (e *Endpoint) Warnings() []Warning { panic("pending") }
+
+// Endpoint finds an endpoint of an agent. Errors: CodeAgentNotFound,
+// CodeEndpointNotFound.
+func (s *Service) Endpoint(ctx context.Context, agentID, id string) (Endpoint, error) {
+	panic("pending")
+}
+
+// Endpoints lists an agent's endpoints, newest first. Errors:
+// CodeAgentNotFound, CodeInvalid for a bad limit or cursor.
+func (s *Service) Endpoints(ctx context.Context, agentID string, q ListQuery) (Page[Endpoint], error) {
+	panic("pending")
+}
+
+// EffectiveRetry is an endpoint's retry settings with what it leaves to its
+// policy filled in.
+func (s *Service) EffectiveRetry(e *Endpoint) RetrySettings { panic("pending") }
