@@ -1,7 +1,6 @@
 package waybell
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -53,6 +52,9 @@ func (s *Service) attempt(w *work) (o outcome) {
 	result := s.egress.Do(s.sending, &egress.Request{
 		Target: e.target, Method: e.Method, Header: header, Body: body.bytes, Timeout: e.Timeout,
 	})
+	if e.refused != nil { // the operator's exceptions are others than when it was saved
+		result.Err = &egress.Error{Class: egress.ClassBlocked, Text: e.refused.Error()}
+	}
 	if result.Err != nil && result.Err.Class == egress.ClassCanceled {
 		return released(w, now) // shutting down: sent again by whoever comes next
 	}
@@ -147,7 +149,10 @@ func (s *Service) header(w *work, e *endpointEntry, p *payload, body []byte, now
 	for _, c := range e.Headers {
 		h.Set(c.Name, c.Value.Reveal())
 	}
-	e.sign(h, signature.Message{ID: p.ID, Timestamp: now, Body: body}, now)
+	m := signature.Message{ID: p.ID, Timestamp: now, Body: body}
+	for _, signer := range e.signersAt(now) {
+		h[http.CanonicalHeaderKey(signer.Scheme().Header)] = []string{signer.Sign(m)}
+	}
 	return h
 }
 
@@ -180,7 +185,7 @@ func (s *Service) judge(w *work, e *endpointEntry, m *sent) outcome {
 	default:
 		o.State, o.FinishedAt = DeliveryFailed, ended
 		if verdict == retry.FailSuspend {
-			o.suspend = "410 Gone: the receiver asked for no more requests"
+			o.suspend = "410 Gone: the receiver asked for no more requests."
 		}
 	}
 	s.report(w, e, m, &o)
@@ -191,8 +196,8 @@ func (s *Service) judge(w *work, e *endpointEntry, m *sent) outcome {
 func (s *Service) planRetry(o *outcome, w *work, e *endpointEntry, m *sent, now time.Time) {
 	st := retry.State{
 		Now: now, Attempts: w.Attempts + 1 - w.Cycle, Random: rand.Float64(),
-		WindowEnd: w.WindowEnd.Add(e.heldUntil(now)),
 	}
+	_, st.WindowEnd = e.policy.Clamp(now, w.WindowEnd.Add(e.heldUntil(now)), now)
 	if m != nil && e.policy.HonoursRetryAfter(m.result.Status) {
 		st.RetryAfter, _ = retry.ParseRetryAfter(m.result.Header.Get("Retry-After"), now)
 	}
@@ -257,8 +262,8 @@ func failureReason(c egress.Class) Reason {
 // report logs an attempt, one line each, and tells Config.OnAttempt.
 func (s *Service) report(w *work, e *endpointEntry, m *sent, o *outcome) {
 	level := levelOf(o.Reason)
-	if s.log.Enabled(context.Background(), level) {
-		s.log.LogAttrs(context.Background(), level, "attempt", attemptAttrs(w, e, o)...)
+	if s.log.Enabled(s.sending, level) {
+		s.log.LogAttrs(s.sending, level, "attempt", attemptAttrs(w, e, o)...)
 	}
 	if s.cfg.OnAttempt != nil {
 		s.cfg.OnAttempt(AttemptReport{
