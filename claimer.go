@@ -25,11 +25,10 @@ type claimer struct {
 	back bool      // a commit's outcome was unknown: read the owned rows back
 
 	wake chan struct{}
-	done chan struct{}
 }
 
 func newClaimer(s *Service) *claimer {
-	return &claimer{svc: s, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	return &claimer{svc: s, wake: make(chan struct{}, 1)}
 }
 
 // dueAt tells the claimer that something becomes due at t.
@@ -68,7 +67,6 @@ func (c *claimer) readBack() {
 
 // run claims until ctx ends.
 func (c *claimer) run(ctx context.Context) {
-	defer close(c.done)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

@@ -370,12 +370,15 @@ func (d *dispatcher) releaseQueue(q *queue, keep func(*work) bool) {
 }
 
 // endpointChanged applies a change of an endpoint to what is queued for it.
-func (d *dispatcher) endpointChanged(e *Endpoint) {
+func (d *dispatcher) endpointChanged(old, e *Endpoint) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q := d.queues[e.Number]
 	if q == nil {
 		return
+	}
+	if old != nil && old.State == EndpointSuspended && !e.IsHeld() {
+		q.pace.resume()
 	}
 	if e.IsHeld() {
 		d.releaseQueue(q, func(w *work) bool { return w.Test })

@@ -23,9 +23,8 @@ type janitor struct {
 	svc *Service
 	// suspend carries endpoints to be suspended, with the reason.
 	suspend chan suspension
-	// cancel carries endpoints whose waiting deliveries are to be canceled.
-	changed chan *Endpoint
-	done    chan struct{}
+	// canceling carries endpoints whose waiting deliveries are to be canceled.
+	canceling chan *Endpoint
 }
 
 type suspension struct {
@@ -34,11 +33,10 @@ type suspension struct {
 }
 
 func newJanitor(s *Service) *janitor {
-	return &janitor{svc: s, suspend: make(chan suspension, 256), changed: make(chan *Endpoint, 256), done: make(chan struct{})}
+	return &janitor{svc: s, suspend: make(chan suspension, 256), canceling: make(chan *Endpoint, 256)}
 }
 
 func (j *janitor) run(ctx context.Context) {
-	defer close(j.done)
 	j.adopt(ctx)
 	tick := time.NewTicker(janitorEvery)
 	defer tick.Stop()
@@ -51,7 +49,7 @@ func (j *janitor) run(ctx context.Context) {
 			return
 		case v := <-j.suspend:
 			j.logError("suspend", j.svc.SuspendEndpoint(ctx, v.endpoint, v.reason))
-		case e := <-j.changed:
+		case e := <-j.canceling:
 			j.cancelWaiting(ctx, e)
 		case <-tick.C:
 			j.adopt(ctx)
@@ -130,6 +128,25 @@ func (j *janitor) expire(ctx context.Context, e *endpointEntry, now time.Time) {
 		if err != nil || n < reclaimLimit {
 			return
 		}
+	}
+}
+
+// cancel has an endpoint's waiting deliveries canceled soon. Where too many
+// endpoints change at once some are left to the claimer, which cancels each
+// delivery when it is due.
+func (j *janitor) cancel(e *Endpoint) {
+	select {
+	case j.canceling <- e:
+	default:
+	}
+}
+
+// suspendSoon has an endpoint suspended; the next failure asks again where the
+// janitor is busy.
+func (j *janitor) suspendSoon(n EndpointNumber, reason string) {
+	select {
+	case j.suspend <- suspension{n, reason}:
+	default:
 	}
 }
 

@@ -49,6 +49,13 @@ func (p *pace) restore(h Health, now time.Time) {
 	}
 }
 
+// resume lets a suspended endpoint begin anew: one attempt goes first, and
+// concurrency grows from there.
+func (p *pace) resume() {
+	p.health = Health{LastSuccess: p.health.LastSuccess, LastFailure: p.health.LastFailure}
+	p.ramp = 1
+}
+
 // limit is how many attempts may run at once.
 func (p *pace) limit(full int) int {
 	switch {

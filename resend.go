@@ -76,7 +76,7 @@ type TestInput struct {
 // the delivery with its attempt. It is logged like any other, never retried,
 // and goes through whatever state the endpoint is in.
 func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestInput) (DeliveryView, error) {
-	agent, e, err := s.findEndpoint(agentID, endpointID)
+	agent, e, err := s.entryOf(agentID, endpointID)
 	if err != nil {
 		return DeliveryView{}, err
 	}
@@ -150,8 +150,8 @@ func (s *Service) view(ctx context.Context, agent *agentEntry, ref DeliveryRef) 
 	return s.Delivery(ctx, agent.ID, ref.ID())
 }
 
-// findEndpoint finds a living endpoint of a living agent in the directory.
-func (s *Service) findEndpoint(agentID, id string) (*agentEntry, *endpointEntry, error) {
+// entryOf finds a living endpoint of a living agent in the directory.
+func (s *Service) entryOf(agentID, id string) (*agentEntry, *endpointEntry, error) {
 	agent, err := s.dir.agent(agentID)
 	if err != nil {
 		return nil, nil, err

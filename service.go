@@ -77,7 +77,9 @@ func New(cfg Config) (*Service, error) {
 	s := &Service{
 		cfg: cfg, log: cfg.Logger, store: cfg.Store, egress: client, userAgent: "Waybell/" + cfg.Version,
 	}
-	s.dir.init()
+	if err := s.dir.init(cfg, client); err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
 	s.dispatcher = newDispatcher(s)
 	s.settler = newSettler(s)
 	s.claimer = newClaimer(s)
@@ -255,4 +257,14 @@ func (s *Service) refresh(ctx context.Context) error {
 		return fmt.Errorf("refresh configuration: %w", err)
 	}
 	return s.apply(change)
+}
+
+// endpointChanged is called once for each change of an endpoint, whichever
+// node made it, after the directory has it, in the order of the changes.
+func (s *Service) endpointChanged(old, new *Endpoint) {
+	s.dispatcher.endpointChanged(old, new)
+	if old != nil && new.CancelUpTo > old.CancelUpTo {
+		s.janitor.cancel(new)
+	}
+	s.claimer.dueAt(time.Now())
 }
