@@ -216,7 +216,7 @@ func (s *Service) apply(c ConfigChange) error {
 		types[i] = entry
 	}
 	for _, change := range d.replace(c, entries, types) {
-		s.endpointChanged(change.old, change.new)
+		s.onEndpoint(change.old, change.new)
 	}
 	return nil
 }

@@ -230,7 +230,8 @@ func (s *Service) setProfile(p *problems, e *Endpoint, in EndpointInput) {
 		profile = Profile{Format: e.Format, RetryPolicy: e.Retry.Policy, IncludeMessages: e.IncludeMessages}
 	} else if name != e.Profile {
 		e.Profile, e.Format, e.Retry.Policy = name, profile.Format, profile.RetryPolicy
-		e.IncludeMessages, e.StandardHeaders = profile.IncludeMessages, !profile.OmitStandardHeaders
+		e.IncludeMessages = profile.IncludeMessages
+		e.StandardHeaders = e.StandardHeaders && !profile.OmitStandardHeaders
 	}
 	in.Format.into(&e.Format, profile.Format)
 	in.IncludeMessages.into(&e.IncludeMessages, profile.IncludeMessages)
