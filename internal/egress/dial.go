@@ -219,10 +219,13 @@ func (d *dialer) socket(ctx context.Context, addr netip.AddrPort, host string) (
 	if d.raw != nil {
 		return d.raw(ctx, "tcp", addr.String())
 	}
-	nd := net.Dialer{Control: func(network, address string, _ syscall.RawConn) error {
+	return d.socketDialer(host).DialContext(ctx, "tcp", addr.String())
+}
+
+func (d *dialer) socketDialer(host string) *net.Dialer {
+	return &net.Dialer{Control: func(network, address string, _ syscall.RawConn) error {
 		return d.checkSocket(network, address, host)
 	}}
-	return nd.DialContext(ctx, "tcp", addr.String())
 }
 
 // checkSocket is the last check, on the address that the kernel is about to

@@ -76,6 +76,7 @@ type Config struct {
 // besides those of its connections.
 type Client struct {
 	policy    *policy
+	dialer    *dialer
 	transport *http.Transport
 	maxBody   int
 }
@@ -108,6 +109,7 @@ func New(config Config) (*Client, error) {
 	protocols.SetHTTP1(true)
 	return &Client{
 		policy:  d.policy,
+		dialer:  d,
 		maxBody: orDefault(config.MaxBodyBytes, defaultMaxBodyBytes),
 		transport: &http.Transport{
 			Proxy:                  nil, // never from the environment

@@ -6,7 +6,12 @@ import (
 	"golang.org/x/net/idna"
 )
 
-const maxNameBytes = 253 // RFC 1035: 255 octets on the wire
+const (
+	maxNameBytes = 253 // RFC 1035: 255 octets on the wire
+	// maxTypedBytes bounds the work of mapping; characters that the mapping
+	// drops or shortens fit in generously.
+	maxTypedBytes = 1024
+)
 
 // canonicalName maps a host name to the form that is stored and resolved:
 // IDNA mapped (UTS 46, non-transitional), ASCII, lower case, no trailing dot.
@@ -17,6 +22,9 @@ func canonicalName(text string) (name, why string) {
 	const bad = "The host is not a valid host name."
 	if strings.Contains(text, "%") {
 		return "", "The host must not hold percent escapes."
+	}
+	if len(text) > maxTypedBytes {
+		return "", bad
 	}
 	name, err := nameProfile().ToASCII(text)
 	if err != nil {
