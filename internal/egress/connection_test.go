@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -331,4 +332,111 @@ func TestConfigIsChecked(t *testing.T) {
 			t.Errorf("%s: a negative bound is accepted", name)
 		}
 	}
+}
+
+// TestTimingOfAnothersConnection: a call whose own dial is slow takes over a
+// connection that another call set free. The dial goes on and its connection
+// is kept, but its time is not the call's.
+func TestTimingOfAnothersConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const s = time.Second
+		var requests atomic.Int64
+		answer := keptAlive(&requests, "HTTP/1.1 204 No Content\r\n\r\n")
+		n := &network{serve: func(conn net.Conn) { answer(&slowWrites{conn, 2 * s}) }}
+		c := setup(t, n, Config{})
+		inner := c.dialer.raw
+		c.dialer.raw = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if n.dials() == 1 {
+				time.Sleep(10 * s)
+			}
+			return inner(ctx, network, addr)
+		}
+		first := make(chan Result, 1)
+		go func() { first <- c.Do(t.Context(), post(t, c, "http://example.com/")) }()
+		time.Sleep(s)
+		second := c.Do(t.Context(), post(t, c, "http://example.com/"))
+		if want := (Timing{Wait: 2 * s, Total: 2 * s}); (<-first).Timing != want {
+			t.Errorf("first: not %+v", want)
+		}
+		if want := (Timing{Wait: 3 * s, Total: 3 * s}); second.Timing != want || second.Status != 204 {
+			t.Errorf("second: %d, %+v", second.Status, second.Timing)
+		}
+		time.Sleep(10 * s)
+		synctest.Wait()
+		if n.dials() != 2 || n.open.Load() != 2 {
+			t.Errorf("%d connections, %d open", n.dials(), n.open.Load())
+		}
+	})
+}
+
+// slowWrites waits before each write.
+type slowWrites struct {
+	net.Conn
+	pause time.Duration
+}
+
+func (c *slowWrites) Write(b []byte) (int, error) {
+	time.Sleep(c.pause)
+	return c.Conn.Write(b)
+}
+
+// TestDialEndsWithItsCaller: the transport lets a dial go on without its
+// request; the caller's context ends it all the same, and so does the time
+// limit.
+func TestDialEndsWithItsCaller(t *testing.T) {
+	t.Parallel()
+	for _, cancelAfter := range []time.Duration{5 * time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			c := setup(t, &network{}, Config{})
+			start := time.Now()
+			ended := make(chan time.Duration, 1)
+			c.dialer.raw = func(ctx context.Context, _, _ string) (net.Conn, error) {
+				<-ctx.Done()
+				ended <- time.Since(start)
+				return nil, ctx.Err()
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), cancelAfter)
+			defer cancel()
+			result := c.Do(ctx, post(t, c, "http://example.com/"))
+			want := min(cancelAfter, DefaultTimeout)
+			if got := <-ended; got != want || result.Timing.Total != want {
+				t.Errorf("the dial ended after %v, the call after %v", got, result.Timing.Total)
+			}
+			if cancelAfter < DefaultTimeout {
+				checkResult(t, result, 0, ClassCanceled, textCanceled)
+			} else {
+				checkResult(t, result, 0, ClassTimeout, textTimeoutConnect)
+			}
+		})
+	}
+}
+
+// TestRealSockets runs over the loopback interface, with and without the
+// operator's exception.
+func TestRealSockets(t *testing.T) {
+	t.Parallel()
+	var requests atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.Copy(w, r.Body)
+	}))
+	defer server.Close()
+	allowed := mustNew(t, Config{Allow: []string{"127.0.0.0/8", "receiver.internal"}, Resolver: &answers{lists: [][]string{{"127.0.0.1"}}}})
+	byName := strings.Replace(server.URL, "127.0.0.1", "receiver.internal", 1)
+	for _, raw := range []string{server.URL, byName} {
+		result := allowed.Do(t.Context(), post(t, allowed, raw))
+		checkResult(t, result, http.StatusAccepted, ClassNone, "")
+		if string(result.Body) != `{"a":1}` || result.Truncated {
+			t.Errorf("%s: body %q", raw, result.Body)
+		}
+	}
+	strict := mustNew(t, Config{})
+	checkResult(t, strict.Do(t.Context(), post(t, allowed, server.URL)), 0, ClassBlocked, blocked().Text)
+	if requests.Load() != 2 {
+		t.Errorf("%d requests arrived", requests.Load())
+	}
+	server.Close()
+	allowed.CloseIdle()
+	checkResult(t, allowed.Do(t.Context(), post(t, allowed, server.URL)), 0, ClassConnect, textConnect)
 }

@@ -175,23 +175,24 @@ const (
 	okHead = "HTTP/1.1 200 OK\r\n"
 )
 
-// TestHostileAnswers runs one request against each kind of receiver. took is
-// the exact virtual time, read the most bytes that may be taken from the wire.
-func TestHostileAnswers(t *testing.T) {
-	t.Parallel()
+// hostileAnswer is a receiver and what one request to it comes to. took is the
+// exact virtual time, read the most bytes that may be taken from the wire.
+type hostileAnswer struct {
+	name      string
+	serve     func(net.Conn)
+	status    int
+	class     Class
+	text      string
+	body      int
+	truncated bool
+	took      time.Duration
+	read      int64
+}
+
+func hostileAnswers() []hostileAnswer {
 	const header, buffer = 64 * kib, 8 * kib
 	chunk := "4000\r\n" + strings.Repeat("x", 16*kib) + "\r\n"
-	for _, tt := range []struct {
-		name      string
-		serve     func(net.Conn)
-		status    int
-		class     Class
-		text      string
-		body      int
-		truncated bool
-		took      time.Duration
-		read      int64
-	}{
+	return []hostileAnswer{
 		{name: "plain", serve: text(okHead + "Content-Length: 2\r\n\r\nok"), status: 200, body: 2, read: kib},
 		{name: "until close", serve: text(okHead + "\r\nok"), status: 200, body: 2, read: kib},
 		{name: "HTTP/1.0", serve: text("HTTP/1.0 201 Created\r\n\r\n"), status: 201, read: kib},
@@ -235,7 +236,13 @@ func TestHostileAnswers(t *testing.T) {
 			_, _ = io.WriteString(conn, "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 			hang(conn)
 		}, status: 413, read: kib},
-	} {
+	}
+}
+
+// TestHostileAnswers runs one request against each kind of receiver.
+func TestHostileAnswers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range hostileAnswers() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

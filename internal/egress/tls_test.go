@@ -74,23 +74,24 @@ func (a *authority) sign(t *testing.T, name string, notAfter time.Time) tls.Cert
 
 // secured answers one request over TLS and reports the connection's state.
 func secured(config *tls.Config, state *tls.ConnectionState) func(net.Conn) {
-	return buffered(func(conn net.Conn) {
-		server := tls.Server(conn, config)
-		defer server.Close()
-		if server.Handshake() != nil {
-			return
-		}
-		if state != nil {
-			*state = server.ConnectionState()
-		}
-		br := bufio.NewReader(server)
-		req, err := http.ReadRequest(br)
-		if err != nil {
-			return
-		}
-		_, _ = io.Copy(io.Discard, req.Body)
-		_, _ = io.WriteString(server, noContentClose)
-	})
+	return buffered(func(conn net.Conn) { answerSecured(conn, config, state) })
+}
+
+func answerSecured(conn net.Conn, config *tls.Config, state *tls.ConnectionState) {
+	server := tls.Server(conn, config)
+	defer server.Close()
+	if server.Handshake() != nil {
+		return
+	}
+	if state != nil {
+		*state = server.ConnectionState()
+	}
+	req, err := http.ReadRequest(bufio.NewReader(server))
+	if err != nil {
+		return
+	}
+	_, _ = io.Copy(io.Discard, req.Body)
+	_, _ = io.WriteString(server, noContentClose)
 }
 
 func TestTLS(t *testing.T) {
