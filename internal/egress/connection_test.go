@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -343,7 +344,10 @@ func TestTimingOfAnothersConnection(t *testing.T) {
 		var requests atomic.Int64
 		answer := keptAlive(&requests, "HTTP/1.1 204 No Content\r\n\r\n")
 		n := &network{serve: func(conn net.Conn) { answer(&slowWrites{conn, 2 * s}) }}
-		c := setup(t, n, Config{})
+		c := setup(t, n, Config{Resolver: resolverFunc(func(context.Context, string) ([]string, error) {
+			time.Sleep(s / 2)
+			return []string{publicIP}, nil
+		})})
 		inner := c.dialer.raw
 		c.dialer.raw = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if n.dials() == 1 {
@@ -355,10 +359,10 @@ func TestTimingOfAnothersConnection(t *testing.T) {
 		go func() { first <- c.Do(t.Context(), post(t, c, "http://example.com/")) }()
 		time.Sleep(s)
 		second := c.Do(t.Context(), post(t, c, "http://example.com/"))
-		if want := (Timing{Wait: 2 * s, Total: 2 * s}); (<-first).Timing != want {
+		if want := (Timing{DNS: s / 2, Wait: 2 * s, Total: 2*s + s/2}); (<-first).Timing != want {
 			t.Errorf("first: not %+v", want)
 		}
-		if want := (Timing{Wait: 3 * s, Total: 3 * s}); second.Timing != want || second.Status != 204 {
+		if want := (Timing{Wait: 3*s + s/2, Total: 3*s + s/2}); second.Timing != want || second.Status != 204 {
 			t.Errorf("second: %d, %+v", second.Status, second.Timing)
 		}
 		time.Sleep(10 * s)
@@ -439,4 +443,39 @@ func TestRealSockets(t *testing.T) {
 	server.Close()
 	allowed.CloseIdle()
 	checkResult(t, allowed.Do(t.Context(), post(t, allowed, server.URL)), 0, ClassConnect, textConnect)
+}
+
+func TestIdleConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		config Config
+		open   int64
+	}{
+		{"default", Config{}, 20},
+		{"per host", Config{MaxIdlePerHost: 3}, 6},
+		{"in all", Config{MaxIdle: 4}, 4},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var requests atomic.Int64
+			n := &network{serve: keptAlive(&requests, "HTTP/1.1 204 No Content\r\n\r\n")}
+			n.wrap = func(_ int, conn net.Conn) net.Conn { return &slowWrites{conn, time.Second} }
+			c := setup(t, n, tt.config)
+			var calls sync.WaitGroup
+			for i := range 20 {
+				raw := []string{"http://example.com/", "http://example.org/"}[i%2]
+				calls.Go(func() { checkResult(t, c.Do(t.Context(), post(t, c, raw)), 204, ClassNone, "") })
+			}
+			calls.Wait()
+			synctest.Wait()
+			if open := n.open.Load(); open != tt.open || n.dials() != 20 {
+				t.Errorf("%s: %d connections are kept of %d, want %d", tt.name, open, n.dials(), tt.open)
+			}
+			c.CloseIdle()
+			synctest.Wait()
+			if open := n.open.Load(); open != 0 {
+				t.Errorf("%s: %d connections are open after CloseIdle", tt.name, open)
+			}
+		})
+	}
 }

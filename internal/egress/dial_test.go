@@ -293,3 +293,30 @@ func TestOnlyDoDials(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestBlockedSocketEndsTheRace: what the check at the socket refuses is not
+// made good by another address, be that one still to be tried or connected.
+func TestBlockedSocketEndsTheRace(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]time.Duration{"before the next": 0, "behind the winner": 2 * fallbackDelay} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				n := &network{serve: hang}
+				c := setup(t, n, Config{Resolver: &answers{lists: [][]string{{"93.184.216.1", "93.184.216.2"}}}})
+				c.dialer.raw = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					if addr == "93.184.216.1:80" {
+						time.Sleep(after) // deaf to its context
+						return nil, blocked()
+					}
+					return n.dial(ctx, network, addr)
+				}
+				checkResult(t, c.Do(t.Context(), post(t, c, "http://example.com/")), 0, ClassBlocked, blocked().Text)
+				synctest.Wait()
+				if want := min(1, int(after)); n.dials() != want || n.open.Load() != 0 {
+					t.Errorf("%d connections, want %d; %d open", n.dials(), want, n.open.Load())
+				}
+			})
+		})
+	}
+}

@@ -232,7 +232,8 @@ func hostileAnswers() []hostileAnswer {
 		{name: "closed after accept", serve: func(net.Conn) {}, class: ClassConnectionLost, text: textLost},
 		{name: "hangs after accept", serve: hang, class: ClassTimeout, text: textTimeoutExchange, took: 30 * time.Second},
 		{name: "hangs after the request", serve: afterRequest(hang), class: ClassTimeout, text: textTimeoutExchange, took: 30 * time.Second},
-		{name: "answers before it reads", serve: func(conn net.Conn) {
+		{name: "answers before it has read", serve: func(conn net.Conn) {
+			_, _ = io.ReadFull(conn, make([]byte, 16))
 			_, _ = io.WriteString(conn, "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 			hang(conn)
 		}, status: 413, read: kib},

@@ -127,7 +127,7 @@ func TestTLS(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				n := &network{serve: tt.serve}
-				c := setup(t, n, Config{TLS: &tls.Config{RootCAs: trusted.pool()}})
+				c := setup(t, n, Config{TLS: &tls.Config{RootCAs: trusted.pool(), MinVersion: tls.VersionTLS10}})
 				start := time.Now()
 				result := c.Do(t.Context(), post(t, c, "https://example.com/"))
 				checkResult(t, result, tt.status, tt.class, tt.text)
