@@ -32,6 +32,7 @@ const (
 	CodeIdempotencyMismatch Code = "idempotency_mismatch" // same id or key, other content
 	CodeDeliveryHeld        Code = "delivery_held"        // resume the endpoint first
 	CodeDeliveryFinished    Code = "delivery_finished"    // nothing left to cancel
+	CodeEndpointDisabled    Code = "endpoint_disabled"    // enable the endpoint first
 	CodeTooManyEndpoints    Code = "too_many_endpoints"   // the limit per agent is reached
 	CodePreconditionFailed  Code = "precondition_failed"  // If-Match names another version
 	CodeTooLarge            Code = "too_large"            // a body over its limit

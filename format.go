@@ -366,7 +366,7 @@ func (r *rendering) appendData(dst []byte) ([]byte, error) {
 const (
 	maxFormatName   = 64      // characters of the name of a format, policy or profile
 	maxFormatKeys   = 32      // keys of a body
-	maxKeyName      = 64      // characters of a key
+	maxMemberName   = 64      // characters of a key
 	maxConst        = 4 << 10 // bytes of a constant
 	maxEventNames   = 256     // types that a format maps
 	maxEventName    = 128     // characters of a name that receivers see
@@ -438,7 +438,7 @@ func checkKeys(list *problemList, at string, keys []FormatKey) {
 	for i, k := range keys {
 		at := fmt.Sprintf("%s[%d]", at, i)
 		if !isKeyName(k.Key) {
-			list.add(at+".key", "must be 1 to %d letters, digits, _ and -, not beginning with a digit", maxKeyName)
+			list.add(at+".key", "must be 1 to %d letters, digits, _ and -, not beginning with a digit", maxMemberName)
 		} else if seen[k.Key] {
 			list.add(at+".key", "is there twice")
 		}
@@ -533,7 +533,7 @@ func isWord(s string) bool {
 // isKeyName tells names that need no escapes and that JavaScript keeps in their
 // place.
 func isKeyName(s string) bool {
-	return s != "" && len(s) <= maxKeyName && (s[0] < '0' || s[0] > '9') &&
+	return s != "" && len(s) <= maxMemberName && (s[0] < '0' || s[0] > '9') &&
 		!strings.ContainsFunc(s, func(r rune) bool {
 			return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-')
 		})

@@ -306,7 +306,7 @@ func TestFormatValidate(t *testing.T) {
 		{func(f *Format) { f.Body = f.Body[:2] }, "body"},
 		{func(f *Format) { f.Body[0].Key = "0" }, "body[0].key"},
 		{func(f *Format) { f.Body[0].Key = "a b" }, "body[0].key"},
-		{func(f *Format) { f.Body[0].Key = strings.Repeat("k", maxKeyName+1) }, "body[0].key"},
+		{func(f *Format) { f.Body[0].Key = strings.Repeat("k", maxMemberName+1) }, "body[0].key"},
 		{func(f *Format) { f.Body[1].Key = f.Body[0].Key }, "body[1].key"},
 		{func(f *Format) { f.Body[1].Value = "datum" }, "body[1].value"},
 		{func(f *Format) { f.Body[1].Value = "" }, "body[1].value"},

@@ -1,0 +1,170 @@
+package waybell
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Resolver finds the addresses of a name. *net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Config is everything a [Service] needs. Only Store and EncryptionKeys are
+// required; the zero value of every other field means its default.
+type Config struct {
+	Store  Store
+	Logger *slog.Logger // nil = slog.Default()
+	// Node names this process in the nodes' list; default: host name and pid.
+	Node string
+	// Version is sent as User-Agent "Waybell/<Version>".
+	Version string
+	// EncryptionKeys encrypt the endpoints' secrets and header values
+	// (AES-256-GCM): base64 of 32 bytes each. The first encrypts, all decrypt.
+	EncryptionKeys []Secret
+
+	// Formats are the formats, retry policies and profiles added to the built-in
+	// ones.
+	Formats FormatsConfig
+
+	// AllowTargets are exceptions from the rule that only public addresses are
+	// reached: CIDRs, addresses, hosts or host:port.
+	AllowTargets []string
+	// Resolver, TLS and Dial are for tests and special networks.
+	Resolver Resolver
+	TLS      *tls.Config
+	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// CreateAgents makes an agent on its first event instead of answering
+	// agent_not_found.
+	CreateAgents bool
+	// Retention is how long events and their log are kept; 0 = 30 days,
+	// negative = for ever.
+	Retention time.Duration
+	// SuspendAfter and SuspendFailures: an endpoint without a success for this
+	// long and with at least so many failures is suspended. Defaults 5 days and
+	// 20; a negative SuspendAfter suspends nobody.
+	SuspendAfter    time.Duration
+	SuspendFailures int
+
+	Limits Limits
+	// OnAttempt, when set, is called after each attempt, on the goroutine that
+	// made it: it must be quick. It is what metrics and the demo listen to.
+	OnAttempt func(AttemptReport)
+}
+
+// AttemptReport is what Config.OnAttempt gets to know of an attempt.
+type AttemptReport struct {
+	Ref      DeliveryRef
+	AgentID  string
+	Endpoint *Endpoint
+	EventID  string
+	Type     string
+	Number   int
+	Reason   Reason
+	State    DeliveryState // what the attempt made of the delivery
+	Status   int
+	Duration time.Duration
+	// SincePublish is the time from accepting the event to the start of this
+	// attempt.
+	SincePublish time.Duration
+	NextAt       time.Time // for retrying ones
+	Test         bool
+}
+
+// Limits bound memory and work. Each has a setting of the command and a test
+// at the bound.
+type Limits struct {
+	EventBytes        int // body of one event, default 1 MiB
+	BatchBytes        int // body of a batch, default 10 MiB
+	BatchEvents       int // events of a batch, default 1,000
+	EndpointsPerAgent int // default 100
+
+	// PublishBytes bounds the bodies of events that wait to be made durable;
+	// above it publishing answers busy. Default 64 MiB.
+	PublishBytes int64
+	// InFlight is how many attempts this node makes at once, default 512.
+	InFlight int
+	// Concurrency is how many attempts an endpoint gets at once unless it has
+	// its own setting, default 16.
+	Concurrency int
+	// QueueLength is how many deliveries of one endpoint wait in memory, default
+	// 512; more wait in the store.
+	QueueLength int
+	// QueueBytes bounds the bodies kept in memory with queued deliveries,
+	// default 64 MiB; above it bodies are read again when they are sent.
+	QueueBytes int64
+	// Outcomes is how many outcomes may wait to be made durable before no new
+	// attempt starts, default 8,192.
+	Outcomes int
+}
+
+func (l Limits) withDefaults() Limits {
+	set := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	set(&l.EventBytes, 1<<20)
+	set(&l.BatchBytes, 10<<20)
+	set(&l.BatchEvents, 1000)
+	set(&l.EndpointsPerAgent, 100)
+	set(&l.InFlight, 512)
+	set(&l.Concurrency, 16)
+	set(&l.QueueLength, 512)
+	set(&l.Outcomes, 8192)
+	if l.PublishBytes == 0 {
+		l.PublishBytes = 64 << 20
+	}
+	if l.QueueBytes == 0 {
+		l.QueueBytes = 64 << 20
+	}
+	return l
+}
+
+// Validate names every limit that makes no sense.
+func (l Limits) Validate() error {
+	var errs []error
+	check := func(name string, v, least int64) {
+		if v < least {
+			errs = append(errs, fmt.Errorf("limit %s is %d; it must be at least %d", name, v, least))
+		}
+	}
+	check("EventBytes", int64(l.EventBytes), 1024)
+	check("BatchBytes", int64(l.BatchBytes), int64(l.EventBytes))
+	check("BatchEvents", int64(l.BatchEvents), 1)
+	check("EndpointsPerAgent", int64(l.EndpointsPerAgent), 1)
+	check("PublishBytes", l.PublishBytes, int64(l.EventBytes))
+	check("InFlight", int64(l.InFlight), 1)
+	check("Concurrency", int64(l.Concurrency), 1)
+	check("QueueLength", int64(l.QueueLength), 1)
+	check("QueueBytes", l.QueueBytes, 0)
+	check("Outcomes", int64(l.Outcomes), 1)
+	return errors.Join(errs...)
+}
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Version == "" {
+		c.Version = "dev"
+	}
+	if c.Retention == 0 {
+		c.Retention = 30 * 24 * time.Hour
+	}
+	if c.SuspendAfter == 0 {
+		c.SuspendAfter = 5 * 24 * time.Hour
+	}
+	if c.SuspendFailures == 0 {
+		c.SuspendFailures = 20
+	}
+	c.Limits = c.Limits.withDefaults()
+	return c
+}

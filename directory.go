@@ -1,0 +1,330 @@
+package waybell
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/waybell/waybell/internal/egress"
+	"github.com/waybell/waybell/internal/keyring"
+	"github.com/waybell/waybell/internal/retry"
+	"github.com/waybell/waybell/signature"
+)
+
+// directory is the configuration in memory: what publishing matches against
+// and what the sender reads at each attempt. Its entries are immutable; a
+// change replaces them.
+type directory struct {
+	version atomic.Int64
+
+	// Fixed when the service is made.
+	ring    *keyring.Ring
+	targets targetParser
+	formats *Formats
+
+	mu        sync.RWMutex
+	agents    map[string]*agentEntry            // living, by id
+	numbers   map[AgentNumber]*agentEntry       // living
+	endpoints map[EndpointNumber]*endpointEntry // deleted ones too, while the log may name them
+	types     map[string]*typeEntry             // built-in and registered, by canonical name
+	keys      map[[32]byte]*APIKey              // working, by hash
+}
+
+// targetParser is the one parser of customers' URLs: *egress.Client.
+type targetParser interface {
+	ParseTarget(raw string) (egress.Target, error)
+}
+
+// agentEntry is an agent with its living endpoints.
+type agentEntry struct {
+	*Agent
+	endpoints []*endpointEntry // by rising number
+}
+
+// endpointEntry is an endpoint with all that a send needs made ready. Of a
+// deleted endpoint there is only the row.
+type endpointEntry struct {
+	*Endpoint
+	target egress.Target // zero where refused is set
+	// refused tells why a URL that was saved is no longer allowed: the
+	// operator's exceptions are others now.
+	refused  error
+	format   *Format
+	policy   retry.Policy // with the endpoint's own schedule and window
+	secrets  []preparedSecret
+	signers  []signerSet // by rising end; the last has none
+	allTypes bool
+	outdated bool // sealed with a key that is not the first
+}
+
+// preparedSecret is a signing secret, parsed.
+type preparedSecret struct {
+	signature.Secret
+	expires time.Time // zero for the current one
+}
+
+// takes tells whether new events of a type, by canonical name, go to the
+// endpoint.
+func (e *endpointEntry) takes(eventType string) bool {
+	return e.Enabled && (e.allTypes || slices.Contains(e.Events, eventType))
+}
+
+// signerSet signs with the secrets that are valid until a time.
+type signerSet struct {
+	until   time.Time // zero: for good
+	signers []*signature.Signer
+}
+
+// prepareSigners makes a signer for each signature header, for now and for
+// after each old secret's end: signing an attempt then makes nothing anew.
+func (e *endpointEntry) prepareSigners() error {
+	ends := []time.Time{}
+	for _, s := range e.secrets {
+		if !s.expires.IsZero() {
+			ends = append(ends, s.expires)
+		}
+	}
+	slices.SortFunc(ends, time.Time.Compare)
+	for _, until := range append(ends, time.Time{}) {
+		var valid []signature.Secret
+		for _, s := range e.secrets {
+			if s.expires.IsZero() || !until.IsZero() && !s.expires.Before(until) {
+				valid = append(valid, s.Secret)
+			}
+		}
+		set := signerSet{until: until}
+		if len(valid) > 0 {
+			for _, scheme := range e.format.Schemes(valid[0].Asymmetric(), e.StandardHeaders) {
+				signer, err := signature.NewSigner(scheme, sameKind(valid)...)
+				if err != nil {
+					return err
+				}
+				set.signers = append(set.signers, signer)
+			}
+		}
+		e.signers = append(e.signers, set)
+	}
+	return nil
+}
+
+// sameKind leaves out old secrets of the other kind (symmetric or not): one
+// header's list cannot hold both.
+func sameKind(secrets []signature.Secret) []signature.Secret {
+	return slices.DeleteFunc(slices.Clone(secrets), func(s signature.Secret) bool {
+		return s.Asymmetric() != secrets[0].Asymmetric()
+	})
+}
+
+// signersAt are the signers of an attempt at a time, one for each signature
+// header; none without a secret.
+func (e *endpointEntry) signersAt(at time.Time) []*signature.Signer {
+	for _, set := range e.signers {
+		if set.until.IsZero() || at.Before(set.until) {
+			return set.signers
+		}
+	}
+	return nil
+}
+
+func (d *directory) init(cfg Config, targets targetParser) error {
+	texts := make([]string, len(cfg.EncryptionKeys))
+	for i, key := range cfg.EncryptionKeys {
+		texts[i] = key.Reveal()
+	}
+	var err error
+	if d.ring, err = keyring.Parse(texts...); err != nil {
+		return err
+	}
+	d.targets = targets
+	d.agents = map[string]*agentEntry{}
+	d.numbers = map[AgentNumber]*agentEntry{}
+	d.endpoints = map[EndpointNumber]*endpointEntry{}
+	d.keys = map[[32]byte]*APIKey{}
+	if d.types, err = builtInTypes(); err != nil {
+		return err
+	}
+	d.formats, err = NewFormats(cfg.Formats)
+	return err
+}
+
+// agent finds a living agent.
+func (d *directory) agent(id string) (*agentEntry, *Error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if a := d.agents[id]; a != nil {
+		return a, nil
+	}
+	return nil, errorf(CodeAgentNotFound, "there is no agent %.140q", id)
+}
+
+// agentByNumber finds a living agent; nil when it was deleted.
+func (d *directory) agentByNumber(n AgentNumber) *agentEntry {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.numbers[n]
+}
+
+// endpoint finds an endpoint by number, deleted ones too; nil when unknown.
+func (d *directory) endpoint(n EndpointNumber) *Endpoint {
+	if e := d.entry(n); e != nil {
+		return e.Endpoint
+	}
+	return nil
+}
+
+// entry is endpoint with what was made ready.
+func (d *directory) entry(n EndpointNumber) *endpointEntry {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.endpoints[n]
+}
+
+// eventType finds a type by its canonical name; nil when unknown.
+func (d *directory) eventType(canonical string) *typeEntry {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.types[canonical]
+}
+
+// endpointChange is a change of one endpoint as the directory saw it; old is
+// nil for one it did not know.
+type endpointChange struct{ old, new *Endpoint }
+
+// apply takes a change of the configuration in: all of it, or on an error
+// nothing. An endpoint whose secrets do not open is such an error: it must
+// never be sent to unsigned, or without its headers.
+func (s *Service) apply(c ConfigChange) error {
+	d := &s.dir
+	entries := make([]*endpointEntry, len(c.Endpoints))
+	for i := range c.Endpoints {
+		entry, err := d.prepare(&c.Endpoints[i])
+		if err != nil {
+			return fmt.Errorf("endpoint %s: %w", c.Endpoints[i].ID, err)
+		}
+		entries[i] = entry
+	}
+	types := make([]*typeEntry, len(c.EventTypes))
+	for i := range c.EventTypes {
+		entry, err := newTypeEntry(&c.EventTypes[i])
+		if err != nil {
+			return fmt.Errorf("event type %s: %w", c.EventTypes[i].Name, err)
+		}
+		types[i] = entry
+	}
+	for _, change := range d.replace(c, entries, types) {
+		s.endpointChanged(change.old, change.new)
+	}
+	return nil
+}
+
+func (d *directory) replace(c ConfigChange, entries []*endpointEntry, types []*typeEntry) []endpointChange {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range c.Agents {
+		d.putAgent(&c.Agents[i])
+	}
+	changes := make([]endpointChange, len(entries))
+	for i, entry := range entries {
+		changes[i].new = entry.Endpoint
+		if old := d.endpoints[entry.Number]; old != nil {
+			changes[i].old = old.Endpoint
+		}
+	}
+	d.putEndpoints(entries)
+	for _, t := range types {
+		if t.DeletedAt.IsZero() {
+			d.types[t.Name] = t
+		} else {
+			delete(d.types, t.Name)
+		}
+	}
+	for i := range c.Keys {
+		if k := &c.Keys[i]; k.RevokedAt.IsZero() {
+			d.keys[k.Hash] = k
+		} else if have := d.keys[k.Hash]; have != nil && have.ID == k.ID {
+			delete(d.keys, k.Hash)
+		}
+	}
+	d.version.Store(c.Version)
+	return changes
+}
+
+func (d *directory) putAgent(a *Agent) {
+	entry := &agentEntry{Agent: a}
+	if old := d.numbers[a.Number]; old != nil {
+		entry.endpoints = old.endpoints
+	}
+	if !a.DeletedAt.IsZero() {
+		delete(d.numbers, a.Number)
+		if cur := d.agents[a.ID]; cur != nil && cur.Number == a.Number {
+			delete(d.agents, a.ID)
+		}
+		return
+	}
+	d.numbers[a.Number], d.agents[a.ID] = entry, entry
+}
+
+// putEndpoints copies each agent's list once, however many of its endpoints
+// changed: the first load brings all of them.
+func (d *directory) putEndpoints(entries []*endpointEntry) {
+	touched := map[AgentNumber][]*endpointEntry{}
+	for _, e := range entries {
+		d.endpoints[e.Number] = e
+		if d.numbers[e.Agent] != nil {
+			touched[e.Agent] = append(touched[e.Agent], e)
+		}
+	}
+	for number, changed := range touched {
+		old := d.numbers[number]
+		living := map[EndpointNumber]*endpointEntry{}
+		for _, e := range old.endpoints {
+			living[e.Number] = e
+		}
+		for _, e := range changed {
+			living[e.Number] = e
+		}
+		list := slices.SortedFunc(maps.Values(living), func(a, b *endpointEntry) int {
+			return cmp.Compare(a.Number, b.Number)
+		})
+		list = slices.DeleteFunc(list, func(e *endpointEntry) bool { return e.State == EndpointDeleted })
+		entry := &agentEntry{Agent: old.Agent, endpoints: list}
+		d.numbers[number], d.agents[old.ID] = entry, entry
+	}
+}
+
+// prepare makes the entry of a stored endpoint.
+func (d *directory) prepare(e *Endpoint) (*endpointEntry, error) {
+	entry := &endpointEntry{Endpoint: e}
+	if e.State == EndpointDeleted {
+		e.Sealed = nil
+		return entry, nil
+	}
+	entry.outdated = len(e.Sealed) > 0 && !d.ring.Current(e.Sealed)
+	if err := e.open(d.ring); err != nil {
+		return nil, err
+	}
+	e.Sealed = nil // opened; the memory is better spent
+	for _, secret := range e.Secrets {
+		parsed, err := signature.ParseSecret(secret.Value.Reveal())
+		if err != nil {
+			return nil, err
+		}
+		entry.secrets = append(entry.secrets, preparedSecret{parsed, secret.ExpiresAt})
+	}
+	entry.allTypes = slices.Equal(e.Events, []string{allEvents})
+	entry.target, entry.refused = d.targets.ParseTarget(e.URL)
+	var ok bool
+	if entry.format, ok = d.formats.Format(e.Format); !ok {
+		return nil, fmt.Errorf("its format %q is not configured", e.Format)
+	}
+	policy, ok := d.formats.policy(e.Retry.Policy)
+	if !ok {
+		return nil, fmt.Errorf("its retry policy %q is not configured", e.Retry.Policy)
+	}
+	entry.policy = e.Retry.over(policy)
+	return entry, entry.prepareSigners()
+}
