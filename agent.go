@@ -266,10 +266,10 @@ func (s *Service) setAgent(a *Agent, in AgentInput, merge bool) error {
 	p.line("body.name", a.Name, 1, maxAgentName)
 	in.Profile.into(&a.Profile, "")
 	if a.Profile == "" {
-		a.Profile = defaultProfile
+		a.Profile = DefaultProfile
 	}
-	if s.dir.profile(a.Profile) == nil {
-		p.addValue("body.profile", a.Profile, "is no profile; there are %s", strings.Join(s.dir.profileNames(), ", "))
+	if _, ok := s.dir.formats.Profile(a.Profile); !ok {
+		p.addValue("body.profile", a.Profile, "is no profile; there are %s", strings.Join(s.dir.formats.ProfileNames(), ", "))
 	}
 	if in.Metadata.Null {
 		a.Metadata = nil

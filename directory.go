@@ -24,9 +24,8 @@ type directory struct {
 	// Fixed when the service is made.
 	ring     *keyring.Ring
 	targets  targetParser
-	formats  map[string]*Format
-	policies map[string]retry.Policy
-	profiles map[string]*Profile
+	formats  *Formats
+	reserved map[string]bool // signature headers of all formats, in lower case
 
 	mu        sync.RWMutex
 	agents    map[string]*agentEntry            // living, by id
@@ -102,17 +101,15 @@ func (d *directory) init(cfg Config, targets targetParser) error {
 	if d.types, err = builtInTypes(); err != nil {
 		return err
 	}
-	return d.initProfiles(cfg)
+	if d.formats, err = NewFormats(FormatsConfig{Formats: cfg.Formats, Profiles: cfg.Profiles}); err != nil {
+		return err
+	}
+	d.reserved = map[string]bool{}
+	for _, header := range d.formats.SignatureHeaders() {
+		d.reserved[header] = true
+	}
+	return nil
 }
-
-// profile is nil for a name that is none.
-func (d *directory) profile(name string) *Profile { return d.profiles[name] }
-
-func (d *directory) profileNames() []string { return slices.Sorted(maps.Keys(d.profiles)) }
-
-func (d *directory) formatNames() []string { return slices.Sorted(maps.Keys(d.formats)) }
-
-func (d *directory) policyNames() []string { return slices.Sorted(maps.Keys(d.policies)) }
 
 // agent finds a living agent.
 func (d *directory) agent(id string) (*agentEntry, *Error) {
@@ -282,10 +279,11 @@ func (d *directory) prepare(e *Endpoint) (*endpointEntry, error) {
 	}
 	entry.allTypes = slices.Equal(e.Events, []string{allEvents})
 	entry.target, entry.refused = d.targets.ParseTarget(e.URL)
-	if entry.format = d.formats[e.Format]; entry.format == nil {
+	var ok bool
+	if entry.format, ok = d.formats.Format(e.Format); !ok {
 		return nil, fmt.Errorf("its format %q is not configured", e.Format)
 	}
-	policy, ok := d.policies[e.Retry.Policy]
+	policy, ok := d.formats.policy(e.Retry.Policy)
 	if !ok {
 		return nil, fmt.Errorf("its retry policy %q is not configured", e.Retry.Policy)
 	}

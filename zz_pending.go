@@ -5,32 +5,58 @@ import (
 	"github.com/waybell/waybell/signature"
 )
 
-// Format and Profile stand here until format.go and profile.go land.
+// What stands here goes when format.go and profile.go land.
+
 type Format struct {
-	Name      string
-	Signature signature.Scheme
+	Name                    string
+	StandardHeadersOptional bool
 }
 
-// Profile is a named pair of format and retry policy.
-type Profile struct {
-	Name, Format, RetryPolicy string
-	IncludeMessages           bool
-}
-
-const defaultProfile = "standard"
-
-func (f *Format) legacy() bool            { return f.Signature != signature.Standard() }
-func (f *Format) signatureHeader() string { return f.Signature.Header }
-
-func (d *directory) initProfiles(cfg Config) error {
-	d.formats = map[string]*Format{}
-	d.policies = map[string]retry.Policy{}
-	d.profiles = map[string]*Profile{}
-	for _, p := range []retry.Policy{retry.Standard(), retry.Chatzuri(), retry.Chatislav()} {
-		scheme, _ := signature.Builtin(p.Name)
-		d.policies[p.Name] = p
-		d.formats[p.Name] = &Format{p.Name, scheme}
-		d.profiles[p.Name] = &Profile{p.Name, p.Name, p.Name, p.Name == "chatislav"}
+func (f *Format) Schemes(asymmetric, standardHeaders bool) []signature.Scheme {
+	if asymmetric != (f.Name == "standard") && asymmetric {
+		return nil
 	}
-	return nil
+	return []signature.Scheme{signature.Standard()}
+}
+
+type Profile struct {
+	Name, Format, RetryPolicy            string
+	IncludeMessages, OmitStandardHeaders bool
+}
+
+const DefaultProfile = "standard"
+
+type FormatsConfig struct {
+	Formats  []Format
+	Profiles []Profile
+}
+
+type Formats struct{}
+
+func NewFormats(FormatsConfig) (*Formats, error) { return &Formats{}, nil }
+
+func (*Formats) Format(name string) (*Format, bool) {
+	_, ok := signature.Builtin(name)
+	return &Format{name, name != "standard"}, ok
+}
+
+func (*Formats) Profile(name string) (Profile, bool) {
+	_, ok := signature.Builtin(name)
+	return Profile{name, name, name, name == "chatislav", false}, ok
+}
+
+func (*Formats) policy(name string) (retry.Policy, bool) {
+	for _, p := range []retry.Policy{retry.Standard(), retry.Chatzuri(), retry.Chatislav()} {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return retry.Policy{}, false
+}
+
+func (*Formats) FormatNames() []string  { return []string{"standard", "chatzuri", "chatislav"} }
+func (*Formats) PolicyNames() []string  { return []string{"standard", "chatzuri", "chatislav"} }
+func (*Formats) ProfileNames() []string { return []string{"standard", "chatzuri", "chatislav"} }
+func (*Formats) SignatureHeaders() []string {
+	return []string{"webhook-signature", "x-chatislav-signature", "x-chatzuri-signature"}
 }
