@@ -2,7 +2,15 @@ package waybell
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Optional is a field of an input that may be absent. Absent leaves a value as
@@ -38,12 +46,89 @@ func (o *Optional[T]) UnmarshalJSON(b []byte) error {
 // given tells whether there is a value, not null.
 func (o Optional[T]) given() bool { return o.Set && !o.Null }
 
-// or is the value, or d when it is absent or null.
-func (o Optional[T]) or(d T) T {
-	if o.given() {
-		return o.Value
+// into changes dst where the field was given; null makes it the default.
+func (o Optional[T]) into(dst *T, byDefault T) {
+	switch {
+	case o.Null:
+		*dst = byDefault
+	case o.Set:
+		*dst = o.Value
 	}
-	return d
+}
+
+// problems gathers everything that is wrong with an input, so that a caller
+// is told all of it at once.
+type problems struct {
+	fields []FieldError
+	codes  []Code
+}
+
+// add notes a field that has a wrong value, which is not repeated.
+func (p *problems) add(location, format string, args ...any) {
+	p.addCode(CodeInvalid, location, nil, fmt.Sprintf(format, args...))
+}
+
+// addValue is add for a value that is no secret and may be shown again.
+func (p *problems) addValue(location string, value any, format string, args ...any) {
+	p.addCode(CodeInvalid, location, value, fmt.Sprintf(format, args...))
+}
+
+func (p *problems) addCode(code Code, location string, value any, message string) {
+	if text, ok := value.(string); ok && len(text) > maxShownValue {
+		value = strings.ToValidUTF8(text[:maxShownValue], "") + "…"
+	}
+	p.fields = append(p.fields, FieldError{Location: location, Message: message, Value: value})
+	p.codes = append(p.codes, code)
+}
+
+const maxShownValue = 200
+
+// err is nil without problems. Where all have the same code the error has it
+// too, otherwise it is CodeInvalid.
+func (p *problems) err(what string) error {
+	if len(p.fields) == 0 {
+		return nil
+	}
+	code := p.codes[0]
+	for _, c := range p.codes {
+		if c != code {
+			code = CodeInvalid
+		}
+	}
+	e := errorf(code, "%s is not valid", what)
+	if len(p.fields) == 1 {
+		e.Message = p.fields[0].Message
+	}
+	e.Fields = p.fields
+	return e
+}
+
+// line checks a text of one line: least to most characters, none of them a
+// control character.
+func (p *problems) line(location, text string, least, most int) {
+	p.text(location, text, least, most, unicode.IsControl)
+}
+
+// prose is line for a text that may have several lines.
+func (p *problems) prose(location, text string, most int) {
+	p.text(location, text, 0, most, func(r rune) bool {
+		return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t'
+	})
+}
+
+func (p *problems) text(location, text string, least, most int, refused func(rune) bool) {
+	switch n := utf8.RuneCountInString(text); {
+	case !utf8.ValidString(text):
+		p.add(location, "must be UTF-8")
+	case n < least && n == 0:
+		p.add(location, "is required")
+	case n < least || n > most:
+		p.addValue(location, text, "must have %d to %d characters, has %d", least, most, n)
+	case strings.ContainsFunc(text, refused):
+		p.add(location, "must not hold control characters")
+	case least > 0 && strings.TrimSpace(text) == "":
+		p.add(location, "must not be blank")
+	}
 }
 
 // ListQuery asks for a page of a list of configuration, newest first.
@@ -53,3 +138,84 @@ type ListQuery struct {
 	// AgentIDs are the only agents shown by [Service.Agents]; nil = all.
 	AgentIDs []string
 }
+
+const (
+	defaultListLimit = 50
+	maxListLimit     = 250
+	maxCursorBytes   = 512
+)
+
+// check returns the limit and what follows the kind in the cursor, "" for the
+// first page. A cursor of another list is refused.
+func (q ListQuery) check(kind string) (limit int, after string, err error) {
+	var p problems
+	limit = q.Limit
+	if limit == 0 {
+		limit = defaultListLimit
+	}
+	if limit < 1 || limit > maxListLimit {
+		p.addValue("query.limit", limit, "must be 1 to %d", maxListLimit)
+	}
+	if q.Cursor != "" {
+		raw, decodeErr := base64.RawURLEncoding.DecodeString(q.Cursor)
+		rest, ok := strings.CutPrefix(string(raw), kind+":")
+		if decodeErr != nil || !ok || rest == "" || len(raw) > maxCursorBytes {
+			p.add("query.cursor", "is not the next_cursor of this list")
+		}
+		after = rest
+	}
+	return limit, after, p.err("the query")
+}
+
+func listCursor(kind, after string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(kind + ":" + after))
+}
+
+// cutPage makes a page of limit rows out of limit+1.
+func cutPage[T any](rows []T, limit int, cursor func(*T) string) Page[T] {
+	if len(rows) <= limit {
+		return Page[T]{Data: rows}
+	}
+	rows = rows[:limit]
+	return Page[T]{Data: rows, Next: cursor(&rows[limit-1])}
+}
+
+// configTries bounds how often a change without If-Match is repeated because
+// another one came between reading and writing.
+const configTries = 16
+
+// storeFailed turns an error of the store into one for the caller.
+func storeFailed(op string, err error) error {
+	if _, ok := errors.AsType[*Error](err); ok {
+		return err
+	}
+	cause := fmt.Errorf("%s: %w", op, err)
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return cause
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrCommitUnknown), errors.Is(err, ErrConflict):
+		e := errorf(CodeUnavailable, "the change could not be stored now")
+		e.RetryAfter, e.Err = time.Second, cause
+		return e
+	}
+	e := errorf(CodeInternal, "something went wrong here")
+	e.Err = cause
+	return e
+}
+
+// changed brings the directory up to a change that is durable by now. When
+// that fails the answer stays the change's own: nothing is published by the
+// older configuration, as the store refuses it, and the node's own check of
+// the version tries again.
+func (s *Service) changed(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
+	defer cancel()
+	if err := s.refresh(ctx); err != nil {
+		s.log.Error("configuration is stale", "error", err)
+	}
+}
+
+const refreshTimeout = 5 * time.Second
+
+// clock is the time as it is stored: UTC, in microseconds.
+func clock() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
