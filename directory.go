@@ -1,8 +1,18 @@
 package waybell
 
 import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/waybell/waybell/internal/egress"
+	"github.com/waybell/waybell/internal/keyring"
+	"github.com/waybell/waybell/internal/retry"
+	"github.com/waybell/waybell/signature"
 )
 
 // directory is the configuration in memory: what publishing matches against
@@ -11,27 +21,98 @@ import (
 type directory struct {
 	version atomic.Int64
 
+	// Fixed when the service is made.
+	ring     *keyring.Ring
+	targets  targetParser
+	formats  map[string]*Format
+	policies map[string]retry.Policy
+	profiles map[string]*Profile
+
 	mu        sync.RWMutex
-	agents    map[string]*agentEntry       // living, by id
-	numbers   map[AgentNumber]*agentEntry  // living
-	endpoints map[EndpointNumber]*Endpoint // deleted ones too, while the log may name them
-	types     map[string]*EventType        // registered, by canonical name
-	keys      map[[32]byte]*APIKey         // working, by hash
+	agents    map[string]*agentEntry            // living, by id
+	numbers   map[AgentNumber]*agentEntry       // living
+	endpoints map[EndpointNumber]*endpointEntry // deleted ones too, while the log may name them
+	types     map[string]*typeEntry             // built-in and registered, by canonical name
+	keys      map[[32]byte]*APIKey              // working, by hash
+}
+
+// targetParser is the one parser of customers' URLs: *egress.Client.
+type targetParser interface {
+	ParseTarget(raw string) (egress.Target, error)
 }
 
 // agentEntry is an agent with its living endpoints.
 type agentEntry struct {
 	*Agent
-	endpoints []*Endpoint // by rising number
+	endpoints []*endpointEntry // by rising number
 }
 
-func (d *directory) init() {
+// endpointEntry is an endpoint with all that a send needs made ready. Of a
+// deleted endpoint there is only the row.
+type endpointEntry struct {
+	*Endpoint
+	target egress.Target // zero where refused is set
+	// refused tells why a URL that was saved is no longer allowed: the
+	// operator's exceptions are others now.
+	refused  error
+	format   *Format
+	policy   retry.Policy // with the endpoint's own schedule and window
+	secrets  []preparedSecret
+	allTypes bool
+	outdated bool // sealed with a key that is not the first
+}
+
+// preparedSecret is a signing secret, parsed.
+type preparedSecret struct {
+	signature.Secret
+	expires time.Time // zero for the current one
+}
+
+// takes tells whether the endpoint subscribed to a type, by canonical name.
+func (e *endpointEntry) takes(eventType string) bool {
+	return e.allTypes || slices.Contains(e.Events, eventType)
+}
+
+// signingSecrets are the secrets that sign at a time, the current first. A
+// legacy header uses only the first.
+func (e *endpointEntry) signingSecrets(at time.Time) []signature.Secret {
+	valid := make([]signature.Secret, 0, len(e.secrets))
+	for _, secret := range e.secrets {
+		if secret.expires.IsZero() || at.Before(secret.expires) {
+			valid = append(valid, secret.Secret)
+		}
+	}
+	return valid
+}
+
+func (d *directory) init(cfg Config, targets targetParser) error {
+	texts := make([]string, len(cfg.EncryptionKeys))
+	for i, key := range cfg.EncryptionKeys {
+		texts[i] = key.Reveal()
+	}
+	var err error
+	if d.ring, err = keyring.Parse(texts...); err != nil {
+		return err
+	}
+	d.targets = targets
 	d.agents = map[string]*agentEntry{}
 	d.numbers = map[AgentNumber]*agentEntry{}
-	d.endpoints = map[EndpointNumber]*Endpoint{}
-	d.types = map[string]*EventType{}
+	d.endpoints = map[EndpointNumber]*endpointEntry{}
 	d.keys = map[[32]byte]*APIKey{}
+	if d.types, err = builtInTypes(); err != nil {
+		return err
+	}
+	return d.initProfiles(cfg)
 }
+
+// profile is nil for a name that is none.
+func (d *directory) profile(name string) *Profile { return d.profiles[name] }
+
+func (d *directory) profileNames() []string { return slices.Sorted(maps.Keys(d.profiles)) }
+
+func (d *directory) formatNames() []string { return slices.Sorted(maps.Keys(d.formats)) }
+
+func (d *directory) policyNames() []string { return slices.Sorted(maps.Keys(d.policies)) }
 
 // agent finds a living agent.
 func (d *directory) agent(id string) (*agentEntry, *Error) {
@@ -40,29 +121,87 @@ func (d *directory) agent(id string) (*agentEntry, *Error) {
 	if a := d.agents[id]; a != nil {
 		return a, nil
 	}
-	return nil, errorf(CodeAgentNotFound, "there is no agent %q", id)
+	return nil, errorf(CodeAgentNotFound, "there is no agent %.140q", id)
 }
 
 // endpoint finds an endpoint by number, deleted ones too; nil when unknown.
 func (d *directory) endpoint(n EndpointNumber) *Endpoint {
+	if e := d.entry(n); e != nil {
+		return e.Endpoint
+	}
+	return nil
+}
+
+// entry is endpoint with what was made ready.
+func (d *directory) entry(n EndpointNumber) *endpointEntry {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return d.endpoints[n]
 }
 
-// apply takes a change of the configuration in.
+// eventType finds a type by its canonical name; nil when unknown.
+func (d *directory) eventType(canonical string) *typeEntry {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.types[canonical]
+}
+
+// endpointChange is a change of one endpoint as the directory saw it; old is
+// nil for one it did not know.
+type endpointChange struct{ old, new *Endpoint }
+
+// apply takes a change of the configuration in: all of it, or on an error
+// nothing. An endpoint whose secrets do not open is such an error: it must
+// never be sent to unsigned, or without its headers.
 func (s *Service) apply(c ConfigChange) error {
 	d := &s.dir
+	entries := make([]*endpointEntry, len(c.Endpoints))
+	for i := range c.Endpoints {
+		entry, err := d.prepare(&c.Endpoints[i])
+		if err != nil {
+			return fmt.Errorf("endpoint %s: %w", c.Endpoints[i].ID, err)
+		}
+		entries[i] = entry
+	}
+	types := make([]*typeEntry, len(c.EventTypes))
+	for i := range c.EventTypes {
+		entry, err := newTypeEntry(&c.EventTypes[i])
+		if err != nil {
+			return fmt.Errorf("event type %s: %w", c.EventTypes[i].Name, err)
+		}
+		types[i] = entry
+	}
+	for _, change := range d.replace(c, entries, types) {
+		s.endpointChanged(change.old, change.new)
+	}
+	return nil
+}
+
+// endpointChanged is called once for each change of an endpoint, whichever
+// node made it, after the directory has it, in the order of the changes. It
+// must be quick and must not change the configuration itself.
+func (s *Service) endpointChanged(old, new *Endpoint) {
+	if s.onEndpoint != nil {
+		s.onEndpoint(old, new)
+	}
+}
+
+func (d *directory) replace(c ConfigChange, entries []*endpointEntry, types []*typeEntry) []endpointChange {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range c.Agents {
 		d.putAgent(&c.Agents[i])
 	}
-	for i := range c.Endpoints {
-		d.putEndpoint(&c.Endpoints[i])
+	changes := make([]endpointChange, len(entries))
+	for i, entry := range entries {
+		changes[i].new = entry.Endpoint
+		if old := d.endpoints[entry.Number]; old != nil {
+			changes[i].old = old.Endpoint
+		}
 	}
-	for i := range c.EventTypes {
-		if t := &c.EventTypes[i]; t.DeletedAt.IsZero() {
+	d.putEndpoints(entries)
+	for _, t := range types {
+		if t.DeletedAt.IsZero() {
 			d.types[t.Name] = t
 		} else {
 			delete(d.types, t.Name)
@@ -71,12 +210,12 @@ func (s *Service) apply(c ConfigChange) error {
 	for i := range c.Keys {
 		if k := &c.Keys[i]; k.RevokedAt.IsZero() {
 			d.keys[k.Hash] = k
-		} else {
+		} else if have := d.keys[k.Hash]; have != nil && have.ID == k.ID {
 			delete(d.keys, k.Hash)
 		}
 	}
 	d.version.Store(c.Version)
-	return nil
+	return changes
 }
 
 func (d *directory) putAgent(a *Agent) {
@@ -94,25 +233,62 @@ func (d *directory) putAgent(a *Agent) {
 	d.numbers[a.Number], d.agents[a.ID] = entry, entry
 }
 
-func (d *directory) putEndpoint(e *Endpoint) {
-	d.endpoints[e.Number] = e
-	old := d.numbers[e.Agent]
-	if old == nil {
-		return
-	}
-	entry := &agentEntry{Agent: old.Agent, endpoints: make([]*Endpoint, 0, len(old.endpoints)+1)}
-	placed := e.State == EndpointDeleted
-	for _, o := range old.endpoints {
-		switch {
-		case o.Number != e.Number:
-			entry.endpoints = append(entry.endpoints, o)
-		case !placed:
-			entry.endpoints = append(entry.endpoints, e)
-			placed = true
+// putEndpoints copies each agent's list once, however many of its endpoints
+// changed: the first load brings all of them.
+func (d *directory) putEndpoints(entries []*endpointEntry) {
+	touched := map[AgentNumber][]*endpointEntry{}
+	for _, e := range entries {
+		d.endpoints[e.Number] = e
+		if d.numbers[e.Agent] != nil {
+			touched[e.Agent] = append(touched[e.Agent], e)
 		}
 	}
-	if !placed {
-		entry.endpoints = append(entry.endpoints, e)
+	for number, changed := range touched {
+		old := d.numbers[number]
+		living := map[EndpointNumber]*endpointEntry{}
+		for _, e := range old.endpoints {
+			living[e.Number] = e
+		}
+		for _, e := range changed {
+			living[e.Number] = e
+		}
+		list := slices.SortedFunc(maps.Values(living), func(a, b *endpointEntry) int {
+			return cmp.Compare(a.Number, b.Number)
+		})
+		list = slices.DeleteFunc(list, func(e *endpointEntry) bool { return e.State == EndpointDeleted })
+		entry := &agentEntry{Agent: old.Agent, endpoints: list}
+		d.numbers[number], d.agents[old.ID] = entry, entry
 	}
-	d.numbers[e.Agent], d.agents[old.ID] = entry, entry
+}
+
+// prepare makes the entry of a stored endpoint.
+func (d *directory) prepare(e *Endpoint) (*endpointEntry, error) {
+	entry := &endpointEntry{Endpoint: e}
+	if e.State == EndpointDeleted {
+		e.Sealed = nil
+		return entry, nil
+	}
+	entry.outdated = len(e.Sealed) > 0 && !d.ring.Current(e.Sealed)
+	if err := e.open(d.ring); err != nil {
+		return nil, err
+	}
+	e.Sealed = nil // opened; the memory is better spent
+	for _, secret := range e.Secrets {
+		parsed, err := signature.ParseSecret(secret.Value.Reveal())
+		if err != nil {
+			return nil, err
+		}
+		entry.secrets = append(entry.secrets, preparedSecret{parsed, secret.ExpiresAt})
+	}
+	entry.allTypes = slices.Equal(e.Events, []string{allEvents})
+	entry.target, entry.refused = d.targets.ParseTarget(e.URL)
+	if entry.format = d.formats[e.Format]; entry.format == nil {
+		return nil, fmt.Errorf("its format %q is not configured", e.Format)
+	}
+	policy, ok := d.policies[e.Retry.Policy]
+	if !ok {
+		return nil, fmt.Errorf("its retry policy %q is not configured", e.Retry.Policy)
+	}
+	entry.policy = e.Retry.over(policy)
+	return entry, nil
 }

@@ -2,7 +2,17 @@ package waybell
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/waybell/waybell/internal/keyring"
+	"github.com/waybell/waybell/internal/retry"
+	"github.com/waybell/waybell/signature"
 )
 
 // EndpointNumber is an endpoint's internal number, 1 to 2^32-1, given by the
@@ -111,20 +121,218 @@ func (e *Endpoint) heldUntil(now time.Time) time.Duration {
 func (e *Endpoint) Signed() bool { return len(e.Secrets) > 0 }
 
 // Warnings are computed from the endpoint as it is.
-func (e *Endpoint) Warnings() []Warning { panic("pending") }
+func (e *Endpoint) Warnings() []Warning {
+	var w []Warning
+	if len(e.Events) == 0 {
+		w = append(w, WarningNoEvents)
+	}
+	if len(e.Secrets) > 0 {
+		if secret, err := signature.ParseSecret(e.Secrets[0].Value.Reveal()); err == nil && secret.Weak() {
+			w = append(w, WarningWeakSecret)
+		}
+	}
+	if !strings.HasPrefix(e.URL, "https:") {
+		w = append(w, WarningNotHTTPS)
+	}
+	return w
+}
+
+// clone shares nothing with e, so that a caller may do with it what he likes.
+func (e *Endpoint) clone() Endpoint {
+	c := *e
+	c.Events = slices.Clone(e.Events)
+	c.Headers = slices.Clone(e.Headers)
+	c.Secrets = slices.Clone(e.Secrets)
+	c.Retry.Schedule = slices.Clone(e.Retry.Schedule)
+	c.Sealed = nil
+	return c
+}
+
+// over is a policy with these settings in place of its own.
+func (r RetrySettings) over(p retry.Policy) retry.Policy {
+	if r.Schedule != nil {
+		p.Schedule = r.Schedule
+	}
+	if r.Window != 0 {
+		p.Window = r.Window
+	}
+	return p
+}
+
+// EffectiveRetry is an endpoint's retry settings with what it leaves to its
+// policy filled in.
+func (s *Service) EffectiveRetry(e *Endpoint) RetrySettings {
+	p := e.Retry.over(s.dir.policies[e.Retry.Policy])
+	return RetrySettings{Policy: e.Retry.Policy, Schedule: slices.Clone(p.Schedule), Window: p.Window}
+}
+
+// sealedEndpoint is what Endpoint.Sealed holds, as JSON.
+type sealedEndpoint struct {
+	Headers []sealedHeader `json:"headers,omitempty"`
+	Secrets []sealedSecret `json:"secrets,omitempty"`
+}
+
+type sealedHeader struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+type sealedSecret struct {
+	Value     string    `json:"value"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+}
+
+// place binds what is sealed to the row. The id serves, as the number is not
+// known before the row is written; ids are never used again either.
+func (e *Endpoint) place() keyring.Place {
+	return keyring.Place{Table: "endpoints", Row: e.ID, Column: "sealed"}
+}
+
+// seal makes Sealed from Headers and Secrets, nothing from nothing.
+func (e *Endpoint) seal(ring *keyring.Ring) error {
+	e.Sealed = nil
+	if len(e.Headers) == 0 && len(e.Secrets) == 0 {
+		return nil
+	}
+	var doc sealedEndpoint
+	for _, h := range e.Headers {
+		doc.Headers = append(doc.Headers, sealedHeader{h.Name, h.Value.Reveal()})
+	}
+	for _, secret := range e.Secrets {
+		doc.Secrets = append(doc.Secrets, sealedSecret{secret.Value.Reveal(), secret.CreatedAt, secret.ExpiresAt})
+	}
+	plain, err := json.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	e.Sealed = ring.Seal(plain, e.place())
+	return nil
+}
+
+// open makes Headers and Secrets from Sealed.
+func (e *Endpoint) open(ring *keyring.Ring) error {
+	e.Headers, e.Secrets = nil, nil
+	if len(e.Sealed) == 0 {
+		return nil
+	}
+	plain, err := ring.Open(e.Sealed, e.place())
+	if err != nil {
+		return fmt.Errorf("its secrets: %w", err)
+	}
+	var doc sealedEndpoint
+	if err := json.Unmarshal(plain, &doc); err != nil {
+		// The cause would quote the secrets.
+		return errors.New("its secrets: the decrypted document is malformed")
+	}
+	for _, h := range doc.Headers {
+		e.Headers = append(e.Headers, Header{h.Name, Secret(h.Value)})
+	}
+	for _, secret := range doc.Secrets {
+		e.Secrets = append(e.Secrets, EndpointSecret{Secret(secret.Value), secret.CreatedAt, secret.ExpiresAt})
+	}
+	return nil
+}
 
 // Endpoint finds an endpoint of an agent. Errors: CodeAgentNotFound,
 // CodeEndpointNotFound.
 func (s *Service) Endpoint(ctx context.Context, agentID, id string) (Endpoint, error) {
-	panic("pending")
+	_, e, err := s.findEndpoint(ctx, agentID, id)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	return e.clone(), nil
 }
 
 // Endpoints lists an agent's endpoints, newest first. Errors:
 // CodeAgentNotFound, CodeInvalid for a bad limit or cursor.
 func (s *Service) Endpoints(ctx context.Context, agentID string, q ListQuery) (Page[Endpoint], error) {
-	panic("pending")
+	limit, after, err := q.numbers("endpoints")
+	if err != nil {
+		return Page[Endpoint]{}, err
+	}
+	a, err := s.Agent(ctx, agentID)
+	if err != nil {
+		return Page[Endpoint]{}, err
+	}
+	rows, err := s.store.Endpoints(ctx, a.Number, PageQuery{After: after, Limit: limit + 1})
+	if err != nil {
+		return Page[Endpoint]{}, storeFailed("endpoints", err)
+	}
+	for i := range rows {
+		if err := rows[i].open(s.dir.ring); err != nil {
+			return Page[Endpoint]{}, storeFailed("endpoint "+rows[i].ID, err)
+		}
+		rows[i].Sealed = nil
+	}
+	return cutPage(rows, limit, func(e *Endpoint) string {
+		return listCursor("endpoints", strconv.FormatUint(uint64(e.Number), 10))
+	}), nil
 }
 
-// EffectiveRetry is an endpoint's retry settings with what it leaves to its
-// policy filled in.
-func (s *Service) EffectiveRetry(e *Endpoint) RetrySettings { panic("pending") }
+// findEndpoint reads an endpoint and its agent as they are stored, secrets
+// opened.
+func (s *Service) findEndpoint(ctx context.Context, agentID, id string) (Agent, Endpoint, error) {
+	a, err := s.Agent(ctx, agentID)
+	if err != nil {
+		return Agent{}, Endpoint{}, err
+	}
+	e, err := s.store.Endpoint(ctx, a.Number, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Agent{}, Endpoint{}, noEndpoint(id)
+	case err != nil:
+		return Agent{}, Endpoint{}, storeFailed("endpoint", err)
+	}
+	if err := e.open(s.dir.ring); err != nil {
+		return Agent{}, Endpoint{}, storeFailed("endpoint "+id, err)
+	}
+	return a, e, nil
+}
+
+// errUnchanged is what a change returns to leave the endpoint as it is.
+var errUnchanged = errors.New("unchanged")
+
+// changeEndpoint is the one way in which endpoints change: read, change,
+// replace if nothing came between. It returns the endpoint as it is then.
+func (s *Service) changeEndpoint(ctx context.Context, agentID, id string, ifMatch int64,
+	change func(Agent, *Endpoint) error) (Endpoint, error) {
+	for range configTries {
+		a, e, err := s.findEndpoint(ctx, agentID, id)
+		if err != nil {
+			return Endpoint{}, err
+		}
+		if ifMatch != 0 && e.Version != ifMatch {
+			return Endpoint{}, versionMismatch()
+		}
+		next := e.clone()
+		next.UpdatedAt = clock()
+		next.dropExpired(next.UpdatedAt)
+		switch err := change(a, &next); {
+		case errors.Is(err, errUnchanged):
+			return e.clone(), nil
+		case err != nil:
+			return Endpoint{}, err
+		}
+		if err := next.seal(s.dir.ring); err != nil {
+			return Endpoint{}, storeFailed("update endpoint", err)
+		}
+		updated, err := s.store.UpdateEndpoint(ctx, next)
+		switch {
+		case errors.Is(err, ErrConflict):
+			continue
+		case errors.Is(err, ErrNotFound):
+			return Endpoint{}, noEndpoint(id)
+		case err != nil:
+			return Endpoint{}, storeFailed("update endpoint", err)
+		}
+		s.changed(ctx)
+		next.Version = updated.Version
+		return next.clone(), nil
+	}
+	return Endpoint{}, storeFailed("update endpoint", ErrConflict)
+}
+
+func noEndpoint(id string) error {
+	return errorf(CodeEndpointNotFound, "there is no endpoint %.80q", id)
+}

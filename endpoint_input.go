@@ -1,6 +1,17 @@
 package waybell
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/waybell/waybell/internal/egress"
+	"github.com/waybell/waybell/signature"
+)
 
 // EndpointInput is what a caller says about an endpoint: all of a new one, or
 // a merge patch of an existing one.
@@ -9,8 +20,10 @@ type EndpointInput struct {
 	Description Optional[string] // at most 500 characters
 	Enabled     Optional[bool]   // default true
 	// Events are types by name or alias, or "*" alone; empty triggers nothing.
-	Events  Optional[[]string]
-	Profile Optional[string] // default: the agent's
+	Events Optional[[]string]
+	// Profile is the agent's by default. Another profile brings its format,
+	// retry policy and include_messages along, unless they are given besides.
+	Profile Optional[string]
 	Method  Optional[string] // POST (default) or PUT
 	// TimeoutSeconds is for the whole request: 1–120, default 30.
 	TimeoutSeconds Optional[int]
@@ -43,16 +56,6 @@ type RetryInput struct {
 	WindowSeconds   Optional[int]    // 1–604,800; null = the policy's
 }
 
-// SecretKind is a kind of generated secret.
-type SecretKind string
-
-// The kinds of generated secrets.
-const (
-	SecretNone      SecretKind = ""
-	SecretSymmetric SecretKind = "symmetric" // whsec_…, for every format
-	SecretEd25519   SecretKind = "ed25519"   // whsk_…, for the standard format
-)
-
 // Warning is a word for something an endpoint's owner should know; nothing is
 // refused because of it.
 type Warning string
@@ -72,17 +75,357 @@ type EndpointResult struct {
 	Secret Secret
 }
 
+// allEvents subscribes to every type, now and later.
+const allEvents = "*"
+
+// The bounds of an endpoint's fields.
+const (
+	maxDescription = 500
+	defaultTimeout = 30 * time.Second
+	maxTimeout     = 120 // seconds
+	maxRateLimit   = 10_000
+	maxConcurrency = 1_000
+	maxWaits       = 50
+	maxWaitSeconds = 86_400
+	maxWindow      = 604_800 // seconds
+	maxHeaders     = 50
+	maxHeaderBytes = 16 << 10 // names and values together
+	maxHeaderValue = 4 << 10
+	maxHeaderName  = 256
+)
+
 // CreateEndpoint subscribes a URL to events of an agent. Errors: CodeInvalid,
 // CodeInvalidURL, CodeTargetNotAllowed, CodeUnknownEventType,
 // CodeEventNotAvailable, CodeAgentNotFound, CodeTooManyEndpoints.
 func (s *Service) CreateEndpoint(ctx context.Context, agentID string, in EndpointInput) (EndpointResult, error) {
-	panic("pending")
+	a, err := s.Agent(ctx, agentID)
+	if err != nil {
+		return EndpointResult{}, err
+	}
+	at := clock()
+	e := Endpoint{
+		ID: newID(endpointPrefix), Agent: a.Number, AgentID: a.ID,
+		Enabled: true, State: EndpointActive, StateSince: at, CreatedAt: at, UpdatedAt: at,
+		Method: "POST", Timeout: defaultTimeout, StandardHeaders: true,
+	}
+	if !in.Profile.given() {
+		in.Profile = Some(a.Profile)
+	}
+	if err := s.setEndpoint(&a, &e, in); err != nil {
+		return EndpointResult{}, err
+	}
+	if err := e.seal(s.dir.ring); err != nil {
+		return EndpointResult{}, storeFailed("create endpoint", err)
+	}
+	limit := s.cfg.Limits.EndpointsPerAgent
+	created, err := s.store.CreateEndpoint(ctx, e, limit)
+	switch {
+	case errors.Is(err, ErrConflict):
+		return EndpointResult{}, errorf(CodeTooManyEndpoints, "the agent has %d endpoints; no more are allowed", limit)
+	case errors.Is(err, ErrNotFound):
+		return EndpointResult{}, noAgent(agentID)
+	case err != nil:
+		return EndpointResult{}, storeFailed("create endpoint", err)
+	}
+	s.changed(ctx)
+	e.Number, e.Version = created.Number, created.Version
+	return e.result(in), nil
 }
 
 // UpdateEndpoint changes what is given in the patch. ifMatch is the version
 // that must be changed, 0 = any. Enabled=false cancels what waits; true makes
-// the endpoint active again. Errors: those of [Service.CreateEndpoint],
-// CodeEndpointNotFound and CodePreconditionFailed.
+// a disabled endpoint active again. Errors: those of [Service.CreateEndpoint]
+// but for CodeTooManyEndpoints, CodeEndpointNotFound and
+// CodePreconditionFailed.
 func (s *Service) UpdateEndpoint(ctx context.Context, agentID, id string, patch EndpointInput, ifMatch int64) (EndpointResult, error) {
-	panic("pending")
+	e, err := s.changeEndpoint(ctx, agentID, id, ifMatch, func(a Agent, e *Endpoint) error {
+		if patch.Profile.Null {
+			patch.Profile = Some(a.Profile)
+		}
+		return s.setEndpoint(&a, e, patch)
+	})
+	if err != nil {
+		return EndpointResult{}, err
+	}
+	return e.result(patch), nil
+}
+
+func (e *Endpoint) result(in EndpointInput) EndpointResult {
+	r := EndpointResult{Endpoint: e.clone(), Warnings: e.Warnings()}
+	if in.GenerateSecret != SecretNone {
+		r.Secret = e.Secrets[0].Value
+	}
+	return r
+}
+
+// setEndpoint brings an input into e, which is either new or as it was stored.
+func (s *Service) setEndpoint(a *Agent, e *Endpoint, in EndpointInput) error {
+	var p problems
+	if in.URL.Set || e.URL == "" {
+		s.setURL(&p, e, in.URL.Value)
+	}
+	in.Description.into(&e.Description, "")
+	p.prose("body.description", e.Description, maxDescription)
+	if in.Events.Set {
+		e.Events = s.eventNames(&p, eventList{location: "body.events", names: in.Events.Value, keep: e.Events, agent: a, all: true})
+	}
+	s.setProfile(&p, e, in)
+	setRetry(&p, e, in.Retry.Value)
+	in.Method.into(&e.Method, "POST")
+	if e.Method != "POST" && e.Method != "PUT" {
+		p.addValue("body.method", e.Method, "must be POST or PUT")
+	}
+	setNumbers(&p, e, in)
+	if in.Headers.Set {
+		e.Headers = s.readHeaders(&p, in.Headers.Value, e.Headers)
+	}
+	s.setSecret(&p, e, in)
+	if err := p.err("the endpoint"); err != nil {
+		return err
+	}
+	return s.setEnabled(e, in.Enabled)
+}
+
+func (s *Service) setURL(p *problems, e *Endpoint, raw string) {
+	if raw == "" {
+		p.add("body.url", "is required")
+		return
+	}
+	target, err := s.dir.targets.ParseTarget(raw)
+	if err != nil {
+		code, why := CodeInvalidURL, "is not an http or https URL"
+		if refused, ok := errors.AsType[*egress.TargetError](err); ok {
+			code, why = Code(refused.Code), refused.Why
+		}
+		p.addCode(code, "body.url", nil, why) // a URL may hold a password or a token
+		return
+	}
+	e.URL = target.String()
+}
+
+// setEnabled goes through the states. Saying again what is so changes nothing:
+// a paused endpoint that is sent back whole stays paused.
+func (s *Service) setEnabled(e *Endpoint, in Optional[bool]) error {
+	if !in.Set {
+		return nil
+	}
+	m := moveEnable
+	if in.given() && !in.Value {
+		m = moveDisable
+	}
+	if err := e.move(m, e.UpdatedAt, s.keys.next()); !errors.Is(err, errUnchanged) {
+		return err
+	}
+	return nil
+}
+
+// setProfile sets the profile and what it fills: format, retry policy,
+// include_messages, and whether the standard headers are sent.
+func (s *Service) setProfile(p *problems, e *Endpoint, in EndpointInput) {
+	name := e.Profile
+	in.Profile.into(&name, e.Profile)
+	profile := s.dir.profile(name)
+	if profile == nil {
+		p.addValue("body.profile", name, "is no profile; there are %s", strings.Join(s.dir.profileNames(), ", "))
+		profile = &Profile{Format: e.Format, RetryPolicy: e.Retry.Policy, IncludeMessages: e.IncludeMessages}
+	} else if name != e.Profile {
+		e.Profile, e.Format, e.Retry.Policy = name, profile.Format, profile.RetryPolicy
+		e.IncludeMessages = profile.IncludeMessages
+	}
+	in.Format.into(&e.Format, profile.Format)
+	in.IncludeMessages.into(&e.IncludeMessages, profile.IncludeMessages)
+	if in.Retry.Null {
+		e.Retry = RetrySettings{Policy: profile.RetryPolicy}
+	}
+	in.Retry.Value.Policy.into(&e.Retry.Policy, profile.RetryPolicy)
+	if _, ok := s.dir.policies[e.Retry.Policy]; !ok && in.Retry.Value.Policy.Set {
+		p.addValue("body.retry.policy", e.Retry.Policy, "is no retry policy; there are %s", strings.Join(s.dir.policyNames(), ", "))
+	}
+	in.StandardHeaders.into(&e.StandardHeaders, true)
+	switch format := s.dir.formats[e.Format]; {
+	case format == nil:
+		if in.Format.Set {
+			p.addValue("body.format", e.Format, "is no format; there are %s", strings.Join(s.dir.formatNames(), ", "))
+		}
+	case !format.legacy():
+		if in.StandardHeaders.given() && !in.StandardHeaders.Value {
+			p.addValue("body.standard_headers", false, "must be true with the format %s, which is signed in them", e.Format)
+		}
+		e.StandardHeaders = true
+	}
+}
+
+func setRetry(p *problems, e *Endpoint, in RetryInput) {
+	if in.ScheduleSeconds.Null {
+		e.Retry.Schedule = nil
+	} else if in.ScheduleSeconds.Set {
+		waits := in.ScheduleSeconds.Value
+		if len(waits) > maxWaits {
+			p.add("body.retry.schedule_seconds", "has %d waits; at most %d are allowed", len(waits), maxWaits)
+			waits = nil
+		}
+		e.Retry.Schedule = make([]time.Duration, len(waits)) // never nil: empty means one attempt
+		for i, seconds := range waits {
+			if seconds < 1 || seconds > maxWaitSeconds {
+				p.addValue(fmt.Sprintf("body.retry.schedule_seconds[%d]", i), seconds, "must be 1 to %d", maxWaitSeconds)
+			}
+			e.Retry.Schedule[i] = time.Duration(seconds) * time.Second
+		}
+	}
+	if in.WindowSeconds.Null {
+		e.Retry.Window = 0
+	} else if in.WindowSeconds.Set {
+		if n := in.WindowSeconds.Value; n < 1 || n > maxWindow {
+			p.addValue("body.retry.window_seconds", n, "must be 1 to %d", maxWindow)
+		}
+		e.Retry.Window = time.Duration(in.WindowSeconds.Value) * time.Second
+	}
+}
+
+func setNumbers(p *problems, e *Endpoint, in EndpointInput) {
+	if in.TimeoutSeconds.given() {
+		if n := in.TimeoutSeconds.Value; n < 1 || n > maxTimeout {
+			p.addValue("body.timeout_seconds", n, "must be 1 to %d", maxTimeout)
+		}
+		e.Timeout = time.Duration(in.TimeoutSeconds.Value) * time.Second
+	} else if in.TimeoutSeconds.Null {
+		e.Timeout = defaultTimeout
+	}
+	in.RateLimit.into(&e.RateLimit, 0)
+	// Written so that NaN is refused.
+	if r := in.RateLimit.Value; in.RateLimit.given() && !(r > 0 && r <= maxRateLimit) {
+		var shown any
+		if !math.IsNaN(r) && !math.IsInf(r, 0) {
+			shown = r
+		}
+		p.addValue("body.rate_limit_per_second", shown, "must be over 0 and at most %d, or null", maxRateLimit)
+	}
+	in.Concurrency.into(&e.Concurrency, 0)
+	if n := in.Concurrency.Value; in.Concurrency.given() && (n < 1 || n > maxConcurrency) {
+		p.addValue("body.concurrency", n, "must be 1 to %d, or null", maxConcurrency)
+	}
+}
+
+// setSecret also holds that a key which was there before fits a new format.
+func (s *Service) setSecret(p *problems, e *Endpoint, in EndpointInput) {
+	secret := newSecret(p, in.Secret, in.GenerateSecret)
+	switch {
+	case in.Secret.Null && in.GenerateSecret == SecretNone:
+		e.Secrets = nil
+	case secret == "":
+		if e.Signed() {
+			s.checkSecretFits(p, e, e.Secrets[0].Value, "body.format")
+		}
+	default:
+		location := "body.secret"
+		if in.GenerateSecret != SecretNone {
+			location = "body.generate_secret"
+		}
+		s.checkSecretFits(p, e, secret, location)
+		if !e.Signed() || e.Secrets[0].Value != secret {
+			e.Secrets = []EndpointSecret{{Value: secret, CreatedAt: e.UpdatedAt}}
+		}
+	}
+}
+
+// checkSecretFits: ed25519 is an option of the standard signature; the legacy
+// ones are HMACs.
+func (s *Service) checkSecretFits(p *problems, e *Endpoint, secret Secret, location string) {
+	if f := s.dir.formats[e.Format]; f != nil && f.legacy() && isEd25519(secret) {
+		p.add(location, "an ed25519 key cannot sign the format %s; only standard can", e.Format)
+	}
+}
+
+// secretFault is the reason that package signature gives, which never holds
+// anything of the secret.
+func secretFault(err error) string {
+	return strings.TrimPrefix(err.Error(), signature.ErrInvalidSecret.Error()+": ")
+}
+
+// readHeaders checks custom headers. stored are those whose values a mask keeps.
+func (s *Service) readHeaders(p *problems, in []HeaderInput, stored []Header) []Header {
+	if len(in) > maxHeaders {
+		p.add("body.headers", "has %d headers; at most %d are allowed", len(in), maxHeaders)
+		return nil
+	}
+	headers := make([]Header, 0, len(in))
+	seen := map[string]bool{}
+	total := 0
+	for i, h := range in {
+		location := fmt.Sprintf("body.headers[%d]", i)
+		if why := s.dir.headerNameFault(h.Name); why != "" {
+			p.add(location+".name", "%s", why)
+		}
+		if lower := strings.ToLower(h.Name); seen[lower] {
+			p.add(location+".name", "is there twice")
+		} else {
+			seen[lower] = true
+		}
+		if h.Value == mask {
+			n := slices.IndexFunc(stored, func(old Header) bool { return strings.EqualFold(old.Name, h.Name) })
+			if n < 0 {
+				p.add(location+".value", "is the mask, but no value is stored for this name")
+				continue
+			}
+			h.Value = stored[n].Value
+		}
+		if why := headerValueFault(h.Value.Reveal()); why != "" {
+			p.add(location+".value", "%s", why)
+		}
+		total += len(h.Name) + len(h.Value)
+		headers = append(headers, Header(h))
+	}
+	if total > maxHeaderBytes {
+		p.add("body.headers", "has %d bytes; at most %d are allowed", total, maxHeaderBytes)
+	}
+	return headers
+}
+
+// headerNameFault holds the rule for names: a token (RFC 9110, section 5.6.2)
+// that Waybell, HTTP itself or a cloud's metadata service does not use. It
+// repeats nothing of the name, as values end up in the wrong field.
+func (d *directory) headerNameFault(name string) string {
+	if name == "" || len(name) > maxHeaderName || strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	}) {
+		return fmt.Sprintf("must be a header name: 1 to %d letters, digits and characters of !#$%%&'*+-.^_`|~", maxHeaderName)
+	}
+	lower := strings.ToLower(name)
+	switch lower {
+	case "host", "content-length", "transfer-encoding", "content-type", "content-encoding", "connection",
+		"keep-alive", "te", "trailer", "upgrade", "expect", "http2-settings", "user-agent":
+		return "is set by Waybell or by HTTP itself"
+	case "metadata", "metadata-flavor", "x-google-metadata-request":
+		return "opens the metadata service of a cloud"
+	}
+	switch {
+	case strings.HasPrefix(lower, "proxy-"):
+		return "is set by Waybell or by HTTP itself"
+	case strings.HasPrefix(lower, "webhook-"), strings.HasPrefix(lower, "x-waybell-"):
+		return "belongs to Waybell's own headers"
+	case strings.HasPrefix(lower, "x-aws-ec2-metadata-token"):
+		return "opens the metadata service of a cloud"
+	}
+	for _, f := range d.formats {
+		if strings.EqualFold(f.signatureHeader(), name) {
+			return "is the signature header of a format"
+		}
+	}
+	return ""
+}
+
+// headerValueFault holds the rule for values: no control characters but an
+// inner tab, and no blank at the ends, which receivers would not see.
+func headerValueFault(value string) string {
+	switch {
+	case len(value) > maxHeaderValue:
+		return fmt.Sprintf("has %d bytes; at most %d are allowed", len(value), maxHeaderValue)
+	case strings.ToValidUTF8(value, "") != value:
+		return "must be UTF-8"
+	case strings.Trim(value, " \t") != value:
+		return "must not begin or end with a blank"
+	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 }):
+		return "must not hold control characters"
+	}
+	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -165,6 +166,20 @@ func (q ListQuery) check(kind string) (limit int, after string, err error) {
 		after = rest
 	}
 	return limit, after, p.err("the query")
+}
+
+// numbers is check for a list that goes by falling numbers.
+func (q ListQuery) numbers(kind string) (limit int, after int64, err error) {
+	limit, text, err := q.check(kind)
+	if err != nil || text == "" {
+		return limit, 0, err
+	}
+	if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 1 {
+		var p problems
+		p.add("query.cursor", "is not the next_cursor of this list")
+		return 0, 0, p.err("the query")
+	}
+	return limit, after, nil
 }
 
 func listCursor(kind, after string) string {

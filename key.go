@@ -2,6 +2,15 @@ package waybell
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -40,34 +49,201 @@ type KeyInput struct {
 	AgentIDs []string // only these agents; nil = all
 }
 
-// Allows tells whether the key has a scope.
-func (k *APIKey) Allows(scope Scope) bool { panic("pending") }
+// Allows tells whether the key has a scope. A write scope includes the read
+// scope of the same noun, admin includes everything.
+func (k *APIKey) Allows(scope Scope) bool {
+	for _, has := range k.Scopes {
+		if has == scope || has == ScopeAdmin {
+			return true
+		}
+		if noun, ok := strings.CutSuffix(string(has), ":write"); ok && string(scope) == noun+":read" {
+			return true
+		}
+	}
+	return false
+}
 
 // AllowsAgent tells whether the key may see the agent and what belongs to it.
-func (k *APIKey) AllowsAgent(id string) bool { panic("pending") }
+func (k *APIKey) AllowsAgent(id string) bool {
+	return k.AgentIDs == nil || slices.Contains(k.AgentIDs, id)
+}
+
+// valid tells whether s is one of the scopes.
+func (s Scope) valid() bool {
+	switch s {
+	case ScopeEventsWrite, ScopeEndpointsRead, ScopeEndpointsWrite,
+		ScopeDeliveriesRead, ScopeDeliveriesWrite, ScopeSecretsRead, ScopeAdmin:
+		return true
+	}
+	return false
+}
+
+const (
+	keyTextPrefix = "wb_"
+	maxKeyName    = 200
+	maxKeyAgents  = 250
+	minRootKey    = 24
+	maxKeyText    = 256
+)
+
+// newKeyText makes the text of a key: the prefix, for secret scanners, and 32
+// random bytes.
+func newKeyText() Secret {
+	var raw [32]byte
+	rand.Read(raw[:]) // never fails, see crypto/rand
+	return Secret(keyTextPrefix + base64.RawURLEncoding.EncodeToString(raw[:]))
+}
+
+// keyHash needs no salt and no slow hash: keys are random, or at least as long
+// as the operator of the server made his own.
+func keyHash(text string) [32]byte { return sha256.Sum256([]byte(text)) }
 
 // CreateKey makes a key and returns it with its text, shown this once: wb_ and
 // 32 random bytes. Errors: CodeInvalid.
 func (s *Service) CreateKey(ctx context.Context, in KeyInput) (APIKey, Secret, error) {
-	panic("pending")
+	if err := in.check(); err != nil {
+		return APIKey{}, "", err
+	}
+	text := newKeyText()
+	k, err := s.store.CreateKey(ctx, APIKey{
+		ID: newID(keyPrefix), Name: in.Name, Hash: keyHash(text.Reveal()),
+		Scopes: uniq(in.Scopes), AgentIDs: uniq(in.AgentIDs), CreatedAt: clock(),
+	})
+	if err != nil {
+		return APIKey{}, "", storeFailed("create key", err)
+	}
+	s.changed(ctx)
+	return k, text, nil
+}
+
+// uniq is a copy with each value once, in order; nil stays nil.
+func uniq[T comparable](in []T) []T {
+	if in == nil {
+		return nil
+	}
+	out := make([]T, 0, len(in))
+	for _, v := range in {
+		if !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func (in KeyInput) check() error {
+	var p problems
+	p.line("body.name", in.Name, 0, maxKeyName)
+	if len(in.Scopes) == 0 {
+		p.add("body.scopes", "is required: at least one")
+	}
+	for i, scope := range in.Scopes {
+		if !scope.valid() {
+			p.addValue(fmt.Sprintf("body.scopes[%d]", i), string(scope), "is no scope")
+		}
+	}
+	switch {
+	case in.AgentIDs != nil && len(in.AgentIDs) == 0:
+		p.add("body.agent_ids", "must name at least one agent, or be left out for all")
+	case len(in.AgentIDs) > maxKeyAgents:
+		p.add("body.agent_ids", "has %d agents; at most %d are allowed", len(in.AgentIDs), maxKeyAgents)
+	case len(in.AgentIDs) > 0 && slices.Contains(in.Scopes, ScopeAdmin):
+		// Such a key could make itself one for all agents.
+		p.add("body.agent_ids", "must be left out with the scope admin, which is for all agents")
+	default:
+		for i, id := range in.AgentIDs {
+			if !validAgentID(id) {
+				p.addValue(fmt.Sprintf("body.agent_ids[%d]", i), id, "is no agent id")
+			}
+		}
+	}
+	return p.err("the key")
 }
 
 // Keys lists the working keys, newest first; CodeInvalid for a bad limit or
 // cursor.
-func (s *Service) Keys(ctx context.Context, q ListQuery) (Page[APIKey], error) { panic("pending") }
+func (s *Service) Keys(ctx context.Context, q ListQuery) (Page[APIKey], error) {
+	limit, after, err := q.check("keys")
+	if err != nil {
+		return Page[APIKey]{}, err
+	}
+	rows, err := s.store.Keys(ctx, after, limit+1)
+	if err != nil {
+		return Page[APIKey]{}, storeFailed("keys", err)
+	}
+	return cutPage(rows, limit, func(k *APIKey) string { return listCursor("keys", k.ID) }), nil
+}
 
 // RevokeKey ends a key, at once on this node and within 5 s on all others;
 // CodeKeyNotFound.
-func (s *Service) RevokeKey(ctx context.Context, id string) error { panic("pending") }
+func (s *Service) RevokeKey(ctx context.Context, id string) error {
+	err := s.store.RevokeKey(ctx, id, clock())
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return errorf(CodeKeyNotFound, "there is no key %.80q", id)
+	case err != nil:
+		return storeFailed("revoke key", err)
+	}
+	// Before the store is asked what changed: that may fail.
+	s.dir.dropKey(id)
+	s.changed(ctx)
+	return nil
+}
 
-// Authenticate finds the working key with this text; CodeUnauthorized. The key
-// returned is shared: it must not be changed.
-func (s *Service) Authenticate(ctx context.Context, key string) (*APIKey, error) { panic("pending") }
+func (d *directory) dropKey(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.keys, func(_ [32]byte, k *APIKey) bool { return k.ID == id })
+}
+
+// Authenticate finds the working key with this text; CodeUnauthorized. Keys
+// are compared by their hash, so that the time taken tells nothing about a key.
+// The key returned is shared: it must not be changed.
+func (s *Service) Authenticate(_ context.Context, key string) (*APIKey, error) {
+	if key != "" && len(key) <= maxKeyText {
+		hash := keyHash(key)
+		s.dir.mu.RLock()
+		k := s.dir.keys[hash]
+		s.dir.mu.RUnlock()
+		if k != nil && subtle.ConstantTimeCompare(k.Hash[:], hash[:]) == 1 {
+			return k, nil
+		}
+	}
+	return nil, errorf(CodeUnauthorized, "no key was given, or it does not work")
+}
 
 // EnsureRootKey sees to it that somebody can use the API. A configured key of
 // 24–256 printable ASCII characters becomes the only root key, and so replaces
 // one of an earlier start. Without one, and where no key works, a root key is
 // made and returned, once.
 func (s *Service) EnsureRootKey(ctx context.Context, configured Secret) (made Secret, err error) {
-	panic("pending")
+	text := configured
+	if text == "" {
+		switch working, err := s.store.Keys(ctx, "", 1); {
+		case err != nil:
+			return "", storeFailed("root key", err)
+		case len(working) > 0:
+			return "", nil
+		}
+		made = newKeyText()
+		text = made
+	} else if !validRootKey(text.Reveal()) {
+		return "", errorf(CodeInvalid, "the API key must have %d to %d printable characters without blanks", minRootKey, maxKeyText)
+	}
+	err = s.store.ReplaceRootKey(ctx, APIKey{
+		ID: newID(keyPrefix), Name: "root", Hash: keyHash(text.Reveal()),
+		Scopes: []Scope{ScopeAdmin}, Root: true, CreatedAt: clock(),
+	})
+	if err != nil {
+		return "", storeFailed("root key", err)
+	}
+	if err := s.refresh(ctx); err != nil {
+		return "", storeFailed("root key", err)
+	}
+	return made, nil
+}
+
+// validRootKey allows what can be sent as a bearer token without quoting.
+func validRootKey(text string) bool {
+	return len(text) >= minRootKey && len(text) <= maxKeyText &&
+		!strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }

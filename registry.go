@@ -3,6 +3,14 @@ package waybell
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/waybell/waybell/internal/catalogue"
+	"github.com/waybell/waybell/internal/jsjson"
+	"github.com/waybell/waybell/internal/schema"
 )
 
 // EventTypeInput is what an operator says about an event type.
@@ -12,21 +20,310 @@ type EventTypeInput struct {
 	Example     json.RawMessage // a data object that the schema accepts; nil = none
 }
 
+const (
+	maxEventTypes   = 1000 // registered ones
+	maxExampleBytes = 64 << 10
+)
+
+// typeEntry is an event type with its compiled schema.
+type typeEntry struct {
+	*EventType
+	schema *schema.Schema // nil: any object
+	// order sorts the built-in types before the registered ones, in the
+	// catalogue's order; those by name.
+	order string
+}
+
+func newTypeEntry(t *EventType) (*typeEntry, error) {
+	entry := &typeEntry{EventType: t, order: "b" + t.Name}
+	if len(t.Schema) == 0 || !t.DeletedAt.IsZero() {
+		return entry, nil
+	}
+	doc, err := jsjson.Parse(t.Schema, jsjson.Limits{})
+	if err == nil {
+		entry.schema, err = schema.Compile(doc)
+	}
+	return entry, err
+}
+
+func builtInTypes() (map[string]*typeEntry, error) {
+	types := map[string]*typeEntry{}
+	for i, t := range catalogue.All() {
+		entry, err := newTypeEntry(&EventType{
+			Name: t.Name, Description: t.Description, Schema: t.Schema, Example: t.Example, BuiltIn: true,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("event type %s: %w", t.Name, err)
+		}
+		entry.order = fmt.Sprintf("a%02d", i)
+		types[t.Name] = entry
+	}
+	return types, nil
+}
+
+// canonicalType is the canonical name of a type given by name or alias, and
+// whether there is such a type.
+func (s *Service) canonicalType(name string) (string, bool) {
+	if canonical, ok := catalogue.Lookup(name); ok {
+		return canonical, true
+	}
+	return name, s.dir.eventType(name) != nil
+}
+
+// eventList is a list of event types that a caller gave.
+type eventList struct {
+	location string
+	names    []string
+	keep     []string // stored before: allowed although the type is gone or not available
+	agent    *Agent   // where set, its plan has to produce the types
+	all      bool     // "*" alone is allowed
+}
+
+// eventNames brings a list into canonical names, each once, in the order given.
+// It never returns nil.
+func (s *Service) eventNames(p *problems, l eventList) []string {
+	canonical := []string{}
+	if len(l.names) > maxEventNames {
+		p.add(l.location, "has %d types; at most %d are allowed", len(l.names), maxEventNames)
+		return canonical
+	}
+	for i, name := range l.names {
+		location := fmt.Sprintf("%s[%d]", l.location, i)
+		if l.all && name == allEvents {
+			if len(l.names) > 1 {
+				p.addValue(location, name, "must stand alone")
+			}
+			canonical = append(canonical, name)
+			continue
+		}
+		full, known := s.canonicalType(name)
+		switch {
+		case slices.Contains(l.keep, full):
+		case !known:
+			p.addCode(CodeUnknownEventType, location, name, "is no event type")
+		case l.agent != nil && !l.agent.Produces(full):
+			p.addCode(CodeEventNotAvailable, location, name, "is not available: the agent's plan does not produce it")
+		}
+		if !slices.Contains(canonical, full) {
+			canonical = append(canonical, full)
+		}
+	}
+	return canonical
+}
+
 // EventTypes lists the built-in types, then the registered ones by name.
 // CodeInvalid for a bad limit or cursor.
-func (s *Service) EventTypes(ctx context.Context, q ListQuery) (Page[EventType], error) {
-	panic("pending")
+func (s *Service) EventTypes(_ context.Context, q ListQuery) (Page[EventType], error) {
+	limit, after, err := q.check("types")
+	if err != nil {
+		return Page[EventType]{}, err
+	}
+	list := s.dir.typesAfter(after)
+	var next string
+	if len(list) > limit {
+		list = list[:limit]
+		next = listCursor("types", list[limit-1].order)
+	}
+	page := Page[EventType]{Next: next}
+	for _, t := range list {
+		page.Data = append(page.Data, t.clone())
+	}
+	return page, nil
+}
+
+func (d *directory) typesAfter(order string) []*typeEntry {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var list []*typeEntry
+	for _, t := range d.types {
+		if t.order > order {
+			list = append(list, t)
+		}
+	}
+	slices.SortFunc(list, func(a, b *typeEntry) int { return strings.Compare(a.order, b.order) })
+	return list
+}
+
+func (t *EventType) clone() EventType {
+	c := *t
+	c.Schema, c.Example = slices.Clone(t.Schema), slices.Clone(t.Example)
+	return c
 }
 
 // EventType finds a type by its name or alias; CodeEventTypeNotFound.
-func (s *Service) EventType(ctx context.Context, name string) (EventType, error) { panic("pending") }
+func (s *Service) EventType(_ context.Context, name string) (EventType, error) {
+	canonical, _ := s.canonicalType(name)
+	t := s.dir.eventType(canonical)
+	if t == nil {
+		return EventType{}, noType(name)
+	}
+	return t.clone(), nil
+}
 
 // PutEventType registers a type or replaces it, and tells whether it is new.
 // Errors: CodeInvalid, CodeEventTypeReadOnly.
 func (s *Service) PutEventType(ctx context.Context, name string, in EventTypeInput) (t EventType, created bool, err error) {
-	panic("pending")
+	if _, builtIn := catalogue.Lookup(name); builtIn || name == catalogue.Test {
+		return EventType{}, false, readOnlyType(name)
+	}
+	var p problems
+	if err := catalogue.CheckName(name); err != nil {
+		p.addValue("path.name", name, "%s", err)
+	}
+	p.prose("body.description", in.Description, maxDescription)
+	t = EventType{Name: name, Description: in.Description, CreatedAt: clock()}
+	t.UpdatedAt = t.CreatedAt
+	var compiled *schema.Schema
+	t.Schema, compiled = readSchema(&p, in.Schema)
+	t.Example = readExample(&p, in.Example, compiled)
+	have := s.dir.eventType(name)
+	if have != nil {
+		t.CreatedAt = have.CreatedAt
+	} else if s.dir.registered() >= maxEventTypes {
+		p.add("path.name", "is one too many: %d types are registered", maxEventTypes)
+	}
+	if err := p.err("the event type"); err != nil {
+		return EventType{}, false, err
+	}
+	t, created, err = s.store.PutEventType(ctx, t)
+	if err != nil {
+		return EventType{}, false, storeFailed("put event type", err)
+	}
+	s.changed(ctx)
+	return t.clone(), created, nil
+}
+
+// given tells whether an optional JSON value is there: null is not.
+func given(raw json.RawMessage) bool {
+	text := strings.TrimSpace(string(raw))
+	return text != "" && text != "null"
+}
+
+func readSchema(p *problems, raw json.RawMessage) (json.RawMessage, *schema.Schema) {
+	const at = "body.schema"
+	if !given(raw) {
+		return nil, nil
+	}
+	if len(raw) > 2*schema.MaxSize { // white space may make up for the rest
+		p.add(at, "has %d bytes; at most %d are allowed", len(raw), schema.MaxSize)
+		return nil, nil
+	}
+	doc, err := jsjson.Parse(raw, jsjson.Limits{})
+	if err != nil {
+		p.add(at, "is not JSON")
+		return nil, nil
+	}
+	compiled, err := schema.Compile(doc)
+	if err != nil {
+		faults(p, at, err)
+		return nil, nil
+	}
+	return doc.Append(nil), compiled
+}
+
+// faults notes each problem of a schema at its own place.
+func faults(p *problems, at string, err error) {
+	invalid, ok := errors.AsType[*schema.Error](err)
+	if !ok {
+		p.add(at, "is no valid JSON Schema")
+		return
+	}
+	for _, fault := range invalid.Problems {
+		p.add(at+dotted(fault.Path), "%s", fault.Message)
+	}
+}
+
+func readExample(p *problems, raw json.RawMessage, compiled *schema.Schema) json.RawMessage {
+	const at = "body.example"
+	if !given(raw) {
+		return nil
+	}
+	if len(raw) > maxExampleBytes {
+		p.add(at, "has %d bytes; at most %d are allowed", len(raw), maxExampleBytes)
+		return nil
+	}
+	doc, err := jsjson.Parse(raw, jsjson.Limits{})
+	if err != nil || doc.Kind() != jsjson.KindObject {
+		p.add(at, "must be a JSON object: the data of an event")
+		return nil
+	}
+	if compiled != nil {
+		for _, fault := range compiled.Validate(doc) {
+			p.add(at+dotted(fault.Path), "%s", fault.Message)
+		}
+	}
+	return doc.Append(nil)
+}
+
+// dotted turns a JSON pointer into the rest of a location: /a/0/b into .a[0].b.
+func dotted(pointer string) string {
+	if pointer == "" {
+		return ""
+	}
+	var b strings.Builder
+	unescape := strings.NewReplacer("~1", "/", "~0", "~")
+	for step := range strings.SplitSeq(pointer[1:], "/") {
+		if step != "" && strings.Trim(step, "0123456789") == "" {
+			b.WriteString("[" + step + "]")
+		} else {
+			b.WriteString("." + unescape.Replace(step))
+		}
+	}
+	return b.String()
+}
+
+// registered is how many types are not built in.
+func (d *directory) registered() int {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	n := 0
+	for _, t := range d.types {
+		if !t.BuiltIn {
+			n++
+		}
+	}
+	return n
 }
 
 // DeleteEventType removes a registered type. Errors: CodeEventTypeNotFound,
 // CodeEventTypeReadOnly, CodeEventTypeInUse.
-func (s *Service) DeleteEventType(ctx context.Context, name string) error { panic("pending") }
+func (s *Service) DeleteEventType(ctx context.Context, name string) error {
+	if _, builtIn := catalogue.Lookup(name); builtIn || name == catalogue.Test {
+		return readOnlyType(name)
+	}
+	if n := s.dir.subscriptions(name); n > 0 {
+		return errorf(CodeEventTypeInUse, "%d endpoints subscribe to %q by name", n, name)
+	}
+	err := s.store.DeleteEventType(ctx, name, clock())
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return noType(name)
+	case err != nil:
+		return storeFailed("delete event type", err)
+	}
+	s.changed(ctx)
+	return nil
+}
+
+// subscriptions counts the living endpoints that name a type.
+func (d *directory) subscriptions(name string) int {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	n := 0
+	for _, a := range d.numbers {
+		for _, e := range a.endpoints {
+			if slices.Contains(e.Events, name) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func noType(name string) error {
+	return errorf(CodeEventTypeNotFound, "there is no event type %.140q", name)
+}
+
+func readOnlyType(name string) error {
+	return errorf(CodeEventTypeReadOnly, "%q is built in or reserved: it cannot be changed", name)
+}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+
+	"github.com/waybell/waybell/internal/egress"
 )
 
 // Service is a running Waybell node. Make it with [New], then [Service.Start];
@@ -20,6 +22,9 @@ type Service struct {
 	dir   directory
 
 	refreshing sync.Mutex // one refresh of the directory at a time
+	outbound   *egress.Client
+	// onEndpoint, set before Start, is told of changes: see endpointChanged.
+	onEndpoint func(old, new *Endpoint)
 }
 
 // New checks the configuration and wires a service. It does no work and cannot
@@ -33,7 +38,14 @@ func New(cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	s := &Service{cfg: cfg, log: cfg.Logger, store: cfg.Store}
-	s.dir.init()
+	var err error
+	s.outbound, err = egress.New(egress.Config{Allow: cfg.AllowTargets, Resolver: cfg.Resolver, TLS: cfg.TLS, Dial: cfg.Dial})
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	if err := s.dir.init(cfg, s.outbound); err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
 	return s, nil
 }
 

@@ -48,7 +48,7 @@ type Diagnosis struct {
 
 // maxPairedBody is the size in bytes up to which several mistakes at once are
 // looked for; above it that would take seconds.
-const maxPairedBody = 32 << 10
+const maxPairedBody = 16 << 10
 
 // Explain says why a request is not accepted, or [VerdictOK] exactly when
 // [Verifier.Verify] accepts it. The error is that of [NewVerifier] for a wrong
@@ -76,9 +76,9 @@ func Explain(e Evidence) (Diagnosis, error) {
 	if entriesErr != nil || len(presented) == 0 {
 		return Diagnosis{Verdict: VerdictMalformed, Detail: err.Error()}, nil
 	}
-	found, detail := e.search(in, presented)
+	found, detail, ok := e.search(in, presented)
 	late := e.timeVerdict(in.unix)
-	if found == nil {
+	if !ok {
 		return Diagnosis{Verdict: VerdictWrongSecret, Also: late}, nil
 	}
 	for _, verdict := range late {
@@ -136,7 +136,7 @@ type presentation struct {
 func foreignPrefix() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,16}[=,:] ?`) }
 
 // presented reads every entry in all ways that give a signature of the
-// scheme's size, the scheme's own way included.
+// scheme's size, the scheme's own way included, those with fewest flaws first.
 func (e Evidence) presented() ([]presentation, error) {
 	entries, err := e.Scheme.entries(headerValues(e.Header, e.Scheme.Header))
 	if err != nil {
@@ -158,6 +158,7 @@ func (e Evidence) presented() ([]presentation, error) {
 			all = e.Scheme.readings(all, bare, flaws)
 		}
 	}
+	slices.SortStableFunc(all, func(a, b presentation) int { return len(a.flaws) - len(b.flaws) })
 	return all, nil
 }
 
@@ -197,35 +198,36 @@ type contentGuess struct {
 }
 
 // search looks for the combination with the fewest mistakes that gives one of
-// the presented signatures. A result without mistakes is empty but not nil.
-func (e Evidence) search(in input, presented []presentation) ([]Verdict, string) {
+// the presented signatures. It finds none of them in a request that Verify
+// refuses for its time alone.
+func (e Evidence) search(in input, presented []presentation) (mistakes []Verdict, detail string, ok bool) {
 	keys := e.keyGuesses()
 	most := 4
 	if len(e.Body) > maxPairedBody {
 		most = 1
 	}
-	for mistakes := 0; mistakes <= most; mistakes++ {
-		for content := range e.contentGuesses(in) {
+	for count := 0; count <= most; count++ {
+		for content := range e.contentGuesses(in, count) {
 			for _, k := range keys {
-				if len(k.flaws)+len(content.flaws) != mistakes {
+				if len(k.flaws)+len(content.flaws) != count {
 					continue
 				}
 				if p := k.match(content, presented); p != nil {
-					found := slices.Concat([]Verdict{}, k.flaws, content.flaws, p.flaws)
-					return found, joinDetails(k.detail, content.detail)
+					return slices.Concat(k.flaws, content.flaws, p.flaws), joinDetails(k.detail, content.detail), true
 				}
 			}
 		}
 	}
-	return nil, ""
+	return nil, "", false
 }
 
 func joinDetails(parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
 }
 
-// contentGuesses yields what may have been signed, the right content first.
-func (e Evidence) contentGuesses(in input) iter.Seq[contentGuess] {
+// contentGuesses yields what may have been signed with at most that many
+// mistakes, the right content first.
+func (e Evidence) contentGuesses(in input, mistakes int) iter.Seq[contentGuess] {
 	return func(yield func(contentGuess) bool) {
 		heads := e.headGuesses(in)
 		for _, h := range heads {
@@ -234,8 +236,14 @@ func (e Evidence) contentGuesses(in input) iter.Seq[contentGuess] {
 				return
 			}
 		}
+		if mistakes == 0 {
+			return
+		}
 		for s := range spellings(in.body) {
 			for _, h := range heads {
+				if len(h.flaws) >= mistakes {
+					continue
+				}
 				h.body = s.body
 				h.flaws = append(slices.Clip(h.flaws), VerdictReserialisedBody)
 				h.detail = joinDetails(h.detail, "the signed body was "+s.name)
@@ -271,9 +279,6 @@ func (e Evidence) headGuesses(in input) []contentGuess {
 		guesses = append(guesses, contentGuess{flaws: milliseconds, head: head(in.id, in.unix/1000)})
 	} else {
 		guesses = append(guesses, contentGuess{flaws: milliseconds, head: head(in.id, in.unix*1000)})
-		if e.Now.Unix() == in.unix {
-			guesses = append(guesses, contentGuess{flaws: milliseconds, head: head(in.id, e.Now.UnixMilli())})
-		}
 	}
 	for _, id := range e.otherIDs(in.id) {
 		guesses = append(guesses, contentGuess{flaws: []Verdict{VerdictWrongID}, detail: "the signed id was " + quoteID(id), head: head(id, in.unix)})

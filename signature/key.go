@@ -18,10 +18,10 @@ import (
 const maxKeptBuffer = 64 << 10
 
 // key is the precomputed form of a secret under a scheme. It is safe for
-// concurrent use.
+// concurrent use. What is secret lies behind functions, where fmt cannot look.
 type key struct {
-	private ed25519.PrivateKey // nil: cannot sign (asymmetric) or HMAC
-	public  ed25519.PublicKey  // nil: HMAC
+	sign   func(message []byte) []byte // Ed25519; nil: a public key, or HMAC
+	public ed25519.PublicKey           // nil: HMAC
 
 	// pool holds *state. A used HMAC keeps its padded key in hashed form, so
 	// taking one from here saves two blocks and all allocations.
@@ -44,7 +44,10 @@ func newKey(s Scheme, secret Secret) (*key, error) {
 		if !secret.Asymmetric() {
 			return nil, fmt.Errorf("%w: %s needs a key that begins with %s or %s", ErrInvalidSecret, s.Algorithm, PrefixPrivateKey, PrefixPublicKey)
 		}
-		k := &key{private: secret.content.private, public: secret.content.public}
+		k := &key{public: secret.content().public}
+		if private := secret.content().private; private != nil {
+			k.sign = func(message []byte) []byte { return ed25519.Sign(private, message) }
+		}
 		k.pool.New = func() any { return new(state) }
 		return k, nil
 	}
@@ -61,10 +64,10 @@ func newKey(s Scheme, secret Secret) (*key, error) {
 }
 
 func (s Secret) hmacKey(d KeyDerivation) []byte {
-	if d == KeyWhsec && s.content.decoded != nil {
-		return s.content.decoded
+	if d == KeyWhsec && s.content().decoded != nil {
+		return s.content().decoded
 	}
-	return []byte(s.content.text)
+	return []byte(s.content().text)
 }
 
 // newHash must not be called for PureEd25519.
@@ -103,9 +106,9 @@ func (k *key) appendSignature(dst []byte, s Scheme, in input) []byte {
 	defer k.release(st)
 	st.buf = s.head(st.buf[:0], in)
 	var raw []byte
-	if k.private != nil {
+	if k.sign != nil {
 		st.buf = append(st.buf, in.body...)
-		raw = ed25519.Sign(k.private, st.buf)
+		raw = k.sign(st.buf)
 	} else {
 		st.mac.Reset()
 		st.mac.Write(st.buf)

@@ -54,7 +54,7 @@ func (s Scheme) guessKeys(secret Secret, flaws []Verdict) []keyGuess {
 		return nil
 	}
 	if secret.Asymmetric() {
-		return []keyGuess{{flaws: flaws, public: secret.content.public}}
+		return []keyGuess{{flaws: flaws, public: secret.content().public}}
 	}
 	var guesses []keyGuess
 	add := func(key []byte, detail string, more ...Verdict) {
@@ -64,7 +64,7 @@ func (s Scheme) guessKeys(secret Secret, flaws []Verdict) []keyGuess {
 			mac:    hmac.New(s.Algorithm.newHash(), key),
 		})
 	}
-	text := secret.content.text
+	text := secret.content().text
 	add(secret.hmacKey(s.KeyDerivation), "")
 	stripped, symmetric := strings.CutPrefix(text, PrefixSymmetric)
 	switch {
@@ -72,7 +72,7 @@ func (s Scheme) guessKeys(secret Secret, flaws []Verdict) []keyGuess {
 		add([]byte(text), "the key was the whole secret", VerdictSecretNotDecoded)
 		add([]byte(stripped), "the key was the text after "+PrefixSymmetric, VerdictSecretNotDecoded)
 	case symmetric:
-		add(secret.content.decoded, "the key was the decoded part after "+PrefixSymmetric, VerdictSecretDecoded)
+		add(secret.content().decoded, "the key was the decoded part after "+PrefixSymmetric, VerdictSecretDecoded)
 		add([]byte(stripped), "the key was the text after "+PrefixSymmetric, VerdictSecretDecoded)
 	default:
 		if raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "=")); err == nil {

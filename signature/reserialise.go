@@ -13,9 +13,10 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of the JSON whose other spellings are tried.
+// Bounds of the JSON whose other spellings are tried: its size in bytes and how
+// deep it is nested.
 const (
-	maxReserialised = 1 << 20
+	maxReserialised = 512 << 10
 	maxDepth        = 256
 )
 
@@ -74,7 +75,7 @@ func tryJSON(root *value, try func(string, []byte) bool) {
 		for _, order := range []keyOrder{orderKept, orderSorted, orderJavaScript} {
 			for _, layout := range layouts() {
 				for _, escape := range escapes() {
-					w := writer{order: order, numbers: numbers, layout: layout, escape: escape}
+					w := newWriter(order, numbers, layout, escape)
 					w.value(root, 0)
 					name := strings.Join([]string{string(layout.name), string(order), string(escape.name), string(numbers)}, ", ")
 					if !try(name, w.out) || !try(name+", line feed at the end", slices.Concat(w.out, []byte("\n"))) {
@@ -88,10 +89,10 @@ func tryJSON(root *value, try func(string, []byte) bool) {
 
 // value is JSON that remembers the order of keys and the spelling of numbers.
 type value struct {
-	open    byte     // '{', '[' or 0
-	scalar  string   // number as written, true, false, null
-	text    string   // of a string
-	isText  bool     //
+	open    byte   // '{', '[' or 0
+	scalar  string // number as written, true, false, null
+	text    string // of a string
+	isText  bool
 	keys    []string // of an object, parallel to members
 	members []*value
 }
@@ -200,7 +201,17 @@ type writer struct {
 	numbers numberStyle
 	layout  layout
 	escape  escape
+	special [utf8.RuneSelf]bool // ASCII that is not written as it is
 	out     []byte
+}
+
+func newWriter(order keyOrder, numbers numberStyle, layout layout, escape escape) *writer {
+	w := &writer{order: order, numbers: numbers, layout: layout, escape: escape}
+	for c := range w.special {
+		r := rune(c)
+		w.special[c] = r < ' ' || r == '"' || r == '\\' || r == '/' && escape.slash || strings.ContainsRune(escape.chars, r)
+	}
+	return w
 }
 
 func (w *writer) value(v *value, depth int) {
@@ -289,7 +300,14 @@ func (w *writer) number(written string) string {
 
 func (w *writer) text(s string) {
 	w.out = append(w.out, '"')
-	for _, r := range s {
+	for i := 0; i < len(s); {
+		if run := w.plainRun(s[i:]); run > 0 {
+			w.out = append(w.out, s[i:i+run]...)
+			i += run
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		i += size
 		switch {
 		case r == '"' && w.escape.upper:
 			w.unicode(r)
@@ -306,6 +324,17 @@ func (w *writer) text(s string) {
 		}
 	}
 	w.out = append(w.out, '"')
+}
+
+// plainRun is the length of the ASCII at the beginning of s that is written as
+// it is.
+func (w *writer) plainRun(s string) int {
+	for i := range len(s) {
+		if c := s[i]; c >= utf8.RuneSelf || w.special[c] {
+			return i
+		}
+	}
+	return len(s)
 }
 
 func (w *writer) control(r rune) {

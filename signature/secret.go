@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"unicode"
@@ -39,11 +40,12 @@ var ErrInvalidSecret = errors.New("invalid secret")
 // Secret is a parsed signing secret or public key. It prints as "[secret]" in
 // fmt, JSON and slog; [Secret.Reveal] is the one way to its text. The zero
 // Secret is no secret: Signers and Verifiers refuse it. Compare with
-// [Secret.Equal]; == compares identities.
+// [Secret.Equal].
 type Secret struct {
-	// A pointer, because fmt prints the unexported fields of a struct around a
-	// Secret without asking for its String method.
-	content *secretContent
+	// A function, because fmt prints the unexported fields of a struct around a
+	// Secret without asking for its methods, and follows a pointer whenever the
+	// verb does not fit.
+	content func() *secretContent
 }
 
 type secretContent struct {
@@ -78,7 +80,7 @@ func ParseSecret(text string) (Secret, error) {
 	case strings.HasPrefix(text, PrefixPublicKey):
 		return Secret{}, fmt.Errorf("%w: %s… is a public key, which verifies but cannot sign", ErrInvalidSecret, PrefixPublicKey)
 	}
-	return Secret{c}, nil
+	return newSecret(c), nil
 }
 
 // ParsePublicKey reads whpk_ followed by the base64 of a 32-byte Ed25519 public
@@ -94,17 +96,17 @@ func ParsePublicKey(text string) (Secret, error) {
 	if len(raw) != ed25519.PublicKeySize {
 		return Secret{}, fmt.Errorf("%w: %s… holds %d bytes, a public key has %d", ErrInvalidSecret, PrefixPublicKey, len(raw), ed25519.PublicKeySize)
 	}
-	return Secret{&secretContent{text: text, public: raw}}, nil
+	return newSecret(&secretContent{text: text, public: raw}), nil
 }
 
 // GenerateSecret returns whsec_ and the base64 of 32 random bytes.
 func GenerateSecret() Secret {
 	raw := make([]byte, 32)
 	rand.Read(raw) // never fails: crypto/rand ends the process instead
-	return Secret{&secretContent{
+	return newSecret(&secretContent{
 		text:    PrefixSymmetric + base64.StdEncoding.EncodeToString(raw),
 		decoded: raw,
-	}}
+	})
 }
 
 // GenerateEd25519 returns whsk_ and the base64 of a random 32-byte seed.
@@ -113,11 +115,11 @@ func GenerateEd25519() Secret {
 	seed := make([]byte, ed25519.SeedSize)
 	rand.Read(seed) // never fails: crypto/rand ends the process instead
 	private := ed25519.NewKeyFromSeed(seed)
-	return Secret{&secretContent{
+	return newSecret(&secretContent{
 		text:    PrefixPrivateKey + base64.StdEncoding.EncodeToString(seed),
 		private: private,
 		public:  private.Public().(ed25519.PublicKey),
-	}}
+	})
 }
 
 // IsZero reports whether s is no secret.
@@ -129,7 +131,7 @@ func (s Secret) Reveal() string {
 	if s.content == nil {
 		return ""
 	}
-	return s.content.text
+	return s.content().text
 }
 
 // Equal compares the texts in a time that depends on their lengths only.
@@ -140,7 +142,7 @@ func (s Secret) Equal(other Secret) bool {
 
 // Asymmetric reports whether s is an Ed25519 key, private or public, and so
 // fits the schemes with [PureEd25519] and no others.
-func (s Secret) Asymmetric() bool { return s.content != nil && s.content.public != nil }
+func (s Secret) Asymmetric() bool { return s.content != nil && s.content().public != nil }
 
 // Weak reports whether s has fewer than [WeakBelowBytes] bytes of key material:
 // the decoded ones of a whsec_ secret, because encoding adds length and no
@@ -151,10 +153,10 @@ func (s Secret) Weak() bool {
 		return true
 	case s.Asymmetric():
 		return false
-	case s.content.decoded != nil:
-		return len(s.content.decoded) < WeakBelowBytes
+	case s.content().decoded != nil:
+		return len(s.content().decoded) < WeakBelowBytes
 	default:
-		return len(s.content.text) < WeakBelowBytes
+		return len(s.content().text) < WeakBelowBytes
 	}
 }
 
@@ -164,20 +166,24 @@ func (s Secret) PublicKey() (string, error) {
 	if !s.Asymmetric() {
 		return "", fmt.Errorf("%w: only %s… has a public key", ErrInvalidSecret, PrefixPrivateKey)
 	}
-	return PrefixPublicKey + base64.StdEncoding.EncodeToString(s.content.public), nil
+	return PrefixPublicKey + base64.StdEncoding.EncodeToString(s.content().public), nil
 }
 
 // String returns a fixed text instead of the secret.
 func (s Secret) String() string { return redacted }
 
-// GoString returns a fixed text instead of the secret.
-func (s Secret) GoString() string { return redacted }
+// Format writes a fixed text instead of the secret, whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
 // MarshalText returns a fixed text instead of the secret, for JSON and others.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // LogValue returns a fixed text instead of the secret.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+func newSecret(c *secretContent) Secret {
+	return Secret{func() *secretContent { return c }}
+}
 
 func checkText(text string) error {
 	if !utf8.ValidString(text) {

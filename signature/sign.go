@@ -35,7 +35,7 @@ func NewSigner(scheme Scheme, secrets ...Secret) (*Signer, error) {
 		return nil, err
 	}
 	for _, k := range keys {
-		if scheme.Algorithm == PureEd25519 && k.private == nil {
+		if scheme.Algorithm == PureEd25519 && k.sign == nil {
 			return nil, fmt.Errorf("%w: %s… is a public key, which verifies but cannot sign", ErrInvalidSecret, PrefixPublicKey)
 		}
 	}

@@ -264,7 +264,11 @@ func headerValues(h http.Header, name string) []string {
 	return kept
 }
 
+// firstValue returns the first non-empty value of a header.
 func firstValue(h http.Header, name string) string {
+	if v := h.Get(name); v != "" {
+		return v
+	}
 	if values := headerValues(h, name); len(values) > 0 {
 		return values[0]
 	}
