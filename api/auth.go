@@ -10,7 +10,8 @@ import (
 
 // authorize finds the key of a request and checks that it has the scope, and
 // that it may see the agent; "" is for routes without one. A key that is
-// restricted to some agents is told that others do not exist.
+// restricted to some agents is told that others do not exist. Such a key never
+// has the scope admin, so what concerns all agents is closed to it.
 func (s *Server) authorize(r *http.Request, scope waybell.Scope, agentID string) (*waybell.APIKey, error) {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if text == "" || !strings.EqualFold(scheme, "Bearer") {
@@ -30,11 +31,6 @@ func (s *Server) authorize(r *http.Request, scope waybell.Scope, agentID string)
 	}
 	if agentID != "" && !key.AllowsAgent(agentID) {
 		return nil, agentNotFound(agentID)
-	}
-	// What belongs to no agent concerns all of them.
-	if agentID == "" && scope == waybell.ScopeAdmin && key.AgentIDs != nil {
-		return nil, forbidden("this key is restricted to some agents; this needs "+
-			string(waybell.ScopeAdmin)+" for all of them", scope)
 	}
 	return key, nil
 }
