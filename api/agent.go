@@ -118,13 +118,13 @@ func (s *Server) getAgent(ctx context.Context, p *AgentParams, _ *none) (*tagged
 }
 
 // putAgent lets a key without admin replace an agent, but not create one.
-func (s *Server) putAgent(ctx context.Context, p *agentChange, body *newAgentBody) (*put[agentView], error) {
+func (s *Server) putAgent(ctx context.Context, p *agentChange, body *newAgentBody) (*taggedPut[agentView], error) {
 	if !callOf(ctx).key.Allows(waybell.ScopeAdmin) {
 		if _, err := s.svc.Agent(ctx, p.AgentID); waybell.ErrorCode(err) == waybell.CodeAgentNotFound {
 			return nil, forbidden("creating an agent needs the scope "+string(waybell.ScopeAdmin), waybell.ScopeAdmin)
 		}
 	}
-	out := &put[agentView]{Status: http.StatusOK}
+	out := &taggedPut[agentView]{Status: http.StatusOK}
 	err := matching(p.IfMatch, func(version int64) error {
 		a, isNew, err := s.svc.PutAgent(ctx, p.AgentID, agentBody(*body).input(), version)
 		if isNew {

@@ -30,6 +30,12 @@ type created[T any] struct {
 // put is a 200, or a 201 for something new.
 type put[T any] struct {
 	Status int
+	Body   T
+}
+
+// taggedPut is a put with the version of what it shows.
+type taggedPut[T any] struct {
+	Status int
 	ETag   string `header:"ETag" doc:"The version; send it back as If-Match."`
 	Body   T
 }

@@ -153,6 +153,12 @@ type retryBody struct {
 	WindowSeconds   waybell.Optional[int]    `json:"window_seconds,omitempty" minimum:"1" maximum:"604800" doc:"Null = the policy's."`
 }
 
+// TransformSchema says that the whole may be null: back to the profile's.
+func (retryBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	s.Nullable = true
+	return s
+}
+
 // generateSecret is true, false or "ed25519".
 type generateSecret waybell.SecretKind
 

@@ -31,21 +31,21 @@ type eventTypeView struct {
 	UpdatedAt   *string    `json:"updated_at" format:"date-time" doc:"Null for built-in ones."`
 }
 
-func viewEventType(t waybell.EventType) eventTypeView {
+func (s *Server) viewEventType(t waybell.EventType) eventTypeView {
 	return eventTypeView{
-		Name: t.Name, Alias: orNull(aliasOfType(t.Name)), Description: t.Description,
+		Name: t.Name, Alias: orNull(s.aliases[t.Name]), Description: t.Description,
 		Schema: schemaJSON(t.Schema), Example: object(t.Example), BuiltIn: t.BuiltIn, Available: true,
 		CreatedAt: timeOrNull(t.CreatedAt), UpdatedAt: timeOrNull(t.UpdatedAt),
 	}
 }
 
-func aliasOfType(name string) string {
+// typeAliases are the other names of the built-in types, by their own.
+func typeAliases() map[string]string {
+	aliases := map[string]string{}
 	for _, t := range catalogue.All() {
-		if t.Name == name {
-			return t.Alias
-		}
+		aliases[t.Name] = t.Alias
 	}
-	return ""
+	return aliases
 }
 
 type eventTypeBody struct {
@@ -78,7 +78,7 @@ func (s *Server) registerEventTypes() {
 }
 
 func (s *Server) listEventTypes(ctx context.Context, p *typeList, _ *none) (*answer[list[eventTypeView]], error) {
-	view := viewEventType
+	view := s.viewEventType
 	if p.AgentID != "" {
 		if !callOf(ctx).key.AllowsAgent(p.AgentID) {
 			return nil, agentNotFound(p.AgentID)
@@ -88,7 +88,7 @@ func (s *Server) listEventTypes(ctx context.Context, p *typeList, _ *none) (*ans
 			return nil, err
 		}
 		view = func(t waybell.EventType) eventTypeView {
-			v := viewEventType(t)
+			v := s.viewEventType(t)
 			v.Available = a.AvailableEvents == nil || slices.Contains(a.AvailableEvents, t.Name)
 			return v
 		}
@@ -102,7 +102,7 @@ func (s *Server) getEventType(ctx context.Context, p *typeParams, _ *none) (*ans
 	if err != nil {
 		return nil, err
 	}
-	return &answer[eventTypeView]{Body: viewEventType(t)}, nil
+	return &answer[eventTypeView]{Body: s.viewEventType(t)}, nil
 }
 
 func (s *Server) putEventType(ctx context.Context, p *typeParams, body *eventTypeBody) (*put[eventTypeView], error) {
@@ -112,7 +112,7 @@ func (s *Server) putEventType(ctx context.Context, p *typeParams, body *eventTyp
 	if err != nil {
 		return nil, err
 	}
-	out := &put[eventTypeView]{Status: http.StatusOK, Body: viewEventType(t)}
+	out := &put[eventTypeView]{Status: http.StatusOK, Body: s.viewEventType(t)}
 	if isNew {
 		out.Status = http.StatusCreated
 	}

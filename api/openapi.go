@@ -147,11 +147,11 @@ func (rt route) operation() huma.Operation {
 		Summary: rt.summary, Description: rt.description, DefaultStatus: rt.status,
 		Responses: map[string]*huma.Response{}, SkipValidateBody: true,
 	}
-	codes := slices.Clone(rt.codes)
+	codes := append(slices.Clone(rt.codes), waybell.CodeInternal)
 	if rt.scope != "" {
 		op.Security = []map[string][]string{{securityScheme: {string(rt.scope)}}}
 		op.Description = strings.TrimSpace(op.Description + "\n\nNeeds the scope `" + string(rt.scope) + "`.")
-		codes = append(codes, waybell.CodeUnauthorized, waybell.CodeForbidden, waybell.CodeUnavailable, waybell.CodeInternal)
+		codes = append(codes, waybell.CodeUnauthorized, waybell.CodeForbidden, waybell.CodeUnavailable)
 	} else {
 		op.Security = []map[string][]string{}
 	}

@@ -54,7 +54,8 @@ type Server struct {
 	mux     *http.ServeMux
 	huma    huma.API
 	openAPI []byte
-	buffers sync.Pool // of *buffer
+	aliases map[string]string // of built-in types
+	buffers sync.Pool         // of *buffer
 	noStore []string
 	noSniff []string
 	jsonUTF []string
@@ -80,6 +81,7 @@ func New(svc *waybell.Service, cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		svc: svc, cfg: cfg, log: cfg.Logger, limits: svc.Config().Limits, mux: http.NewServeMux(),
+		aliases: typeAliases(),
 		noStore: []string{"no-store"}, noSniff: []string{"nosniff"}, jsonUTF: []string{mediaJSON},
 	}
 	s.huma = newHuma(s)
