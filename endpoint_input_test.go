@@ -398,11 +398,8 @@ func FuzzHeaders(f *testing.F) {
 	f.Add("Authorization", "Bearer x")
 	f.Add("host", "a\r\nb")
 	f.Add("X-A", "••••")
-	n := &node{}
+	n := startWithAgent(f, func(c *waybell.Config) { c.Limits.EndpointsPerAgent = 1 << 30 })
 	f.Fuzz(func(t *testing.T, name, value string) {
-		if n.Service == nil {
-			n = startWithAgent(t, func(c *waybell.Config) { c.Limits.EndpointsPerAgent = 1 << 30 })
-		}
 		in := endpointInput()
 		in.Headers = waybell.Some([]waybell.HeaderInput{{Name: name, Value: waybell.Secret(value)}})
 		r, err := n.CreateEndpoint(t.Context(), "a", in)

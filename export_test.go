@@ -1,13 +1,22 @@
 package waybell
 
-import "context"
+import (
+	"context"
+	"strings"
+
+	"github.com/waybell/waybell/signature"
+)
 
 // DirectoryEndpoint is the endpoint that the sender would read.
 func (s *Service) DirectoryEndpoint(n EndpointNumber) *Endpoint { return s.dir.endpoint(n) }
 
 // SigningSecrets is how many secrets of an endpoint would sign now.
 func (s *Service) SigningSecrets(n EndpointNumber) int {
-	return len(s.dir.entry(n).signingSecrets(clock()))
+	e := s.dir.entry(n)
+	if signers := e.signersAt(clock()); len(signers) > 0 {
+		return 1 + strings.Count(signers[len(signers)-1].Sign(signature.Message{ID: "x", Timestamp: clock()}), " ")
+	}
+	return 0
 }
 
 // Targets are the ids of an agent's endpoints that take a type.

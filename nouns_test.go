@@ -24,9 +24,9 @@ type node struct {
 	logs  *bytes.Buffer
 }
 
-func start(t *testing.T, change ...func(*waybell.Config)) *node {
+func start(t testing.TB, change ...func(*waybell.Config)) *node {
 	t.Helper()
-	n := &node{store: &configStore{}, logs: &bytes.Buffer{}}
+	n := &node{store: openConfigStore(t), logs: &bytes.Buffer{}}
 	cfg := waybell.Config{
 		Store:          n.store,
 		EncryptionKeys: []waybell.Secret{waybell.Secret(keyring.Generate())},
@@ -45,18 +45,24 @@ func start(t *testing.T, change ...func(*waybell.Config)) *node {
 	if err := n.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		n.store.setFault(nil)
+		if err := n.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	return n
 }
 
 // startWithAgent has an agent "a" too.
-func startWithAgent(t *testing.T, change ...func(*waybell.Config)) *node {
+func startWithAgent(t testing.TB, change ...func(*waybell.Config)) *node {
 	t.Helper()
 	n := start(t, change...)
 	mustAgent(t, n, "a")
 	return n
 }
 
-func mustAgent(t *testing.T, n *node, id string) waybell.Agent {
+func mustAgent(t testing.TB, n *node, id string) waybell.Agent {
 	t.Helper()
 	a, err := n.CreateAgent(t.Context(), waybell.AgentInput{ID: id, Name: waybell.Some("Agent " + id)})
 	if err != nil {
@@ -379,7 +385,7 @@ func TestCallerLeaves(t *testing.T) {
 	n := startWithAgent(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	n.store.setFault(func(m string) error {
-		if m == "CreateEndpoint" {
+		if m == "CreateEndpoint done" {
 			cancel()
 		}
 		return nil

@@ -1,8 +1,16 @@
 package waybell
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/waybell/waybell/internal/jsjson"
 )
 
 // PublishInput is an event to publish. Data and Messages are JSON as the
@@ -14,7 +22,7 @@ type PublishInput struct {
 	Data           []byte    // a JSON object; nil = {}
 	Messages       []byte    // a JSON array of messages, or nil
 	ConversationID string    // shorthand for data.conversation_id
-	IdempotencyKey string    // 1–255 printable characters, or ""
+	IdempotencyKey string    // 1–255 printable ASCII characters, or ""
 }
 
 // PublishResult tells what was accepted.
@@ -32,21 +40,6 @@ type BatchItem struct {
 	Err    *Error
 }
 
-// Publish accepts one event of an agent. When it returns nil the event and its
-// deliveries are durable (fsync). Errors are *Error: CodeAgentNotFound,
-// CodeInvalid, CodeUnknownEventType, CodeEventNotAvailable,
-// CodeIdempotencyMismatch, CodeBusy, CodeUnavailable, CodeDraining.
-func (s *Service) Publish(ctx context.Context, agentID string, in PublishInput) (PublishResult, error) {
-	panic("pending")
-}
-
-// PublishJSON is Publish for a body as written in the HTTP API:
-// {"event","timestamp"?,"id"?,"data"?,"messages"?,"conversation_id"?}. Besides
-// those of Publish its errors are CodeMalformedJSON and CodeTooLarge.
-func (s *Service) PublishJSON(ctx context.Context, agentID string, body []byte, idempotencyKey string) (PublishResult, error) {
-	panic("pending")
-}
-
 // BatchRequest is a batch as it came in.
 type BatchRequest struct {
 	Body           []byte
@@ -57,9 +50,416 @@ type BatchRequest struct {
 	Allowed func(agentID string) bool
 }
 
+// envelope is a publish request, read but not yet checked against the agent.
+type envelope struct {
+	content
+	agentID        string
+	event          string
+	id             string
+	timestamp      time.Time
+	idempotencyKey string
+	location       string // of the event in the request
+	problems       []FieldError
+}
+
+// pending is an event on its way to the store.
+type pending struct {
+	NewEvent
+	entry   *agentEntry
+	targets []*endpointEntry // beside NewEvent.Targets
+}
+
+// Publish accepts one event of an agent. When it returns nil the event and its
+// deliveries are durable (fsync). Errors are *Error: CodeAgentNotFound,
+// CodeInvalid, CodeUnknownEventType, CodeIdempotencyMismatch, CodeTooLarge,
+// CodeMalformedJSON, CodeBusy, CodeUnavailable, CodeDraining.
+func (s *Service) Publish(ctx context.Context, agentID string, in PublishInput) (PublishResult, error) {
+	if n := len(in.Data) + len(in.Messages); n > s.cfg.Limits.EventBytes {
+		return PublishResult{}, tooLarge("the event", n, s.cfg.Limits.EventBytes)
+	}
+	env := envelope{
+		agentID: agentID, event: in.Type, id: in.ID, timestamp: in.Timestamp,
+		idempotencyKey: in.IdempotencyKey, location: "event",
+	}
+	if in.ConversationID != "" {
+		env.ConversationID = jsjson.String(in.ConversationID)
+	}
+	if in.ID != "" {
+		env.checkID("event.id")
+	}
+	for _, part := range []struct {
+		name string
+		json []byte
+		to   *jsjson.Value
+		kind jsjson.Kind
+	}{{"data", in.Data, &env.Data, jsjson.KindObject}, {"messages", in.Messages, &env.Messages, jsjson.KindArray}} {
+		if part.json == nil {
+			continue
+		}
+		v, err := jsjson.Parse(part.json, jsjson.Limits{})
+		if err != nil {
+			return PublishResult{}, jsonError(err, "event."+part.name)
+		}
+		env.take("event."+part.name, v, part.kind, part.to)
+	}
+	return s.publishOne(ctx, &env)
+}
+
+// PublishJSON is Publish for a body as written in the HTTP API:
+// {"event","timestamp"?,"id"?,"data"?,"messages"?,"conversation_id"?}.
+func (s *Service) PublishJSON(ctx context.Context, agentID string, body []byte, idempotencyKey string) (PublishResult, error) {
+	if len(body) > s.cfg.Limits.EventBytes {
+		return PublishResult{}, tooLarge("the event", len(body), s.cfg.Limits.EventBytes)
+	}
+	v, err := jsjson.Parse(body, jsjson.Limits{})
+	if err != nil {
+		return PublishResult{}, jsonError(err, "body")
+	}
+	env := readEnvelope(v, "body", false)
+	env.agentID, env.idempotencyKey = agentID, idempotencyKey
+	return s.publishOne(ctx, &env)
+}
+
 // PublishBatch accepts many events, each with its agent_id, in one
 // transaction. Good items are kept when others fail. An error means that
 // nothing was taken.
 func (s *Service) PublishBatch(ctx context.Context, b BatchRequest) ([]BatchItem, error) {
-	panic("pending")
+	if len(b.Body) > s.cfg.Limits.BatchBytes {
+		return nil, tooLarge("the batch", len(b.Body), s.cfg.Limits.BatchBytes)
+	}
+	if e := checkIdempotencyKey(b.IdempotencyKey); e != nil {
+		return nil, e
+	}
+	envelopes, items, err := s.readBatch(b)
+	if err != nil {
+		return nil, err
+	}
+	var good []*pending
+	var places []int
+	for i := range envelopes {
+		if items[i].Err != nil {
+			continue
+		}
+		env := &envelopes[i]
+		if b.IdempotencyKey != "" {
+			env.idempotencyKey = b.IdempotencyKey + "/" + strconv.Itoa(i)
+		}
+		if b.Allowed != nil && !b.Allowed(env.agentID) {
+			items[i].Err = errorf(CodeAgentNotFound, "there is no agent %q", env.agentID)
+			continue
+		}
+		p, e := s.prepare(ctx, env)
+		if e != nil {
+			items[i].Err = e
+			continue
+		}
+		good, places = append(good, p), append(places, i)
+	}
+	if len(good) == 0 {
+		return items, nil
+	}
+	results, err := s.accept(ctx, good)
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range places {
+		items[i] = results[n]
+	}
+	return items, nil
+}
+
+// readBatch splits a batch into envelopes; an item that cannot be read has its
+// error in items.
+func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []BatchItem, err error) {
+	var values []jsjson.Value
+	var errs []error
+	location := "body"
+	if b.NDJSON {
+		for line := range bytes.SplitSeq(b.Body, []byte("\n")) {
+			if line = bytes.TrimSpace(line); len(line) > 0 {
+				v, err := jsjson.Parse(line, jsjson.Limits{})
+				values, errs = append(values, v), append(errs, err)
+			}
+		}
+	} else {
+		v, err := jsjson.Parse(b.Body, jsjson.Limits{})
+		if err != nil {
+			return nil, nil, jsonError(err, "body")
+		}
+		if values, err = batchEvents(v); err != nil {
+			return nil, nil, err
+		}
+		errs = make([]error, len(values))
+		location = "body.events"
+	}
+	if n := len(values); n > s.cfg.Limits.BatchEvents {
+		return nil, nil, errorf(CodeTooLarge, "the batch has %d events; the limit is %d", n, s.cfg.Limits.BatchEvents)
+	}
+	envelopes, items = make([]envelope, len(values)), make([]BatchItem, len(values))
+	for i, v := range values {
+		where := fmt.Sprintf("%s[%d]", location, i)
+		if errs[i] != nil {
+			items[i].Err = jsonError(errs[i], where)
+			continue
+		}
+		envelopes[i] = readEnvelope(v, where, true)
+		if size := len(v.Append(nil)); size > s.cfg.Limits.EventBytes {
+			items[i].Err = tooLarge("the event", size, s.cfg.Limits.EventBytes)
+		}
+	}
+	return envelopes, items, nil
+}
+
+// batchEvents takes the list out of {"events":[…]}.
+func batchEvents(v jsjson.Value) ([]jsjson.Value, error) {
+	list, ok := v.Get("events")
+	e := &Error{Code: CodeInvalid, Message: "the batch is not valid"}
+	if v.Kind() != jsjson.KindObject || !ok || list.Kind() != jsjson.KindArray {
+		e.Fields = append(e.Fields, FieldError{Location: "body.events", Message: "must be an array of events"})
+		return nil, e
+	}
+	for _, m := range v.Members() {
+		if m.Name != "events" {
+			e.Fields = append(e.Fields, FieldError{Location: "body." + m.Name, Message: "is not a field of a batch"})
+		}
+	}
+	if len(e.Fields) > 0 {
+		return nil, e
+	}
+	return list.Items(), nil
+}
+
+// publishOne prepares and accepts one event.
+func (s *Service) publishOne(ctx context.Context, env *envelope) (PublishResult, error) {
+	if e := checkIdempotencyKey(env.idempotencyKey); e != nil {
+		return PublishResult{}, e
+	}
+	p, e := s.prepare(ctx, env)
+	if e != nil {
+		return PublishResult{}, e
+	}
+	items, err := s.accept(ctx, []*pending{p})
+	if err != nil {
+		return PublishResult{}, err
+	}
+	if items[0].Err != nil {
+		return PublishResult{}, items[0].Err
+	}
+	return items[0].Result, nil
+}
+
+// prepare checks an event against its agent and type and brings it into the
+// form that is stored.
+func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error) {
+	agent, e := s.dir.agent(env.agentID)
+	if e != nil && s.cfg.CreateAgents && len(env.problems) == 0 {
+		var err error
+		if agent, err = s.ensureAgent(ctx, env.agentID); err != nil {
+			return nil, asError(err)
+		}
+		e = nil
+	}
+	if e != nil {
+		return nil, e
+	}
+	if len(env.problems) > 0 {
+		return nil, &Error{Code: CodeInvalid, Message: "the event is not valid", Fields: env.problems}
+	}
+	name, data, messages, e := s.check(env)
+	if e != nil {
+		return nil, e
+	}
+	p := &pending{entry: agent}
+	p.Event = Event{
+		Key: s.keys.next(), Agent: agent.Number, AgentID: agent.ID, AgentName: agent.Name,
+		ID: env.id, Type: name, Timestamp: env.timestamp.UTC().Truncate(time.Microsecond),
+	}
+	p.CustomID, p.IdempotencyKey = env.id != "", env.idempotencyKey
+	if p.CustomID || p.IdempotencyKey != "" {
+		p.Hash = env.hash(name)
+	}
+	if !p.CustomID {
+		p.ID = EventID(p.Key)
+	}
+	if env.timestamp.IsZero() {
+		p.Timestamp = p.Key.Time()
+	}
+	buf := data.Append(make([]byte, 0, 1024))
+	p.Data = buf[:len(buf):len(buf)]
+	if !messages.IsNull() {
+		p.Messages = messages.Append(nil)
+	}
+	return p, nil
+}
+
+// check finds the type of an event and holds its data against the schema. It
+// returns the canonical type, data and transcript.
+func (s *Service) check(env *envelope) (name string, data, messages jsjson.Value, e *Error) {
+	name, ok := s.canonicalType(env.event)
+	t := s.dir.eventType(name)
+	if !ok || t == nil {
+		return "", data, messages, &Error{Code: CodeUnknownEventType, Message: "the event type is not known", Fields: []FieldError{{
+			Location: env.location + ".event", Value: env.event,
+			Message: "is no event type: GET /v1/event-types lists them, PUT /v1/event-types/{name} registers one",
+		}}}
+	}
+	data, messages, problems := env.normalize(name)
+	for i := range problems {
+		problems[i].Location = env.location + strings.TrimPrefix(problems[i].Location, "body")
+	}
+	if len(problems) == 0 && t.schema != nil {
+		for _, p := range t.schema.Validate(data) {
+			problems = append(problems, FieldError{
+				Location: env.location + ".data" + strings.ReplaceAll(p.Path, "/", "."), Message: p.Message,
+			})
+		}
+	}
+	if len(problems) > 0 {
+		return "", data, messages, &Error{Code: CodeInvalid, Message: "the event is not valid", Fields: problems}
+	}
+	return name, data, messages, nil
+}
+
+// hash identifies a request for idempotency: what the caller gave, without
+// defaults.
+func (env *envelope) hash(canonicalType string) [32]byte {
+	b := make([]byte, 0, 1024)
+	b = append(strconv.AppendQuote(b, canonicalType), '\n')
+	b = append(strconv.AppendQuote(b, env.id), '\n')
+	if !env.timestamp.IsZero() {
+		b = env.timestamp.UTC().AppendFormat(b, time.RFC3339Nano)
+	}
+	for _, v := range []jsjson.Value{env.ConversationID, env.Data, env.Messages, env.Summary} {
+		b = v.Append(append(b, '\n'))
+	}
+	return sha256.Sum256(b)
+}
+
+// accept makes events durable and their deliveries start. The caller's context
+// does not reach the commit.
+func (s *Service) accept(ctx context.Context, events []*pending) ([]BatchItem, error) {
+	var size int64
+	for _, p := range events {
+		size += int64(len(p.Data) + len(p.Messages) + 512)
+	}
+	defer s.publishing.Add(-size)
+	if s.publishing.Add(size) > s.cfg.Limits.PublishBytes {
+		return nil, &Error{Code: CodeBusy, Message: "too many events wait to be stored; try again", RetryAfter: time.Second}
+	}
+	if s.draining.Load() {
+		return nil, &Error{Code: CodeDraining, Message: "this server is shutting down; try another or try again", RetryAfter: time.Second}
+	}
+	rows := make([]*NewEvent, len(events))
+	for i, p := range events {
+		rows[i] = &p.NewEvent
+	}
+	for {
+		version := s.dir.version.Load()
+		for _, p := range events {
+			s.match(p, time.Now())
+		}
+		results, err := s.store.Accept(ctx, *s.lease.Load(), version, rows)
+		if err == nil {
+			return s.accepted(events, results), nil
+		}
+		for _, p := range events {
+			s.dispatcher.unreserve(p.Targets)
+		}
+		if !errors.Is(err, ErrConfigChanged) {
+			return nil, s.acceptError(err)
+		}
+		if err := s.refresh(ctx); err != nil {
+			return nil, s.acceptError(err)
+		}
+	}
+}
+
+// match finds the endpoints that take an event and reserves places for their
+// deliveries.
+func (s *Service) match(p *pending, now time.Time) {
+	p.targets, p.Targets = p.targets[:0], p.Targets[:0]
+	agent := s.dir.agentByNumber(p.Agent)
+	if agent == nil { // deleted meanwhile: stored with no delivery
+		return
+	}
+	for _, e := range agent.endpoints {
+		if e.takes(p.Type) {
+			p.targets = append(p.targets, e)
+			p.Targets = append(p.Targets, e.target1(now))
+		}
+	}
+	p.Deliveries = len(p.Targets)
+	s.dispatcher.reserve(p.targets, p.Targets)
+}
+
+// target1 is a delivery to this endpoint that enters now.
+func (e *endpointEntry) target1(now time.Time) NewTarget {
+	return NewTarget{Endpoint: e.Number, WindowEnd: now.Add(e.policy.Window - e.heldUntil(now))}
+}
+
+// accepted starts the deliveries of durable events and makes the answers.
+func (s *Service) accepted(events []*pending, results []Accepted) []BatchItem {
+	items := make([]BatchItem, len(events))
+	var works []*work
+	aside := false
+	for i, p := range events {
+		switch r := results[i]; {
+		case r.Err != nil:
+			s.dispatcher.unreserve(p.Targets)
+			items[i].Err = asError(r.Err)
+		case r.Duplicate != nil:
+			s.dispatcher.unreserve(p.Targets)
+			d := r.Duplicate
+			items[i].Result = PublishResult{d.ID, d.Type, d.Timestamp, d.Deliveries, true}
+		default:
+			items[i].Result = PublishResult{p.ID, p.Type, p.Timestamp, len(p.Targets), false}
+			works, aside = p.works(works, aside)
+		}
+	}
+	s.dispatcher.enqueue(works)
+	if aside {
+		s.claimer.dueAt(time.Now())
+	}
+	return items
+}
+
+// works appends the deliveries that start from memory.
+func (p *pending) works(works []*work, aside bool) ([]*work, bool) {
+	var body *payload
+	for _, t := range p.Targets {
+		if t.Aside {
+			aside = true
+			continue
+		}
+		if body == nil {
+			body = newPayload(p.Event)
+		}
+		works = append(works, &work{payload: body, Waiting: Waiting{
+			DeliveryRef: DeliveryRef{p.Key, t.Endpoint}, Agent: p.Agent, Type: p.Type,
+			Entered: p.Key, NextAt: p.Key.Time(), WindowEnd: t.WindowEnd, Owned: true, Test: p.Test,
+		}})
+	}
+	return works, aside
+}
+
+// acceptError translates a store's error for the publisher.
+func (s *Service) acceptError(err error) *Error {
+	if errors.Is(err, ErrCommitUnknown) {
+		s.claimer.readBack()
+	}
+	if !errors.Is(err, context.Canceled) {
+		s.log.Warn("publish: the store cannot write", "error", err)
+	}
+	return &Error{Code: CodeUnavailable, Message: "events cannot be stored durably now; try again", RetryAfter: 5 * time.Second, Err: err}
+}
+
+func asError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return &Error{Code: CodeInternal, Message: "internal error", Err: err}
+}
+
+func tooLarge(what string, n, limit int) *Error {
+	return errorf(CodeTooLarge, "%s has %d bytes; the limit is %d", what, n, limit)
 }

@@ -1,18 +1,69 @@
 package waybell
 
-import "context"
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/waybell/waybell/internal/jsjson"
+)
 
 // Retry makes a delivery due now: a waiting one keeps its schedule, a settled
 // one starts a fresh schedule and window. CodeDeliveryHeld while its endpoint
-// is paused or suspended.
+// is paused or suspended. While an attempt of the delivery is under way the
+// call is coalesced with it.
 func (s *Service) Retry(ctx context.Context, agentID, deliveryID string) (DeliveryView, error) {
-	panic("pending")
+	agent, d, err := s.findDelivery(ctx, agentID, deliveryID)
+	if err != nil {
+		return DeliveryView{}, err
+	}
+	e := s.dir.entry(d.Endpoint)
+	switch {
+	case e == nil || e.State == EndpointDeleted:
+		return DeliveryView{}, errorf(CodeEndpointNotFound, "the endpoint of this delivery was deleted")
+	case e.IsHeld():
+		return DeliveryView{}, errorf(CodeDeliveryHeld, "the endpoint is %s: resume it first", e.State)
+	}
+	if done, inHand := s.dispatcher.find(d.DeliveryRef); inHand {
+		if !d.State.Settled() {
+			return s.view(ctx, agent, d.DeliveryRef) // its attempt is under way
+		}
+		select { // canceled while its attempt runs: attempts never overlap
+		case <-done:
+		case <-ctx.Done():
+			return DeliveryView{}, s.acceptError(ctx.Err())
+		}
+	}
+	now := time.Now()
+	_, err = s.store.Requeue(ctx, *s.lease.Load(), Requeue{
+		DeliveryRef: d.DeliveryRef, Agent: agent.Number, Now: now, Entered: s.keys.next(),
+		WindowEnd: now.Add(e.policy.Window - e.heldUntil(now)),
+	})
+	if err != nil {
+		return DeliveryView{}, s.storeError(err, CodeDeliveryNotFound)
+	}
+	s.dispatcher.probeNow(d.Endpoint)
+	s.claimer.dueAt(now)
+	return s.view(ctx, agent, d.DeliveryRef)
 }
 
 // Cancel settles a waiting delivery as canceled; CodeDeliveryFinished for a
-// settled one.
+// settled one. An attempt under way is not cut off: where it succeeds, the
+// delivery becomes delivered.
 func (s *Service) Cancel(ctx context.Context, agentID, deliveryID string) (DeliveryView, error) {
-	panic("pending")
+	agent, d, err := s.findDelivery(ctx, agentID, deliveryID)
+	if err != nil {
+		return DeliveryView{}, err
+	}
+	err = s.store.CancelDelivery(ctx, *s.lease.Load(), agent.Number, d.DeliveryRef, time.Now())
+	switch {
+	case errors.Is(err, ErrConflict):
+		return DeliveryView{}, errorf(CodeDeliveryFinished, "the delivery is %s: there is nothing to cancel", d.State)
+	case err != nil:
+		return DeliveryView{}, s.storeError(err, CodeDeliveryNotFound)
+	}
+	s.dispatcher.drop(d.DeliveryRef)
+	return s.view(ctx, agent, d.DeliveryRef)
 }
 
 // TestInput is what a test send may choose.
@@ -25,5 +76,105 @@ type TestInput struct {
 // the delivery with its attempt. It is logged like any other, never retried,
 // and goes through whatever state the endpoint is in.
 func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestInput) (DeliveryView, error) {
-	panic("pending")
+	agent, e, err := s.entryOf(agentID, endpointID)
+	if err != nil {
+		return DeliveryView{}, err
+	}
+	env := envelope{agentID: agentID, event: in.Type, location: "body"}
+	if env.event == "" {
+		env.event = "lead.submit"
+		if len(e.Events) > 0 && e.Events[0] != "*" {
+			env.event = e.Events[0]
+		}
+	}
+	if t := s.dir.eventType(env.event); in.Data == nil && t != nil {
+		in.Data = t.Example
+	}
+	if in.Data == nil {
+		in.Data = []byte("{}")
+	}
+	v, err := jsjson.Parse(in.Data, jsjson.Limits{})
+	if err != nil {
+		return DeliveryView{}, jsonError(err, "body.data")
+	}
+	env.take("body.data", v, jsjson.KindObject, &env.Data)
+	p, pe := s.prepare(ctx, &env)
+	if pe != nil {
+		return DeliveryView{}, pe
+	}
+	p.Test = true
+	now := time.Now()
+	p.Targets = []NewTarget{e.target1(now)}
+	p.Deliveries = 1
+	if s.draining.Load() {
+		return DeliveryView{}, &Error{Code: CodeDraining, Message: "this server is shutting down", RetryAfter: time.Second}
+	}
+	for {
+		_, err := s.store.Accept(ctx, *s.lease.Load(), s.dir.version.Load(), []*NewEvent{&p.NewEvent})
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrConfigChanged) {
+			return DeliveryView{}, s.acceptError(err)
+		}
+		if err := s.refresh(ctx); err != nil {
+			return DeliveryView{}, s.acceptError(err)
+		}
+	}
+	works, _ := p.works(nil, false)
+	if done, ok := s.dispatcher.startDirect(works[0]); ok {
+		select {
+		case <-done:
+		case <-ctx.Done(): // the attempt goes on and is logged
+		}
+	}
+	return s.view(context.WithoutCancel(ctx), agent, works[0].DeliveryRef)
+}
+
+// findDelivery finds a living agent's delivery by its public id.
+func (s *Service) findDelivery(ctx context.Context, agentID, id string) (*agentEntry, Delivery, error) {
+	agent, e := s.dir.agent(agentID)
+	if e != nil {
+		return nil, Delivery{}, e
+	}
+	ref, err := ParseDeliveryID(id)
+	if err != nil {
+		return nil, Delivery{}, errorf(CodeDeliveryNotFound, "there is no delivery %.40q", id)
+	}
+	d, err := s.store.Delivery(ctx, agent.Number, ref)
+	if err != nil {
+		return nil, Delivery{}, s.storeError(err, CodeDeliveryNotFound)
+	}
+	return agent, d, nil
+}
+
+// view shows a delivery as it is stored now.
+func (s *Service) view(ctx context.Context, agent *agentEntry, ref DeliveryRef) (DeliveryView, error) {
+	return s.Delivery(ctx, agent.ID, ref.ID())
+}
+
+// entryOf finds a living endpoint of a living agent in the directory.
+func (s *Service) entryOf(agentID, id string) (*agentEntry, *endpointEntry, error) {
+	agent, err := s.dir.agent(agentID)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, e := range agent.endpoints {
+		if e.ID == id {
+			return agent, e, nil
+		}
+	}
+	return nil, nil, errorf(CodeEndpointNotFound, "agent %q has no endpoint %.40q", agentID, id)
+}
+
+// storeError translates a store's error for a caller; a missing row gets the
+// noun's own code.
+func (s *Service) storeError(err error, notFound Code) error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	if errors.Is(err, ErrNotFound) {
+		return &Error{Code: notFound, Message: "there is no such thing", Err: err}
+	}
+	return &Error{Code: CodeUnavailable, Message: "the store cannot answer now; try again", RetryAfter: 5 * time.Second, Err: err}
 }

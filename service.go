@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/waybell/waybell/internal/egress"
 )
@@ -14,17 +16,48 @@ import (
 // Service is a running Waybell node. Make it with [New], then [Service.Start];
 // all other methods need a started service. It is safe for concurrent use.
 type Service struct {
-	cfg   Config
-	log   *slog.Logger
-	store Store
-	lease atomic.Pointer[Lease]
-	keys  keyMaker
-	dir   directory
+	cfg       Config
+	log       *slog.Logger
+	store     Store
+	egress    *egress.Client
+	userAgent string
 
-	refreshing sync.Mutex // one refresh of the directory at a time
-	outbound   *egress.Client
-	// onEndpoint, set before Start, is told of changes: see endpointChanged.
+	lease     atomic.Pointer[Lease]
+	confirmed atomic.Pointer[time.Time] // when the lease was last surely valid
+	keys      keyMaker
+	dir       directory
+
+	refreshing sync.Mutex   // one refresh of the directory at a time
+	publishing atomic.Int64 // bytes of events that wait to be durable
+	draining   atomic.Bool
+
+	dispatcher *dispatcher
+	settler    *settler
+	claimer    *claimer
+	janitor    *janitor
+
+	// sending ends when attempts under way are to be cut off.
+	sending context.Context
+	cutOff  context.CancelFunc
+
+	// onEndpoint is endpointChanged, unless a test listens instead.
 	onEndpoint func(old, new *Endpoint)
+
+	lifecycle sync.Mutex
+	state     int // notStarted, started, stopped
+	teardown  []teardownStep
+}
+
+const (
+	notStarted = iota
+	started
+	stopped
+)
+
+// teardownStep is one step of Stop; they run last in, first out.
+type teardownStep struct {
+	name string
+	stop func(context.Context) error
 }
 
 // New checks the configuration and wires a service. It does no work and cannot
@@ -37,38 +70,185 @@ func New(cfg Config) (*Service, error) {
 	if err := cfg.Limits.Validate(); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	s := &Service{cfg: cfg, log: cfg.Logger, store: cfg.Store}
-	var err error
-	s.outbound, err = egress.New(egress.Config{Allow: cfg.AllowTargets, Resolver: cfg.Resolver, TLS: cfg.TLS, Dial: cfg.Dial})
+	client, err := egress.New(egress.Config{
+		Allow: cfg.AllowTargets, Resolver: cfg.Resolver, TLS: cfg.TLS, Dial: cfg.Dial,
+		MaxIdlePerHost: max(256, cfg.Limits.Concurrency),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	if err := s.dir.init(cfg, s.outbound); err != nil {
+	s := &Service{
+		cfg: cfg, log: cfg.Logger, store: cfg.Store, egress: client, userAgent: "Waybell/" + cfg.Version,
+	}
+	if err := s.dir.init(cfg, client); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
+	s.onEndpoint = s.endpointChanged
+	s.dispatcher = newDispatcher(s)
+	s.settler = newSettler(s)
+	s.claimer = newClaimer(s)
+	s.janitor = newJanitor(s)
 	return s, nil
 }
 
 // Start joins the store as a node, loads the configuration and starts to
 // deliver. It returns as soon as publishing works; what an earlier process
-// left is taken over behind it. The context only bounds the start itself.
+// left is taken over behind it. The context bounds the start itself; its
+// values stay with the service, its end does not stop it.
 func (s *Service) Start(ctx context.Context) error {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	if s.state != notStarted {
+		return errors.New("start: the service was started before")
+	}
+	if s.cfg.Node == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "localhost"
+		}
+		s.cfg.Node = fmt.Sprintf("%s/%d", host, os.Getpid())
+	}
+	at := time.Now()
 	lease, err := s.store.Join(ctx, s.cfg.Node)
 	if err != nil {
 		return fmt.Errorf("start: join: %w", err)
 	}
+	s.confirm(at)
 	s.lease.Store(&lease)
 	s.keys.start(lease.Slot, lease.LastKey)
-	return s.refresh(ctx)
+	if err := s.refresh(ctx); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	counters, err := s.store.AllCounters(ctx)
+	if err != nil {
+		return fmt.Errorf("start: read the endpoints' health: %w", err)
+	}
+	s.dispatcher.restore(counters, at)
+	s.state = started
+	s.launch(context.WithoutCancel(ctx))
+	return nil
 }
 
-// Stop ends intake, lets attempts under way finish until ctx ends, gives back
-// what was not sent and writes all outcomes. It may be called more than once,
-// and before Start.
-func (s *Service) Stop(ctx context.Context) error { return nil }
+// launch starts the goroutines; each is stopped by its teardown step.
+func (s *Service) launch(ctx context.Context) {
+	s.sending, s.cutOff = context.WithCancel(ctx)
+	s.push("leave", func(ctx context.Context) error { return s.store.Leave(ctx, *s.lease.Load()) })
+	settle, stopSettler := context.WithCancel(ctx)
+	go s.settler.run(settle)
+	s.push("write outcomes", func(context.Context) error { stopSettler(); <-s.settler.done; return nil })
+	s.push("finish attempts", s.finishAttempts)
+	background, stopBackground := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	for _, run := range []func(context.Context){s.claimer.run, s.janitor.run, s.heartbeat} {
+		running.Go(func() { run(background) })
+	}
+	s.push("stop claiming", func(context.Context) error { stopBackground(); running.Wait(); return nil })
+	s.push("stop intake", func(context.Context) error { s.draining.Store(true); return nil })
+}
+
+func (s *Service) push(name string, stop func(context.Context) error) {
+	s.teardown = append(s.teardown, teardownStep{name, stop})
+}
+
+// finishAttempts waits for the attempts under way; at the end of ctx it cuts
+// them off, and their deliveries are released to be sent again.
+func (s *Service) finishAttempts(ctx context.Context) error {
+	err := s.dispatcher.stop(ctx)
+	s.cutOff()
+	if err != nil {
+		s.log.Warn("attempts were cut off at the end of the grace; their deliveries are sent again")
+		s.dispatcher.workers.Wait()
+	}
+	s.egress.CloseIdle()
+	return nil
+}
+
+// Stop ends intake (publishing answers CodeDraining), lets attempts under way
+// finish until ctx ends, gives back what was not sent and writes all outcomes.
+// It may be called more than once, and before Start.
+func (s *Service) Stop(ctx context.Context) error {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	wasStarted := s.state == started
+	s.state = stopped
+	if !wasStarted {
+		return nil
+	}
+	var errs []error
+	for i := len(s.teardown) - 1; i >= 0; i-- {
+		if err := s.teardown[i].stop(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop: %s: %w", s.teardown[i].name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Drain ends intake: publishing answers CodeDraining from now on, and Ready
+// says so. Stop does it too; a server calls it some time before, so that load
+// balancers notice.
+func (s *Service) Drain() { s.draining.Store(true) }
+
+// Ready is nil while publishing works, or says why it does not.
+func (s *Service) Ready() error {
+	switch {
+	case s.draining.Load():
+		return errorf(CodeDraining, "shutting down")
+	case s.lease.Load() == nil:
+		return errorf(CodeUnavailable, "not started")
+	case !s.mayStart():
+		return errorf(CodeUnavailable, "the store does not answer")
+	}
+	return nil
+}
 
 // Config is the configuration with its defaults filled in.
 func (s *Service) Config() Config { return s.cfg }
+
+// Load is what a node has in hand at this moment, for metrics.
+type Load struct {
+	InFlight     int   // attempts being made
+	Queued       int   // deliveries in memory queues
+	Outcomes     int   // outcomes not yet durable
+	BodyBytes    int64 // bodies kept with queued deliveries
+	PublishBytes int64 // bodies of events that wait to be durable
+	BreakersOpen int   // endpoints that only probes go to
+}
+
+// Load tells what the node has in hand.
+func (s *Service) Load() Load {
+	d := s.dispatcher
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l := Load{InFlight: d.inFlight, Queued: d.queued, Outcomes: d.outcomes, BodyBytes: d.bodyBytes, PublishBytes: s.publishing.Load()}
+	for _, q := range d.queues {
+		if q.pace.health.Open {
+			l.BreakersOpen++
+		}
+	}
+	return l
+}
+
+// OldestDue is since when the longest waiting due delivery waits in the store;
+// zero when nothing is due.
+func (s *Service) OldestDue(ctx context.Context) (time.Time, error) {
+	due, err := s.store.Due(ctx, time.Now())
+	if err != nil {
+		return time.Time{}, err
+	}
+	var oldest time.Time
+	for _, d := range due {
+		if oldest.IsZero() || d.NextAt.Before(oldest) {
+			oldest = d.NextAt
+		}
+	}
+	return oldest, nil
+}
+
+// Counters are the stored ledgers of all endpoints, for metrics.
+func (s *Service) Counters(ctx context.Context) ([]Counters, error) { return s.store.AllCounters(ctx) }
+
+// StoreStats are the store's own figures, for metrics.
+func (s *Service) StoreStats(ctx context.Context) (StoreStats, error) { return s.store.Stats(ctx) }
 
 // refresh brings the directory up to the store's configuration version. Every
 // change of an agent, endpoint, event type or key ends with it, before the
@@ -81,4 +261,14 @@ func (s *Service) refresh(ctx context.Context) error {
 		return fmt.Errorf("refresh configuration: %w", err)
 	}
 	return s.apply(change)
+}
+
+// endpointChanged is called once for each change of an endpoint, whichever
+// node made it, after the directory has it, in the order of the changes.
+func (s *Service) endpointChanged(old, new *Endpoint) {
+	s.dispatcher.endpointChanged(old, new)
+	if old != nil && new.CancelUpTo > old.CancelUpTo {
+		s.janitor.cancel(new)
+	}
+	s.claimer.dueAt(time.Now())
 }

@@ -72,7 +72,7 @@ func checkAgainstStandardLibrary(t *testing.T, in []byte) {
 func TestAgainstStandardLibrary(t *testing.T) {
 	t.Parallel()
 	g := generator{rand.New(rand.NewPCG(5, 6))}
-	for range 3000 {
+	for range 2000 {
 		var b strings.Builder
 		g.value(&b, 3)
 		checkAgainstStandardLibrary(t, []byte(b.String()))
@@ -87,7 +87,7 @@ func FuzzParse(f *testing.F) {
 	g := generator{rand.New(rand.NewPCG(7, 8))}
 	for range 50 {
 		var b strings.Builder
-		g.value(&b, 2)
+		g.value(&b, 1)
 		f.Add([]byte(b.String()))
 	}
 	for _, seed := range []string{

@@ -62,9 +62,9 @@ func TestDocumentsAsJavaScript(t *testing.T) {
 	t.Parallel()
 	g := generator{rand.New(rand.NewPCG(1, 2))}
 	var documents []string
-	for range 6000 {
+	for range 5000 {
 		var b strings.Builder
-		g.value(&b, 4)
+		g.value(&b, 3)
 		documents = append(documents, b.String())
 	}
 	originals := len(documents)
@@ -221,7 +221,7 @@ func (g generator) value(b *strings.Builder, depth int) {
 		g.object(b, depth)
 	case n < 5 && depth > 0:
 		b.WriteByte('[')
-		for i := range g.IntN(12) {
+		for i := range g.IntN(6) {
 			if i > 0 {
 				b.WriteByte(',')
 			}
@@ -242,7 +242,7 @@ func (g generator) value(b *strings.Builder, depth int) {
 func (g generator) object(b *strings.Builder, depth int) {
 	seen := map[string]bool{}
 	b.WriteByte('{')
-	for range g.IntN(pick(g, 4, 20, 60)) {
+	for range g.IntN(pick(g, 4, 4, 8, 50)) {
 		name := g.name()
 		key := ""
 		for _, u := range name {
@@ -281,7 +281,7 @@ func (g generator) name() []uint16 {
 // units returns the UTF-16 code units of a random string.
 func (g generator) units() []uint16 {
 	var units []uint16
-	for range g.IntN(pick(g, 3, 12, 40)) {
+	for range g.IntN(pick(g, 3, 8, 8, 40)) {
 		switch g.IntN(12) {
 		case 0:
 			units = append(units, uint16(g.IntN(0x20)))

@@ -15,7 +15,7 @@ type Limits struct {
 	// other; 0 means DefaultMaxDepth.
 	MaxDepth int
 	// MaxValues is the number of values in the document, containers included;
-	// 0 means DefaultMaxValues. One value takes 32 to 130 bytes of memory.
+	// 0 means DefaultMaxValues. One value takes 32 to 96 bytes besides its text.
 	MaxValues int
 }
 

@@ -116,6 +116,7 @@ func TestConstructors(t *testing.T) {
 		{String("\xed\xa0\xbd"), `"\ud83d"`},
 		{String("\xed\xa0\xbd\xed\xb8\x80"), "\"\U0001F600\""},
 		{String("\xed\xb8\x80\xed\xa0\xbd"), `"\ude00\ud83d"`},
+		{String("\xed\xb8\x80\xed\xb8\x80\xed\xa0\xbd\xed\xa0\xbd"), `"\ude00\ude00\ud83d\ud83d"`},
 		{String("\xed\xa0"), "\"\ufffd\ufffd\""},
 		{String("\ud7ff\ue000"), "\"\ud7ff\ue000\""},
 		{Array(), `[]`},
@@ -225,7 +226,6 @@ func TestRawThatIsNoJSON(t *testing.T) {
 
 func TestAny(t *testing.T) {
 	t.Parallel()
-
 	v := parse(t, `{"a":[1.0,18446744073709551615,1e-400000000000],"s":"\ud800x😀","n":null,"t":true,"f":false,"e":[],"o":{},"\ud800":1,"\ud801":2}`)
 	want := map[string]any{
 		"a": []any{json.Number("1"), json.Number("18446744073709551615"), json.Number("0")},

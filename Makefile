@@ -1,0 +1,36 @@
+# make test does everything: it installs what is missing and runs all checks
+# and tests. See CONTRIBUTING.md.
+
+SHELL := /bin/bash
+GO ?= go
+FUZZTIME ?= 2m
+
+.PHONY: test check setup race bench fuzz generate
+
+test: setup check race
+
+# setup installs what the tests need and the machine lacks: a C compiler for
+# the race detector, Node.js, and the packages that judge what Waybell sends.
+setup:
+	@./internal/nodetest/setup.sh
+
+# check is everything that needs no test run.
+check:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) mod tidy -diff
+
+race:
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m ./...
+
+# bench measures the scenarios of docs/performance.md beside the raw ceiling.
+bench:
+	CGO_ENABLED=0 $(GO) run ./cmd/waybell bench
+
+# fuzz runs every fuzz target for FUZZTIME.
+fuzz:
+	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
+	  for t in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+).*/\1/p' $$f); do \
+	    echo "== $$f $$t"; $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$(dirname $$f); \
+	  done; done

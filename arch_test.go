@@ -1,0 +1,275 @@
+package waybell_test
+
+import (
+	"bufio"
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/waybell/waybell"
+
+// Imports point one way: cmd → api, web, sqlite, postgres → root → leaves →
+// standard library. Each package may import what is listed, and the libraries
+// that were argued for.
+var allowedImports = map[string][]string{
+	"":                        {"signature", "internal/retry", "internal/egress", "internal/jsjson", "internal/rawjson", "internal/catalogue", "internal/schema", "internal/keyring", "golang.org/x/time/rate"},
+	"signature":               {},
+	"internal/retry":          {},
+	"internal/jsjson":         {},
+	"internal/rawjson":        {"internal/jsjson"},
+	"internal/keyring":        {},
+	"internal/egress":         {"code.dny.dev/ssrf", "golang.org/x/net/idna"},
+	"internal/catalogue":      {"internal/jsjson", "internal/schema"},
+	"internal/schema":         {"internal/jsjson", "github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/text/language", "golang.org/x/text/message"},
+	"internal/nodetest":       {},
+	"internal/receivertest":   {},
+	"internal/storetest":      {"", "pgregory.net/rapid"},
+	"sqlite":                  {"", "modernc.org/sqlite", "golang.org/x/sys/unix"},
+	"api":                     {"", "internal/jsjson", "internal/catalogue", "internal/retry", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
+	"cmd/waybell":             {"", "api", "sqlite", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
+	"internal/bench":          {"signature"},
+	"internal/bench/receiver": {},
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{range .Imports}}{{.}} {{end}}", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		pkg := strings.TrimPrefix(strings.TrimPrefix(fields[0], module), "/")
+		allowed, known := allowedImports[pkg]
+		if !known {
+			t.Errorf("package %q is not in the list of arch_test.go: say what it may import", pkg)
+		}
+		for _, imp := range fields[1:] {
+			if own, ok := strings.CutPrefix(imp, module); ok {
+				imp = strings.TrimPrefix(own, "/")
+			} else if first, _, _ := strings.Cut(imp, "/"); !strings.Contains(first, ".") {
+				continue // standard library
+			}
+			if !slices.ContainsFunc(allowed, func(a string) bool {
+				return imp == a || a != "" && strings.Contains(a, ".") && strings.HasPrefix(imp, a+"/")
+			}) {
+				t.Errorf("package %q must not import %q", pkg, imp)
+			}
+		}
+	}
+}
+
+// goFiles calls f for each Go file of the repository.
+func goFiles(t *testing.T, f func(path string, src []byte, file *ast.File, fset *token.FileSet)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			if d != nil && d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
+				return filepath.SkipDir
+			}
+			return err
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		src, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, path, src, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		f(path, src, file, fset)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestGauges(t *testing.T) {
+	t.Parallel()
+	var exported, documented int
+	rootFiles, rootLines := 0, 0
+	goFiles(t, func(path string, src []byte, file *ast.File, fset *token.FileSet) {
+		test := strings.HasSuffix(path, "_test.go")
+		lines := bytes.Count(src, []byte("\n"))
+		if lines > 600 {
+			t.Errorf("%s has %d lines; the gauge is 600", path, lines)
+		}
+		if !test && filepath.Dir(path) == "." {
+			rootFiles, rootLines = rootFiles+1, rootLines+lines
+		}
+		for _, decl := range file.Decls {
+			switch d := decl.(type) {
+			case *ast.FuncDecl:
+				checkFunc(t, path, d, fset)
+				if !test && d.Name.IsExported() {
+					exported++
+					if d.Doc != nil {
+						documented++
+					}
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					if s, ok := spec.(*ast.TypeSpec); ok {
+						checkInterface(t, path, s)
+						if !test && s.Name.IsExported() {
+							exported++
+							if d.Doc != nil || s.Doc != nil || s.Comment != nil {
+								documented++
+							}
+						}
+					}
+				}
+			}
+		}
+	})
+	if documented*100 < exported*95 {
+		t.Errorf("%d of %d exported names are documented; the gauge is 95 %%", documented, exported)
+	}
+	if rootFiles > 40 || rootLines > 7000 {
+		t.Errorf("the root package has %d files and %d lines; the gauges are 40 and 7,000", rootFiles, rootLines)
+	}
+}
+
+func checkFunc(t *testing.T, path string, d *ast.FuncDecl, fset *token.FileSet) {
+	t.Helper()
+	if d.Name.Name == "init" && d.Recv == nil {
+		t.Errorf("%s: func init: say it where it is used", path)
+	}
+	// A table test may be as long as its table.
+	if n := fset.Position(d.End()).Line - fset.Position(d.Pos()).Line + 1; n > 80 && !strings.HasSuffix(path, "_test.go") {
+		t.Errorf("%s: %s has %d lines; the gauge is 80", path, d.Name.Name, n)
+	}
+	params := 0
+	for _, p := range d.Type.Params.List {
+		if sel, ok := p.Type.(*ast.SelectorExpr); ok && sel.Sel.Name == "Context" {
+			continue
+		}
+		params += max(1, len(p.Names))
+	}
+	if params > 4 && !strings.HasSuffix(path, "_test.go") {
+		t.Errorf("%s: %s has %d parameters after ctx; the gauge is 4", path, d.Name.Name, params)
+	}
+}
+
+func checkInterface(t *testing.T, path string, s *ast.TypeSpec) {
+	t.Helper()
+	i, ok := s.Type.(*ast.InterfaceType)
+	if !ok {
+		return
+	}
+	methods := 0
+	for _, m := range i.Methods.List {
+		methods += len(m.Names) // embedded interfaces are counted at their own place
+	}
+	if methods > 8 {
+		t.Errorf("%s: interface %s has %d methods; the gauge is 8", path, s.Name.Name, methods)
+	}
+}
+
+// Only internal/egress may dial an address that a customer can influence.
+func TestOneOutboundClient(t *testing.T) {
+	t.Parallel()
+	banned := map[string][]string{
+		"http": {"Get", "Post", "PostForm", "Head", "DefaultClient", "DefaultTransport", "Transport", "Client"},
+		"net":  {"Dial", "DialTimeout", "DialTCP", "DialUDP", "Dialer", "LookupHost", "LookupIP", "LookupAddr", "DefaultResolver"},
+		"tls":  {"Dial", "DialWithDialer", "Dialer"},
+	}
+	// The command talks to its own server, and the bench and the test receiver
+	// to loopback: they never see a customer's URL.
+	exempt := []string{"internal/egress/", "internal/bench/", "internal/receivertest/", "cmd/waybell/client.go"}
+	goFiles(t, func(path string, _ []byte, file *ast.File, fset *token.FileSet) {
+		if strings.HasSuffix(path, "_test.go") || slices.ContainsFunc(exempt, func(e string) bool { return strings.HasPrefix(path, e) }) {
+			return
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				if pkg, ok := sel.X.(*ast.Ident); ok && slices.Contains(banned[pkg.Name], sel.Sel.Name) {
+					t.Errorf("%s: %s.%s: only internal/egress may reach out", fset.Position(sel.Pos()), pkg.Name, sel.Sel.Name)
+				}
+			}
+			return true
+		})
+	})
+}
+
+// Contexts come from the caller, package variables do not change, and tests
+// neither sleep nor skip.
+func TestHabits(t *testing.T) {
+	t.Parallel()
+	goFiles(t, func(path string, src []byte, file *ast.File, fset *token.FileSet) {
+		test := strings.HasSuffix(path, "_test.go")
+		vars := packageVars(file)
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.SelectorExpr:
+				name := selector(n)
+				switch {
+				case name == "context.Background" && !test && filepath.Base(path) != "main.go":
+					t.Errorf("%s: context.Background outside main and tests", fset.Position(n.Pos()))
+				case name == "time.Sleep" && test && !bytes.Contains(src, []byte("synctest.")):
+					t.Errorf("%s: time.Sleep in a test outside a synctest bubble", fset.Position(n.Pos()))
+				case test && slices.Contains([]string{"t.Skip", "t.Skipf", "t.SkipNow"}, name):
+					t.Errorf("%s: a skipped test proves nothing", fset.Position(n.Pos()))
+				}
+			case *ast.AssignStmt:
+				for _, lhs := range n.Lhs {
+					if id, ok := lhs.(*ast.Ident); ok && !test && n.Tok == token.ASSIGN && id.Obj != nil && vars[id.Obj] {
+						t.Errorf("%s: package variable %s is changed", fset.Position(n.Pos()), id.Name)
+					}
+				}
+			}
+			return true
+		})
+	})
+}
+
+func selector(n *ast.SelectorExpr) string {
+	if x, ok := n.X.(*ast.Ident); ok {
+		return x.Name + "." + n.Sel.Name
+	}
+	return ""
+}
+
+func packageVars(file *ast.File) map[*ast.Object]bool {
+	vars := map[*ast.Object]bool{}
+	for _, decl := range file.Decls {
+		if d, ok := decl.(*ast.GenDecl); ok && d.Tok == token.VAR {
+			for _, spec := range d.Specs {
+				for _, name := range spec.(*ast.ValueSpec).Names {
+					vars[name.Obj] = true
+				}
+			}
+		}
+	}
+	return vars
+}
+
+// Unfinished work is said in the issue, not in the code.
+func TestNoMarksOfUnfinishedWork(t *testing.T) {
+	t.Parallel()
+	marks := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|X` + `XX|HA` + `CK|not imple` + `mented)\b`)
+	goFiles(t, func(path string, src []byte, _ *ast.File, _ *token.FileSet) {
+		scan := bufio.NewScanner(bytes.NewReader(src))
+		scan.Buffer(nil, 1<<20)
+		for line := 1; scan.Scan(); line++ {
+			if mark := marks.FindString(scan.Text()); mark != "" {
+				t.Errorf("%s:%d: %s", path, line, mark)
+			}
+		}
+	})
+}

@@ -1,0 +1,29 @@
+package bench
+
+import (
+	"fmt"
+	"strings"
+)
+
+// eventData is a message of about 1 KB, the payload of all scenarios.
+func eventData() string {
+	text := strings.Repeat("Can I move my appointment to Thursday afternoon? ", 17)
+	return fmt.Sprintf(`{"conversation_id":"conv_0123456789","message_id":"msg_0123456789","channel":"website","text":%q}`, text)
+}
+
+// eventBody is a publish request of one event.
+func eventBody() []byte {
+	return []byte(`{"event":"message.received","data":` + eventData() + `}`)
+}
+
+// batchBody is a publish request of n events for the bench's agent.
+func batchBody(n int) []byte {
+	item := `{"agent_id":"bench","event":"message.received","data":` + eventData() + `}`
+	return []byte(`{"events":[` + strings.Repeat(item+",", n-1) + item + `]}`)
+}
+
+// deliveryBody is what a receiver gets for such an event in the standard
+// format: the raw ceiling posts the same bytes.
+func deliveryBody() []byte {
+	return []byte(`{"id":"evt_0123456789abc","type":"message.received","timestamp":"2026-04-26T08:30:14.000Z","agent_id":"bench","data":` + eventData() + `}`)
+}

@@ -1,0 +1,148 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// server is a real server process with its store on a real disk.
+type server struct {
+	cmd       *exec.Cmd
+	addr, key string
+	dir       string
+	log       *os.File
+	control   *publisher
+}
+
+const benchKey = "bench-key-0123456789-0123456789"
+
+// startServer runs "serve" of the given binary on a free port with its data in
+// dir, and waits until it is ready.
+func startServer(ctx context.Context, binary, dir string, flags ...string) (*server, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr := l.Addr().String()
+	l.Close()
+	logFile, err := os.OpenFile(filepath.Join(dir, "serve.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	args := append([]string{"serve", "--listen", addr, "--data-dir", filepath.Join(dir, "data"),
+		"--allow-targets", "127.0.0.0/8", "--log-level", "warn"}, flags...)
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Env = append(os.Environ(), "WAYBELL_API_KEY="+benchKey)
+	cmd.Stdout, cmd.Stderr = logFile, logFile
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	s := &server{cmd: cmd, addr: addr, key: benchKey, dir: dir, log: logFile}
+	if err := s.ready(30 * time.Second); err != nil {
+		s.kill()
+		out, _ := os.ReadFile(logFile.Name())
+		return nil, fmt.Errorf("the server did not start: %w\n%s", err, out)
+	}
+	return s, nil
+}
+
+// ready waits until the server answers 200 on /readyz.
+func (s *server) ready(limit time.Duration) error {
+	last := errors.New("not asked")
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		p, err := dialPublisher(s.addr, s.key)
+		if err != nil {
+			last = err
+			continue
+		}
+		status, _, err := p.request("GET", "/readyz", nil)
+		if err == nil && status == 200 {
+			s.control = p
+			return nil
+		}
+		last = fmt.Errorf("readyz: %d %w", status, err)
+		p.close()
+	}
+	return last
+}
+
+// kill ends the process as a crash would.
+func (s *server) kill() {
+	s.cmd.Process.Kill()
+	s.cmd.Wait()
+	s.log.Close()
+}
+
+// stop ends the process properly.
+func (s *server) stop() error {
+	defer s.log.Close()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return s.cmd.Wait()
+}
+
+func (s *server) usage() (usage, error) { return processUsage(s.cmd.Process.Pid) }
+
+// call makes one API call and decodes the answer into out.
+func (s *server) call(method, path string, body, out any) error {
+	var b []byte
+	if body != nil {
+		var err error
+		if b, err = json.Marshal(body); err != nil {
+			return err
+		}
+	}
+	status, answer, err := s.control.request(method, path, b)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if status >= 300 {
+		return fmt.Errorf("%s %s answered %d: %s", method, path, status, answer)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.NewDecoder(bytes.NewReader(answer)).Decode(out)
+}
+
+// endpoint creates an endpoint of the bench's agent and returns its id.
+func (s *server) endpoint(url string) (string, error) {
+	var e struct{ ID string }
+	err := s.call("POST", "/v1/agents/bench/endpoints", map[string]any{
+		"url": url, "events": []string{"*"}, "generate_secret": true,
+	}, &e)
+	return e.ID, err
+}
+
+// agent creates the bench's agent with n endpoints at the receiver.
+func (s *server) agent(r *receiver, n int) ([]string, error) {
+	if err := s.call("POST", "/v1/agents", map[string]any{"id": "bench", "name": "Bench"}, nil); err != nil {
+		return nil, err
+	}
+	ids := make([]string, n)
+	for i := range ids {
+		var err error
+		if ids[i], err = s.endpoint(fmt.Sprintf("http://%s/hooks/%d", r.addr, i)); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
+// ledger is the agent's ledger.
+type ledger struct{ Accepted, Pending, Retrying, Delivered, Failed, Held, Canceled int64 }
+
+func (s *server) ledger() (l ledger, err error) {
+	err = s.call("GET", "/v1/agents/bench/ledger", nil, &l)
+	return l, err
+}

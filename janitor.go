@@ -1,0 +1,204 @@
+package waybell
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	tendEvery       = 15 * time.Second
+	adoptEvery      = 5 * time.Second
+	retentionEvery  = time.Minute
+	sweepBudget     = 250 * time.Millisecond // of one sweep; between two the store rests
+	idempotencySpan = 24 * time.Hour         // how long an Idempotency-Key is remembered
+	configPoll      = 500 * time.Millisecond // how often another node's changes are looked for
+	heartbeatEvery  = 2 * time.Second
+	leaseSpan       = 8 * time.Second // without a confirmed heartbeat for so long, nothing starts
+)
+
+// janitor does what nobody waits for: it expires and cancels in pieces, takes
+// over the work of dead nodes, suspends endpoints, and removes what retention
+// no longer keeps.
+type janitor struct {
+	svc *Service
+	// suspend carries endpoints to be suspended, with the reason.
+	suspend chan suspension
+	// canceling carries endpoints whose waiting deliveries are to be canceled.
+	canceling chan *Endpoint
+}
+
+type suspension struct {
+	endpoint EndpointNumber
+	reason   string
+}
+
+func newJanitor(s *Service) *janitor {
+	return &janitor{svc: s, suspend: make(chan suspension, 256), canceling: make(chan *Endpoint, 256)}
+}
+
+func (j *janitor) run(ctx context.Context) {
+	j.adopt(ctx)
+	tend := time.NewTicker(tendEvery)
+	defer tend.Stop()
+	adopt := time.NewTicker(adoptEvery)
+	defer adopt.Stop()
+	if !j.svc.lease.Load().Shared {
+		adopt.Stop() // there is nobody else whose work could be taken over
+	}
+	retention := time.NewTicker(retentionEvery)
+	defer retention.Stop()
+	j.sweep(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case v := <-j.suspend:
+			j.logError("suspend", j.svc.SuspendEndpoint(ctx, v.endpoint, v.reason))
+		case e := <-j.canceling:
+			j.cancelWaiting(ctx, e)
+		case <-adopt.C:
+			j.adopt(ctx)
+		case <-tend.C:
+			j.tend(ctx)
+		case <-retention.C:
+			j.sweep(ctx)
+		}
+	}
+}
+
+func (j *janitor) logError(what string, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		j.svc.log.Warn("janitor: "+what, "error", err)
+	}
+}
+
+// adopt releases what dead nodes own, piece by piece, so that publishing goes
+// on between the pieces.
+func (j *janitor) adopt(ctx context.Context) {
+	s := j.svc
+	for total := 0; ctx.Err() == nil; {
+		n, more, err := s.store.Adopt(ctx, *s.lease.Load(), time.Now())
+		if total += n; n > 0 {
+			s.claimer.dueAt(time.Now())
+		}
+		if err != nil {
+			j.logError("adopt", err)
+			return
+		}
+		if !more {
+			if total > 0 {
+				s.log.Info("took over deliveries of an ended process", "deliveries", total)
+			}
+			return
+		}
+	}
+}
+
+// tend looks after every endpoint that has unowned waiting rows.
+func (j *janitor) tend(ctx context.Context) {
+	s := j.svc
+	now := time.Now()
+	due, err := s.store.Due(ctx, now.Add(100*365*24*time.Hour))
+	if err != nil {
+		j.logError("tend", err)
+		return
+	}
+	for _, d := range due {
+		e := s.dir.entry(d.Endpoint)
+		if e == nil {
+			continue
+		}
+		latest := now.Add(e.policy.Window)
+		if d.NextAt.After(latest) {
+			n, err := s.store.BringForward(ctx, *s.lease.Load(), d.Endpoint, now.Add(e.policy.LongestWait()), reclaimLimit)
+			j.logError("bring forward", err)
+			if n > 0 {
+				s.log.Warn("the clock went back: deliveries were brought forward", "endpoint", e.ID, "deliveries", n)
+				s.claimer.dueAt(now)
+			}
+		}
+		if !e.IsHeld() && s.dispatcher.breakerOpen(d.Endpoint) {
+			j.expire(ctx, e, now)
+		}
+	}
+}
+
+// expire ends the deliveries whose window closed behind an open breaker.
+func (j *janitor) expire(ctx context.Context, e *endpointEntry, now time.Time) {
+	s := j.svc
+	for ctx.Err() == nil {
+		n, err := s.store.ExpireWaiting(ctx, *s.lease.Load(), ExpireWaiting{
+			Endpoint: e.Number, End: now.Add(-e.heldUntil(now)), Now: now, Limit: reclaimLimit,
+		})
+		j.logError("expire", err)
+		if err != nil || n < reclaimLimit {
+			return
+		}
+	}
+}
+
+// cancel has an endpoint's waiting deliveries canceled soon. Where too many
+// endpoints change at once some are left to the claimer, which cancels each
+// delivery when it is due.
+func (j *janitor) cancel(e *Endpoint) {
+	select {
+	case j.canceling <- e:
+	default:
+	}
+}
+
+// suspendSoon has an endpoint suspended; the next failure asks again where the
+// janitor is busy.
+func (j *janitor) suspendSoon(n EndpointNumber, reason string) {
+	select {
+	case j.suspend <- suspension{n, reason}:
+	default:
+	}
+}
+
+// cancelWaiting settles the unowned waiting rows of an endpoint up to its
+// cancel mark. Rows in hand are canceled by the sender, later ones when they
+// are claimed.
+func (j *janitor) cancelWaiting(ctx context.Context, e *Endpoint) {
+	s := j.svc
+	for ctx.Err() == nil {
+		n, err := s.store.CancelWaiting(ctx, *s.lease.Load(), CancelWaiting{
+			Endpoint: e.Number, UpTo: e.CancelUpTo, Now: time.Now(), Limit: reclaimLimit,
+		})
+		j.logError("cancel", err)
+		if err != nil || n < reclaimLimit {
+			return
+		}
+	}
+}
+
+// sweep removes what retention no longer keeps.
+func (j *janitor) sweep(ctx context.Context) {
+	s := j.svc
+	now := time.Now()
+	steps := []struct {
+		what  string
+		keep  time.Duration
+		sweep func(context.Context, Lease, Key, time.Duration) (int, bool, error)
+	}{
+		{"retention", s.cfg.Retention, s.store.Sweep},
+		{"idempotency keys", idempotencySpan, s.store.SweepIdempotency},
+	}
+	for _, step := range steps {
+		if step.keep < 0 {
+			continue
+		}
+		for ctx.Err() == nil {
+			n, more, err := step.sweep(ctx, *s.lease.Load(), KeyAt(now.Add(-step.keep)), sweepBudget)
+			j.logError(step.what, err)
+			if n > 0 {
+				s.log.Debug("removed", "what", step.what, "rows", n)
+			}
+			if err != nil || !more {
+				break
+			}
+			pause(ctx, sweepBudget/4)
+		}
+	}
+}

@@ -1,0 +1,279 @@
+package waybell
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/waybell/waybell/internal/egress"
+	"github.com/waybell/waybell/internal/retry"
+	"github.com/waybell/waybell/signature"
+)
+
+// maxPanics is how many recovered panics of a delivery's attempts make it
+// failed with ReasonBadResponse.
+const maxPanics = 5
+
+// attempt is the one path of every attempt: first ones, retries, re-sends and
+// tests. It reads the endpoint as it is now, renders and signs the body, sends
+// it, and decides what becomes of the delivery. A panic on the way is an
+// outcome of this delivery alone.
+func (s *Service) attempt(w *work) (o outcome) {
+	started := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic in an attempt", "delivery", w.DeliveryRef, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			o = s.panicked(w, started)
+		}
+	}()
+	now := time.Now()
+	e := s.dir.entry(w.Endpoint)
+	if o, skip := s.withoutAttempt(w, e, now); skip {
+		return o
+	}
+	p, err := s.payload(w)
+	switch {
+	case errors.Is(err, ErrNotFound): // retention took the event, and the row with it
+		return canceled(w, now)
+	case err != nil:
+		s.log.Warn("delivery put back: its event cannot be read", "delivery", w.DeliveryRef, "error", err)
+		return released(w, now.Add(time.Second))
+	}
+	body, err := p.body(e.format, e.IncludeMessages)
+	if err != nil {
+		panic(fmt.Errorf("render: %w", err))
+	}
+	m := &sent{w: w, e: e, p: p, body: body, started: started}
+	m.header = s.header(m)
+	result := s.egress.Do(s.sending, &egress.Request{
+		Target: e.target, Method: e.Method, Header: m.header, Body: body.bytes, Timeout: e.Timeout,
+	})
+	if result.Err != nil && result.Err.Class == egress.ClassCanceled {
+		return released(w, now) // shutting down: sent again by whoever comes next
+	}
+	m.result = &result
+	return s.judge(m)
+}
+
+// withoutAttempt decides about deliveries that are not to be sent now.
+func (s *Service) withoutAttempt(w *work, e *endpointEntry, now time.Time) (outcome, bool) {
+	switch {
+	case w.dropped.Load():
+		return released(w, now), true // its row is gone
+	case e == nil:
+		return released(w, now.Add(time.Second)), true // its configuration is on its way
+	case e.State == EndpointDeleted:
+		return canceled(w, now), true
+	case w.Test:
+		return outcome{}, false
+	case e.State == EndpointDisabled || w.Entered <= e.CancelUpTo:
+		return canceled(w, now), true
+	case e.IsHeld():
+		return released(w, w.NextAt), true
+	case !s.mayStart():
+		return released(w, now), true
+	}
+	return outcome{}, false
+}
+
+// sent is an attempt that was made.
+type sent struct {
+	w       *work
+	e       *endpointEntry
+	p       *payload
+	body    *renderedBody
+	header  http.Header
+	started time.Time
+	result  *egress.Result
+}
+
+// payload returns the event of w, reading it when it is not in memory.
+func (s *Service) payload(w *work) (*payload, error) {
+	if w.payload != nil {
+		return w.payload, nil
+	}
+	e, err := s.store.Event(s.sending, w.Agent, w.Event)
+	if err != nil {
+		return nil, err
+	}
+	s.fillEvent(&e)
+	return newPayload(e), nil
+}
+
+// body returns the rendered body, made once for all deliveries of the event
+// that share format and transcript choice.
+func (p *payload) body(f *Format, transcript bool) (*renderedBody, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.bodies {
+		if b := &p.bodies[i]; b.format == f && b.transcript == transcript {
+			return b, nil
+		}
+	}
+	bytes, err := f.Render(make([]byte, 0, len(p.Data)+len(p.Messages)+256), &p.Event, transcript)
+	if err != nil {
+		return nil, err
+	}
+	// A fresh slice each time: pointers handed out before stay valid.
+	p.bodies = append(p.bodies[:len(p.bodies):len(p.bodies)],
+		renderedBody{format: f, transcript: transcript, bytes: bytes, sum: sha256.Sum256(bytes)})
+	return &p.bodies[len(p.bodies)-1], nil
+}
+
+// header makes the headers of an attempt, signature included.
+func (s *Service) header(m *sent) http.Header {
+	w, e, p := m.w, m.e, m.p
+	h := make(http.Header, 12+len(e.Headers))
+	values := make([]string, 8)
+	set := func(name, value string) { // names are canonical already
+		values[0] = value
+		h[name] = values[:1:1]
+		values = values[1:]
+	}
+	set("Content-Type", "application/json")
+	set("User-Agent", s.userAgent)
+	set("X-Waybell-Event", p.Type)
+	set("X-Waybell-Agent", p.AgentID)
+	set("X-Waybell-Delivery", w.DeliveryRef.ID())
+	set("X-Waybell-Attempt", strconv.Itoa(w.Attempts+1))
+	if e.StandardHeaders {
+		set("Webhook-Id", p.ID)
+		set("Webhook-Timestamp", strconv.FormatInt(m.started.Unix(), 10))
+	}
+	if w.Test {
+		h.Set("X-Waybell-Test", "true")
+	}
+	for _, c := range e.Headers {
+		h.Set(c.Name, c.Value.Reveal())
+	}
+	message := signature.Message{ID: p.ID, Timestamp: m.started, Body: m.body.bytes}
+	for _, signer := range e.signersAt(m.started) {
+		h[http.CanonicalHeaderKey(signer.Scheme().Header)] = []string{signer.Sign(message)}
+	}
+	return h
+}
+
+// judge turns the result of a request into the delivery's outcome.
+func (s *Service) judge(m *sent) outcome {
+	ended := time.Now()
+	w, e, r := m.w, m.e, m.result
+	reason, verdict := ReasonHTTPStatus, e.policy.Classify(r.Status)
+	if r.Err != nil {
+		reason, verdict = failureReason(r.Err.Class), e.policy.ClassifyFailure(r.Err.Class == egress.ClassBlocked)
+	}
+	switch verdict {
+	case retry.Success:
+		reason = ReasonDelivered
+	case retry.FailSuspend:
+		reason = ReasonGone
+	}
+	a := &Attempt{
+		DeliveryRef: w.DeliveryRef, Agent: w.Agent, Number: w.Attempts + 1,
+		StartedAt: m.started, Duration: ended.Sub(m.started), StatusCode: r.Status, Reason: reason,
+		Detail: encodeDetail(e, m),
+	}
+	o := outcome{test: w.Test, refused: reason != ReasonBlocked && (r.Err != nil || r.Status >= 500)}
+	o.Settlement = Settlement{DeliveryRef: w.DeliveryRef, Agent: w.Agent, Attempt: a, Reason: reason, Panics: w.Panics}
+	switch verdict {
+	case retry.Success:
+		o.State, o.FinishedAt = DeliveryDelivered, ended
+	case retry.Retry:
+		s.planRetry(&o, m, ended)
+	default:
+		o.State, o.FinishedAt = DeliveryFailed, ended
+		if verdict == retry.FailSuspend {
+			o.suspend = "410 Gone: the receiver asked for no more requests."
+		}
+	}
+	s.report(m, &o)
+	return o
+}
+
+// planRetry decides between another attempt and failed, expired.
+func (s *Service) planRetry(o *outcome, m *sent, now time.Time) {
+	w, e := m.w, m.e
+	st := retry.State{
+		Now: now, Attempts: w.Attempts + 1 - w.Cycle, Random: rand.Float64(),
+	}
+	_, st.WindowEnd = e.policy.Clamp(now, w.WindowEnd.Add(e.heldUntil(now)), now)
+	if m.result != nil && e.policy.HonoursRetryAfter(m.result.Status) {
+		st.RetryAfter, _ = retry.ParseRetryAfter(m.result.Header.Get("Retry-After"), now)
+	}
+	at, ok := e.policy.Next(st)
+	if ok && !w.Test {
+		o.Kind, o.NextAt, o.State = SettleRetry, at, DeliveryRetrying
+		return
+	}
+	o.State, o.FinishedAt = DeliveryFailed, now
+	if !w.Test {
+		o.Reason = ReasonExpired
+	}
+}
+
+// panicked is the outcome of a recovered panic: a failed attempt, tried again,
+// and at the fifth the end of this delivery.
+func (s *Service) panicked(w *work, started time.Time) outcome {
+	now := time.Now()
+	a := &Attempt{
+		DeliveryRef: w.DeliveryRef, Agent: w.Agent, Number: w.Attempts + 1,
+		StartedAt: started, Duration: now.Sub(started), Reason: ReasonBadResponse,
+		Detail: encodeFailure("Waybell could not make this attempt because of an internal error."),
+	}
+	o := outcome{test: w.Test}
+	o.Settlement = Settlement{DeliveryRef: w.DeliveryRef, Agent: w.Agent, Attempt: a, Reason: ReasonBadResponse, Panics: w.Panics + 1}
+	e := s.dir.entry(w.Endpoint)
+	if o.Panics < maxPanics && e != nil {
+		s.planRetry(&o, &sent{w: w, e: e}, now)
+		return o
+	}
+	o.State, o.FinishedAt = DeliveryFailed, now
+	return o
+}
+
+// canceled settles a delivery without an attempt.
+func canceled(w *work, now time.Time) outcome {
+	return outcome{Settlement: Settlement{
+		DeliveryRef: w.DeliveryRef, Agent: w.Agent, Kind: SettleFinal,
+		State: DeliveryCanceled, Reason: ReasonCanceled, FinishedAt: now,
+	}}
+}
+
+func failureReason(c egress.Class) Reason {
+	switch c {
+	case egress.ClassTimeout:
+		return ReasonTimeout
+	case egress.ClassDNS:
+		return ReasonDNS
+	case egress.ClassConnect:
+		return ReasonConnect
+	case egress.ClassTLS:
+		return ReasonTLS
+	case egress.ClassConnectionLost:
+		return ReasonConnectionLost
+	case egress.ClassBlocked:
+		return ReasonBlocked
+	default:
+		return ReasonBadResponse
+	}
+}
+
+// report logs an attempt, one line each, and tells Config.OnAttempt.
+func (s *Service) report(m *sent, o *outcome) {
+	w, e := m.w, m.e
+	level := levelOf(o.Reason)
+	if s.log.Enabled(s.sending, level) {
+		s.log.LogAttrs(s.sending, level, "attempt", attemptAttrs(w, e, o)...)
+	}
+	if s.cfg.OnAttempt != nil {
+		s.cfg.OnAttempt(AttemptReport{
+			Ref: w.DeliveryRef, AgentID: e.AgentID, Endpoint: e.Endpoint, EventID: m.p.ID, Type: m.p.Type,
+			Number: o.Attempt.Number, Reason: o.Attempt.Reason, State: o.State, Status: o.Attempt.StatusCode,
+			Duration: o.Attempt.Duration, SincePublish: m.started.Sub(w.Event.Time()), NextAt: o.NextAt, Test: w.Test,
+		})
+	}
+}

@@ -1,0 +1,132 @@
+package waybell
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	settleBatch  = 512                  // outcomes in one call of the store, at most
+	settleLinger = 3 * time.Millisecond // how long a few outcomes wait for company
+	settleFew    = 64
+)
+
+// outcome is what an attempt, or the lack of one, made of a delivery.
+type outcome struct {
+	Settlement
+	refused bool   // counts towards the breaker: no connection, no answer, or 5xx
+	test    bool   // a test send
+	suspend string // not empty: suspend the endpoint, with this reason
+}
+
+// released gives a work back to the store without an attempt.
+func released(w *work, next time.Time) outcome {
+	return outcome{Settlement: Settlement{DeliveryRef: w.DeliveryRef, Agent: w.Agent, Kind: SettleRelease, NextAt: next}}
+}
+
+// settler writes outcomes in groups. Senders do not wait for it; the bound on
+// outcomes not yet durable is the dispatcher's.
+type settler struct {
+	svc     *Service
+	mu      sync.Mutex
+	works   []*work
+	batch   []Settlement
+	pending chan struct{}
+	done    chan struct{}
+}
+
+func newSettler(s *Service) *settler {
+	return &settler{svc: s, pending: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// add queues an outcome. It never blocks.
+func (t *settler) add(w *work, o outcome) {
+	t.mu.Lock()
+	t.works = append(t.works, w)
+	t.batch = append(t.batch, o.Settlement)
+	t.mu.Unlock()
+	signal(t.pending)
+}
+
+// take returns the queued outcomes, at most settleBatch.
+func (t *settler) take() ([]*work, []Settlement) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := min(len(t.batch), settleBatch)
+	works, batch := t.works[:n:n], t.batch[:n:n]
+	if n == len(t.batch) {
+		t.works, t.batch = nil, nil
+	} else {
+		t.works, t.batch = t.works[n:], t.batch[n:]
+		signal(t.pending)
+	}
+	return works, batch
+}
+
+func (t *settler) size() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.batch)
+}
+
+// run writes outcomes until ctx ends and nothing is left. While the store
+// cannot write it tries again, so that no outcome is lost; ctx's end limits
+// that to the outcomes of one last try.
+func (t *settler) run(ctx context.Context) {
+	defer close(t.done)
+	for {
+		select {
+		case <-t.pending:
+		case <-ctx.Done():
+			for {
+				works, batch := t.take()
+				if len(batch) == 0 {
+					return
+				}
+				t.write(ctx, works, batch)
+			}
+		}
+		if n := t.size(); n > 0 && n < settleFew {
+			pause(ctx, settleLinger)
+		}
+		if works, batch := t.take(); len(batch) > 0 {
+			t.write(ctx, works, batch)
+		}
+	}
+}
+
+// write makes one batch durable, trying again while the store is away.
+func (t *settler) write(ctx context.Context, works []*work, batch []Settlement) {
+	s := t.svc
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		err := s.store.Settle(context.WithoutCancel(ctx), *s.lease.Load(), batch)
+		if err == nil {
+			s.claimer.retriesAt(batch)
+			break
+		}
+		if errors.Is(err, ErrFenced) {
+			// Another node has taken these deliveries over; it attempts them
+			// again. Nothing of ours may be written any more.
+			s.log.Error("outcomes lost: the lease was lost", "outcomes", len(batch), "error", err)
+			break
+		}
+		s.log.Warn("outcomes wait: the store cannot write", "outcomes", len(batch), "retry_in", wait, "error", err)
+		if ctx.Err() != nil {
+			break // stopping: the rows stay owned and are adopted at the next start
+		}
+		pause(ctx, wait)
+	}
+	s.dispatcher.settled(works)
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
