@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
 	"github.com/waybell/waybell/internal/keyring"
 	"github.com/waybell/waybell/internal/retry"
@@ -24,7 +25,7 @@ type directory struct {
 	// Fixed when the service is made.
 	ring     *keyring.Ring
 	targets  targetParser
-	formats  *Formats
+	formats  *format.Set
 	reserved map[string]bool // signature headers of all formats, in lower case
 
 	mu        sync.RWMutex
@@ -54,7 +55,7 @@ type endpointEntry struct {
 	// refused tells why a URL that was saved is no longer allowed: the
 	// operator's exceptions are others now.
 	refused  error
-	format   *Format
+	format   *format.Format
 	policy   retry.Policy // with the endpoint's own schedule and window
 	secrets  []preparedSecret
 	signers  []signerSet // by rising end; the last has none
@@ -148,7 +149,7 @@ func (d *directory) init(cfg Config, targets targetParser) error {
 	if d.types, err = builtInTypes(); err != nil {
 		return err
 	}
-	if d.formats, err = NewFormats(cfg.Formats); err != nil {
+	if d.formats, err = format.NewSet(cfg.Formats); err != nil {
 		return err
 	}
 	d.reserved = map[string]bool{}
@@ -328,7 +329,7 @@ func (d *directory) prepare(e *Endpoint) (*endpointEntry, error) {
 	if entry.format, ok = d.formats.Format(e.Format); !ok {
 		return nil, fmt.Errorf("its format %q is not configured", e.Format)
 	}
-	policy, ok := d.formats.policy(e.Retry.Policy)
+	policy, ok := d.formats.Policy(e.Retry.Policy)
 	if !ok {
 		return nil, fmt.Errorf("its retry policy %q is not configured", e.Retry.Policy)
 	}

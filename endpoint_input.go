@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
 	"github.com/waybell/waybell/signature"
 )
@@ -234,7 +235,7 @@ func (s *Service) setProfile(p *problems, e *Endpoint, in EndpointInput) {
 		e.IncludeMessages, e.StandardHeaders = profile.IncludeMessages, !profile.OmitStandardHeaders
 	}
 	if !ok { // no longer configured: the endpoint has all it needs of it
-		profile = Profile{Format: e.Format, RetryPolicy: e.Retry.Policy, IncludeMessages: e.IncludeMessages}
+		profile = format.Profile{Format: e.Format, RetryPolicy: e.Retry.Policy, IncludeMessages: e.IncludeMessages}
 	}
 	in.Format.into(&e.Format, profile.Format)
 	in.IncludeMessages.into(&e.IncludeMessages, profile.IncludeMessages)
@@ -242,15 +243,15 @@ func (s *Service) setProfile(p *problems, e *Endpoint, in EndpointInput) {
 		e.Retry = RetrySettings{Policy: profile.RetryPolicy}
 	}
 	in.Retry.Value.Policy.into(&e.Retry.Policy, profile.RetryPolicy)
-	if _, ok := formats.policy(e.Retry.Policy); !ok && in.Retry.Value.Policy.Set {
+	if _, ok := formats.Policy(e.Retry.Policy); !ok && in.Retry.Value.Policy.Set {
 		p.addValue("body.retry.policy", e.Retry.Policy, "is no retry policy; there are %s", strings.Join(formats.PolicyNames(), ", "))
 	}
 	in.StandardHeaders.into(&e.StandardHeaders, !profile.OmitStandardHeaders)
-	format, ok := formats.Format(e.Format)
+	f, ok := formats.Format(e.Format)
 	switch {
 	case !ok && in.Format.Set:
 		p.addValue("body.format", e.Format, "is no format; there are %s", strings.Join(formats.FormatNames(), ", "))
-	case ok && !format.StandardHeadersOptional:
+	case ok && !f.StandardHeadersOptional:
 		if in.StandardHeaders.given() && !in.StandardHeaders.Value {
 			p.addValue("body.standard_headers", false, "must be true with the format %s, which needs them", e.Format)
 		}

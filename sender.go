@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
 	"github.com/waybell/waybell/internal/retry"
 	"github.com/waybell/waybell/signature"
@@ -107,7 +108,7 @@ func (s *Service) payload(w *work) (*payload, error) {
 
 // body returns the rendered body, made once for all deliveries of the event
 // that share format and transcript choice.
-func (p *payload) body(f *Format, transcript bool) (*renderedBody, error) {
+func (p *payload) body(f *format.Format, transcript bool) (*renderedBody, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range p.bodies {
@@ -115,7 +116,7 @@ func (p *payload) body(f *Format, transcript bool) (*renderedBody, error) {
 			return b, nil
 		}
 	}
-	bytes, err := f.Render(make([]byte, 0, len(p.Data)+len(p.Messages)+256), &p.Event, transcript)
+	bytes, err := f.Render(make([]byte, 0, len(p.Data)+len(p.Messages)+256), p.content(), transcript)
 	if err != nil {
 		return nil, err
 	}
