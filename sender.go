@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/waybell/waybell/format"
@@ -64,8 +65,6 @@ func (s *Service) attempt(w *work) (o outcome) {
 // withoutAttempt decides about deliveries that are not to be sent now.
 func (s *Service) withoutAttempt(w *work, e *endpointEntry, now time.Time) (outcome, bool) {
 	switch {
-	case w.dropped.Load():
-		return released(w, now), true // its row is gone
 	case e == nil:
 		return released(w, now.Add(time.Second)), true // its configuration is on its way
 	case e.State == EndpointDeleted:
@@ -91,6 +90,29 @@ type sent struct {
 	header  http.Header
 	started time.Time
 	result  *egress.Result
+}
+
+// payload is an event with the bodies rendered from it, shared by its
+// deliveries.
+type payload struct {
+	Event
+	size    int64
+	holders int // works in hand that share it; guarded by dispatcher.mu
+
+	mu     sync.Mutex
+	bodies []renderedBody
+}
+
+// renderedBody is a body for one format and transcript choice.
+type renderedBody struct {
+	format     *format.Format
+	transcript bool
+	bytes      []byte
+	sum        [32]byte
+}
+
+func newPayload(e Event) *payload {
+	return &payload{Event: e, size: int64(len(e.Data) + len(e.Messages) + 256)}
 }
 
 // payload returns the event of w, reading it when it is not in memory.
@@ -263,8 +285,14 @@ func failureReason(c egress.Class) Reason {
 	}
 }
 
-// report logs an attempt, one line each, and tells Config.OnAttempt.
+// report logs an attempt, one line each, and tells Config.OnAttempt. Whatever
+// these do, the attempt was made and its outcome stands.
 func (s *Service) report(m *sent, o *outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic in OnAttempt", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
 	w, e := m.w, m.e
 	level := levelOf(o.Reason)
 	if s.log.Enabled(s.sending, level) {
