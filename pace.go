@@ -130,7 +130,7 @@ func (p *pace) note(now time.Time, o *outcome) (c paceChange) {
 
 func (p *pace) success(now time.Time) (closed bool) {
 	closed = p.health.Open
-	if closed || p.health.Failures >= breakerRefusals {
+	if closed || p.ramp == 0 && p.health.Failures >= breakerRefusals {
 		p.ramp = 1
 	} else if p.ramp > 0 {
 		if p.ramp++; p.ramp > 64 {
