@@ -54,7 +54,7 @@ const (
 	maxAgentName     = 200
 	maxMetadataBytes = 16 << 10
 	maxMetadataDepth = 32
-	maxEventNames    = 500
+	maxListedTypes   = 500
 )
 
 // validAgentID holds the rule for ids that a platform chooses.

@@ -29,9 +29,10 @@ type Config struct {
 	// (AES-256-GCM): base64 of 32 bytes each. The first encrypts, all decrypt.
 	EncryptionKeys []Secret
 
-	// Formats, Policies and Profiles are added to the built-in ones.
-	Formats  []Format
-	Profiles []Profile
+	// Formats, RetryPolicies and Profiles are added to the built-in ones.
+	Formats       []Format
+	RetryPolicies []RetryPolicy
+	Profiles      []Profile
 
 	// AllowTargets are exceptions from the rule that only public addresses are
 	// reached: CIDRs, addresses, hosts or host:port.

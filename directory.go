@@ -7,12 +7,10 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/waybell/waybell/internal/egress"
 	"github.com/waybell/waybell/internal/keyring"
 	"github.com/waybell/waybell/internal/retry"
-	"github.com/waybell/waybell/signature"
 )
 
 // directory is the configuration in memory: what publishing matches against
@@ -56,32 +54,14 @@ type endpointEntry struct {
 	refused  error
 	format   *Format
 	policy   retry.Policy // with the endpoint's own schedule and window
-	secrets  []preparedSecret
+	signing  []signingSet // by rising end; none without a secret
 	allTypes bool
 	outdated bool // sealed with a key that is not the first
-}
-
-// preparedSecret is a signing secret, parsed.
-type preparedSecret struct {
-	signature.Secret
-	expires time.Time // zero for the current one
 }
 
 // takes tells whether the endpoint subscribed to a type, by canonical name.
 func (e *endpointEntry) takes(eventType string) bool {
 	return e.allTypes || slices.Contains(e.Events, eventType)
-}
-
-// signingSecrets are the secrets that sign at a time, the current first. A
-// legacy header uses only the first.
-func (e *endpointEntry) signingSecrets(at time.Time) []signature.Secret {
-	valid := make([]signature.Secret, 0, len(e.secrets))
-	for _, secret := range e.secrets {
-		if secret.expires.IsZero() || at.Before(secret.expires) {
-			valid = append(valid, secret.Secret)
-		}
-	}
-	return valid
 }
 
 func (d *directory) init(cfg Config, targets targetParser) error {
@@ -101,7 +81,7 @@ func (d *directory) init(cfg Config, targets targetParser) error {
 	if d.types, err = builtInTypes(); err != nil {
 		return err
 	}
-	if d.formats, err = NewFormats(FormatsConfig{Formats: cfg.Formats, Profiles: cfg.Profiles}); err != nil {
+	if d.formats, err = NewFormats(FormatsConfig{Formats: cfg.Formats, RetryPolicies: cfg.RetryPolicies, Profiles: cfg.Profiles}); err != nil {
 		return err
 	}
 	d.reserved = map[string]bool{}
@@ -198,9 +178,11 @@ func (d *directory) replace(c ConfigChange, entries []*endpointEntry, types []*t
 	}
 	d.putEndpoints(entries)
 	for _, t := range types {
-		if t.DeletedAt.IsZero() {
+		switch have := d.types[t.Name]; {
+		case have != nil && have.BuiltIn: // since a version after it was registered
+		case t.DeletedAt.IsZero():
 			d.types[t.Name] = t
-		} else {
+		default:
 			delete(d.types, t.Name)
 		}
 	}
@@ -270,13 +252,6 @@ func (d *directory) prepare(e *Endpoint) (*endpointEntry, error) {
 		return nil, err
 	}
 	e.Sealed = nil // opened; the memory is better spent
-	for _, secret := range e.Secrets {
-		parsed, err := signature.ParseSecret(secret.Value.Reveal())
-		if err != nil {
-			return nil, err
-		}
-		entry.secrets = append(entry.secrets, preparedSecret{parsed, secret.ExpiresAt})
-	}
 	entry.allTypes = slices.Equal(e.Events, []string{allEvents})
 	entry.target, entry.refused = d.targets.ParseTarget(e.URL)
 	var ok bool
@@ -288,5 +263,8 @@ func (d *directory) prepare(e *Endpoint) (*endpointEntry, error) {
 		return nil, fmt.Errorf("its retry policy %q is not configured", e.Retry.Policy)
 	}
 	entry.policy = e.Retry.over(policy)
+	if err := entry.prepareSigning(); err != nil {
+		return nil, err
+	}
 	return entry, nil
 }

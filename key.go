@@ -80,7 +80,7 @@ func (s Scope) valid() bool {
 
 const (
 	keyTextPrefix = "wb_"
-	maxKeyName    = 200
+	maxAPIKeyName = 200
 	maxKeyAgents  = 250
 	minRootKey    = 24
 	maxKeyText    = 256
@@ -132,7 +132,7 @@ func uniq[T comparable](in []T) []T {
 
 func (in KeyInput) check() error {
 	var p problems
-	p.line("body.name", in.Name, 0, maxKeyName)
+	p.line("body.name", in.Name, 0, maxAPIKeyName)
 	if len(in.Scopes) == 0 {
 		p.add("body.scopes", "is required: at least one")
 	}
