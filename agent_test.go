@@ -32,7 +32,7 @@ func TestCreateAgent(t *testing.T) {
 
 func TestAgentRules(t *testing.T) {
 	t.Parallel()
-	n := start(t)
+	n := start(t, inMemory)
 	object := func(size int) json.RawMessage {
 		const frame = len(`{"k":""}`)
 		return json.RawMessage(`{"k":"` + strings.Repeat("x", size-frame) + `"}`)
@@ -158,7 +158,7 @@ func TestUpdateAgent(t *testing.T) {
 // at the bound, and the bound is the merged object's.
 func TestMetadataPatchBound(t *testing.T) {
 	t.Parallel()
-	n := start(t)
+	n := start(t, inMemory)
 	big := func(key string, size int) json.RawMessage {
 		return json.RawMessage(fmt.Sprintf(`{%q:%q}`, key, strings.Repeat("x", size)))
 	}

@@ -18,7 +18,7 @@ func TestEndpointDefaults(t *testing.T) {
 		includeMessages bool
 	}{{"standard", false}, {"chatzuri", false}, {"chatislav", true}} {
 		t.Run(tc.profile, func(t *testing.T) {
-			n := start(t)
+			n := start(t, inMemory)
 			if _, err := n.CreateAgent(t.Context(), waybell.AgentInput{ID: "a", Name: waybell.Some("a"), Profile: waybell.Some(tc.profile)}); err != nil {
 				t.Fatal(err)
 			}
@@ -76,7 +76,7 @@ func (tc endpointCase) run(t *testing.T, n *node) {
 
 func TestEndpointRules(t *testing.T) {
 	t.Parallel()
-	n := startWithAgent(t)
+	n := startWithAgent(t, inMemory)
 	type in = waybell.EndpointInput
 	ints := func(n, v int) []int { return slices.Repeat([]int{v}, n) }
 	retry := func(r waybell.RetryInput) func(*in) { return func(e *in) { e.Retry = waybell.Some(r) } }
@@ -151,7 +151,7 @@ func TestEndpointRules(t *testing.T) {
 
 func TestHeaderRules(t *testing.T) {
 	t.Parallel()
-	n := startWithAgent(t)
+	n := startWithAgent(t, inMemory)
 	header := func(name, value string) func(*waybell.EndpointInput) {
 		return func(e *waybell.EndpointInput) {
 			e.Headers = waybell.Some([]waybell.HeaderInput{{Name: name, Value: waybell.Secret(value)}})
@@ -213,7 +213,7 @@ func TestHeaderRules(t *testing.T) {
 
 func TestMaskedHeadersAreKept(t *testing.T) {
 	t.Parallel()
-	n := startWithAgent(t)
+	n := startWithAgent(t, inMemory)
 	in := endpointInput()
 	in.Headers = waybell.Some([]waybell.HeaderInput{{"Authorization", "Bearer one"}, {"X-Two", "two"}, {"X-Three", "three"}})
 	e := mustEndpoint(t, n, in).Endpoint
@@ -384,7 +384,7 @@ func TestEndpointLimit(t *testing.T) {
 // endpoint, the directory's stays as it is.
 func TestReturnedEndpointsAreTheCallersOwn(t *testing.T) {
 	t.Parallel()
-	n := startWithAgent(t)
+	n := startWithAgent(t, inMemory)
 	in := endpointInput()
 	in.Headers = waybell.Some([]waybell.HeaderInput{{"X-A", "x"}})
 	in.GenerateSecret = waybell.SecretSymmetric
@@ -404,7 +404,7 @@ func FuzzHeaders(f *testing.F) {
 	n := &node{}
 	f.Fuzz(func(t *testing.T, name, value string) {
 		if n.Service == nil {
-			n = startWithAgent(t, func(c *waybell.Config) { c.Limits.EndpointsPerAgent = 1 << 30 })
+			n = startWithAgent(t, inMemory, func(c *waybell.Config) { c.Limits.EndpointsPerAgent = 1 << 30 })
 		}
 		in := endpointInput()
 		in.Headers = waybell.Some([]waybell.HeaderInput{{Name: name, Value: waybell.Secret(value)}})

@@ -119,7 +119,7 @@ func TestSuspend(t *testing.T) {
 
 func TestDeleteEndpoint(t *testing.T) {
 	t.Parallel()
-	n := startWithAgent(t)
+	n := startWithAgent(t, inMemory)
 	ctx := t.Context()
 	in := endpointInput()
 	in.GenerateSecret = waybell.SecretSymmetric

@@ -175,11 +175,15 @@ func (q ListQuery) numbers(kind string) (limit int, after int64, err error) {
 		return limit, 0, err
 	}
 	if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 1 {
-		var p problems
-		p.add("query.cursor", "is not the next_cursor of this list")
-		return 0, 0, p.err("the query")
+		return 0, 0, badCursor()
 	}
 	return limit, after, nil
+}
+
+func badCursor() error {
+	var p problems
+	p.add("query.cursor", "is not the next_cursor of this list")
+	return p.err("the query")
 }
 
 func listCursor(kind, after string) string {

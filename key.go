@@ -167,7 +167,10 @@ func (s *Service) Keys(ctx context.Context, q ListQuery) (Page[APIKey], error) {
 		return Page[APIKey]{}, err
 	}
 	rows, err := s.store.Keys(ctx, after, limit+1)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Page[APIKey]{}, badCursor()
+	case err != nil:
 		return Page[APIKey]{}, storeFailed("keys", err)
 	}
 	return cutPage(rows, limit, func(k *APIKey) string { return listCursor("keys", k.ID) }), nil
@@ -233,7 +236,10 @@ func (s *Service) EnsureRootKey(ctx context.Context, configured Secret) (made Se
 		ID: newID(keyPrefix), Name: "root", Hash: keyHash(text.Reveal()),
 		Scopes: []Scope{ScopeAdmin}, Root: true, CreatedAt: clock(),
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrExists):
+		return "", errorf(CodeInvalid, "the API key works already as another key than the root key")
+	case err != nil:
 		return "", storeFailed("root key", err)
 	}
 	if err := s.refresh(ctx); err != nil {

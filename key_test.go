@@ -105,7 +105,7 @@ func TestKeyLife(t *testing.T) {
 // directory cannot be read again.
 func TestRevocationNeedsNoStore(t *testing.T) {
 	t.Parallel()
-	n := start(t)
+	n := start(t, inMemory)
 	k, text, err := n.CreateKey(t.Context(), waybell.KeyInput{Scopes: []waybell.Scope{waybell.ScopeAdmin}})
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestRevocationNeedsNoStore(t *testing.T) {
 
 func TestKeyRules(t *testing.T) {
 	t.Parallel()
-	n := start(t)
+	n := start(t, inMemory)
 	ids := func(n int) []string { return slices.Repeat([]string{"a"}, n) }
 	read := []waybell.Scope{waybell.ScopeEndpointsRead}
 	for _, tc := range []struct {
@@ -227,7 +227,7 @@ func TestRootKeyRules(t *testing.T) {
 		{strings.Repeat("x", 23), false}, {strings.Repeat("x", 24), true}, {strings.Repeat("~", 256), true}, {strings.Repeat("x", 257), false},
 		{strings.Repeat("x", 24) + "\n", false}, {strings.Repeat("é", 24), false}, {strings.Repeat("x", 24) + "\x7f", false},
 	} {
-		n := start(t)
+		n := start(t, inMemory)
 		_, err := n.EnsureRootKey(t.Context(), waybell.Secret(tc.key))
 		if (err == nil) != tc.ok {
 			t.Errorf("a key of %d bytes: %v", len(tc.key), err)

@@ -11,33 +11,39 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/internal/keyring"
+	"github.com/waybell/waybell/sqlite"
 )
 
 const publicURL = "https://hooks.example.com/in"
 
+// inMemory takes the store that fails on demand and shows its rows.
+func inMemory(c *waybell.Config) { c.Store = &configStore{} }
+
 // node is a started service with what a test wants to look at.
 type node struct {
 	*waybell.Service
-	store *configStore
+	store *configStore // only with inMemory
 	logs  *bytes.Buffer
 }
 
 func start(t *testing.T, change ...func(*waybell.Config)) *node {
 	t.Helper()
-	n := &node{store: &configStore{}, logs: &bytes.Buffer{}}
+	n := &node{logs: &bytes.Buffer{}}
 	cfg := waybell.Config{
-		Store:          n.store,
 		EncryptionKeys: []waybell.Secret{waybell.Secret(keyring.Generate())},
 		Logger:         slog.New(slog.NewTextHandler(n.logs, nil)),
 	}
 	for _, f := range change {
 		f(&cfg)
 	}
-	if s, ok := cfg.Store.(*configStore); ok {
-		n.store = s
+	if cfg.Store == nil {
+		cfg.Store = openStore(t)
 	}
+	n.store, _ = cfg.Store.(*configStore)
 	var err error
 	if n.Service, err = waybell.New(cfg); err != nil {
 		t.Fatal(err)
@@ -46,6 +52,20 @@ func start(t *testing.T, change ...func(*waybell.Config)) *node {
 		t.Fatal(err)
 	}
 	return n
+}
+
+func openStore(t *testing.T) waybell.Store {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), sqlite.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
 
 // startWithAgent has an agent "a" too.
@@ -208,7 +228,7 @@ func ids[T any](rows []T, id func(T) string) []string {
 // tells whether to try again, never the store's own text.
 func TestStoreFailures(t *testing.T) {
 	t.Parallel()
-	n := startWithAgent(t)
+	n := startWithAgent(t, inMemory)
 	e := mustEndpoint(t, n, endpointInput()).Endpoint
 	ctx := t.Context()
 	for _, tc := range []struct {
@@ -280,7 +300,7 @@ func TestStoreFailures(t *testing.T) {
 // overtook is made again on top of it; with If-Match it is refused.
 func TestConflictsAreRepeated(t *testing.T) {
 	t.Parallel()
-	n := startWithAgent(t)
+	n := startWithAgent(t, inMemory)
 	ctx := t.Context()
 	e := mustEndpoint(t, n, endpointInput()).Endpoint
 	overtake := func(method string, change func()) {
@@ -349,7 +369,7 @@ func TestConflictsAreRepeated(t *testing.T) {
 // the directory cannot be read again, and comes with the next reading.
 func TestStaleDirectory(t *testing.T) {
 	t.Parallel()
-	n := startWithAgent(t)
+	n := startWithAgent(t, inMemory)
 	n.store.setFault(func(m string) error {
 		if m == "ConfigSince" {
 			return waybell.ErrUnavailable
@@ -376,7 +396,7 @@ func TestStaleDirectory(t *testing.T) {
 // not keep the directory from it.
 func TestCallerLeaves(t *testing.T) {
 	t.Parallel()
-	n := startWithAgent(t)
+	n := startWithAgent(t, inMemory)
 	ctx, cancel := context.WithCancel(t.Context())
 	n.store.setFault(func(m string) error {
 		if m == "CreateEndpoint" {
@@ -390,4 +410,82 @@ func TestCallerLeaves(t *testing.T) {
 	if got := n.Targets("a", "lead.submit"); len(got) != 1 {
 		t.Errorf("targets %v, want one", got)
 	}
+}
+
+// TestRestart: everything is there after the process began anew, also what an
+// encoding may lose: none against all, and an empty schedule.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	dir := t.TempDir()
+	keys := []waybell.Secret{waybell.Secret(keyring.Generate())}
+	open := func() (*node, func()) {
+		s, err := sqlite.Open(ctx, sqlite.Config{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return start(t, func(c *waybell.Config) { c.Store, c.EncryptionKeys = s, keys }), func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	n, end := open()
+	mustAgent(t, n, "a")
+	none, err := n.CreateAgent(ctx, waybell.AgentInput{ID: "none", Name: waybell.Some("x"), AvailableEvents: waybell.Some([]string{}),
+		Metadata: waybell.Some(json.RawMessage(`{"k":[1]}`))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := endpointInput()
+	in.GenerateSecret, in.RateLimit, in.Concurrency = waybell.SecretEd25519, waybell.Some(0.5), waybell.Some(7)
+	in.Headers = waybell.Some([]waybell.HeaderInput{{"X-A", "value"}})
+	in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some([]int{})})
+	r := mustEndpoint(t, n, in)
+	policies := mustEndpoint(t, n, endpointInput()).Endpoint
+	paused, err := n.PauseEndpoint(ctx, "a", policies.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := n.PutEventType(ctx, "order.paid", waybell.EventTypeInput{Schema: json.RawMessage(`{"required":["total"]}`)}); err != nil {
+		t.Fatal(err)
+	}
+	_, key, err := n.CreateKey(ctx, waybell.KeyInput{Scopes: []waybell.Scope{waybell.ScopeEndpointsRead}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	end()
+
+	n, end = open()
+	defer end()
+	if a, err := n.Agent(ctx, "a"); err != nil || a.AvailableEvents != nil || a.Metadata != nil {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	if a, err := n.Agent(ctx, "none"); err != nil || a.AvailableEvents == nil || len(a.AvailableEvents) != 0 || !bytes.Equal(a.Metadata, none.Metadata) {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	want := r.Endpoint
+	for how, got := range map[string]waybell.Endpoint{"directory": *n.DirectoryEndpoint(want.Number), "store": mustRead(t, n, want.ID)} {
+		if !cmp.Equal(got, want) {
+			t.Errorf("%s: %s", how, cmp.Diff(want, got))
+		}
+	}
+	if got := n.DirectoryEndpoint(paused.Number); got.State != waybell.EndpointPaused || !got.StateSince.Equal(paused.StateSince) || got.Retry.Schedule != nil {
+		t.Errorf("got %+v, want %+v", got, paused)
+	}
+	if _, err := n.Authenticate(ctx, key.Reveal()); err != nil {
+		t.Error(err)
+	}
+	if e, err := n.EventType(ctx, "order.paid"); err != nil || len(e.Schema) == 0 {
+		t.Errorf("got %+v, %v", e, err)
+	}
+}
+
+func mustRead(t *testing.T, n *node, id string) waybell.Endpoint {
+	t.Helper()
+	e, err := n.Endpoint(t.Context(), "a", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }

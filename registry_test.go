@@ -12,7 +12,7 @@ import (
 
 func TestBuiltInTypes(t *testing.T) {
 	t.Parallel()
-	n := start(t)
+	n := start(t, inMemory)
 	page, err := n.EventTypes(t.Context(), waybell.ListQuery{})
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func TestTypesThatWereRemoved(t *testing.T) {
 
 func TestEventTypeRules(t *testing.T) {
 	t.Parallel()
-	n := start(t)
+	n := start(t, inMemory)
 	object := func(s string) waybell.EventTypeInput { return waybell.EventTypeInput{Schema: json.RawMessage(s)} }
 	example := func(schema, s string) waybell.EventTypeInput {
 		return waybell.EventTypeInput{Schema: json.RawMessage(schema), Example: json.RawMessage(s)}
@@ -175,7 +175,7 @@ func TestEventTypeRules(t *testing.T) {
 
 func TestTooManyEventTypes(t *testing.T) {
 	t.Parallel()
-	n := start(t)
+	n := start(t, inMemory)
 	for i := range 1000 {
 		n.store.types = append(n.store.types, waybell.EventType{Name: fmt.Sprintf("t.%d", i), Version: 1})
 	}
