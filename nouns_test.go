@@ -3,6 +3,7 @@ package waybell_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -488,4 +489,22 @@ func mustRead(t *testing.T, n *node, id string) waybell.Endpoint {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// TestForgedCursors: what only looks like a cursor of the list is refused.
+func TestForgedCursors(t *testing.T) {
+	t.Parallel()
+	n := startWithAgent(t)
+	ctx := t.Context()
+	forge := func(text string) waybell.ListQuery {
+		return waybell.ListQuery{Cursor: base64.RawURLEncoding.EncodeToString([]byte(text))}
+	}
+	for _, text := range []string{"agents:x", "agents:0", "agents:-1", "agents:99999999999999999999", "agents:", "endpoints:1"} {
+		_, err := n.Agents(ctx, forge(text))
+		wantFields(t, err, "query.cursor")
+	}
+	_, err := n.Endpoints(ctx, "a", forge("agents:1"))
+	wantFields(t, err, "query.cursor")
+	_, err = n.Keys(ctx, forge("keys:key_unknown"))
+	wantFields(t, err, "query.cursor")
 }
