@@ -152,10 +152,7 @@ func (s *Service) header(m *sent) http.Header {
 	for _, c := range e.Headers {
 		h.Set(c.Name, c.Value.Reveal())
 	}
-	message := signature.Message{ID: p.ID, Timestamp: m.started, Body: m.body.bytes}
-	for _, signer := range e.signersAt(m.started) {
-		h[http.CanonicalHeaderKey(signer.Scheme().Header)] = []string{signer.Sign(message)}
-	}
+	e.sign(h, signature.Message{ID: p.ID, Timestamp: m.started, Body: m.body.bytes})
 	return h
 }
 
