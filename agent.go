@@ -54,7 +54,7 @@ const (
 	maxAgentName     = 200
 	maxMetadataBytes = 16 << 10
 	maxMetadataDepth = 32
-	maxEventNames    = 500
+	maxListedTypes   = 500
 )
 
 // validAgentID holds the rule for ids that a platform chooses.
@@ -266,10 +266,10 @@ func (s *Service) setAgent(a *Agent, in AgentInput, merge bool) error {
 	p.line("body.name", a.Name, 1, maxAgentName)
 	in.Profile.into(&a.Profile, "")
 	if a.Profile == "" {
-		a.Profile = defaultProfile
+		a.Profile = DefaultProfile
 	}
-	if s.dir.profile(a.Profile) == nil {
-		p.addValue("body.profile", a.Profile, "is no profile; there are %s", strings.Join(s.dir.profileNames(), ", "))
+	if _, ok := s.dir.formats.Profile(a.Profile); !ok {
+		p.addValue("body.profile", a.Profile, "is no profile; there are %s", strings.Join(s.dir.formats.ProfileNames(), ", "))
 	}
 	if in.Metadata.Null {
 		a.Metadata = nil

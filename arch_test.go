@@ -3,7 +3,6 @@ package waybell_test
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -11,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -22,10 +22,11 @@ const module = "github.com/waybell/waybell"
 // standard library. Each package may import what is listed, and the libraries
 // that were argued for.
 var allowedImports = map[string][]string{
-	"":                        {"signature", "internal/retry", "internal/egress", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "golang.org/x/time/rate"},
+	"":                        {"signature", "internal/retry", "internal/egress", "internal/jsjson", "internal/rawjson", "internal/catalogue", "internal/schema", "internal/keyring", "golang.org/x/time/rate"},
 	"signature":               {},
 	"internal/retry":          {},
 	"internal/jsjson":         {},
+	"internal/rawjson":        {"internal/jsjson"},
 	"internal/keyring":        {},
 	"internal/egress":         {"code.dny.dev/ssrf", "golang.org/x/net/idna"},
 	"internal/catalogue":      {"internal/jsjson", "internal/schema"},
@@ -149,7 +150,8 @@ func checkFunc(t *testing.T, path string, d *ast.FuncDecl, fset *token.FileSet) 
 	if d.Name.Name == "init" && d.Recv == nil {
 		t.Errorf("%s: func init: say it where it is used", path)
 	}
-	if n := fset.Position(d.End()).Line - fset.Position(d.Pos()).Line + 1; n > 80 {
+	// A table test may be as long as its table.
+	if n := fset.Position(d.End()).Line - fset.Position(d.Pos()).Line + 1; n > 80 && !strings.HasSuffix(path, "_test.go") {
 		t.Errorf("%s: %s has %d lines; the gauge is 80", path, d.Name.Name, n)
 	}
 	params := 0
@@ -260,15 +262,13 @@ func packageVars(file *ast.File) map[*ast.Object]bool {
 // Unfinished work is said in the issue, not in the code.
 func TestNoMarksOfUnfinishedWork(t *testing.T) {
 	t.Parallel()
-	marks := []string{"TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK", "not " + "implemented"}
+	marks := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|X` + `XX|HA` + `CK|not imple` + `mented)\b`)
 	goFiles(t, func(path string, src []byte, _ *ast.File, _ *token.FileSet) {
 		scan := bufio.NewScanner(bytes.NewReader(src))
 		scan.Buffer(nil, 1<<20)
 		for line := 1; scan.Scan(); line++ {
-			for _, mark := range marks {
-				if strings.Contains(scan.Text(), mark) {
-					t.Errorf("%s: %s", fmt.Sprintf("%s:%d", path, line), mark)
-				}
+			if mark := marks.FindString(scan.Text()); mark != "" {
+				t.Errorf("%s:%d: %s", path, line, mark)
 			}
 		}
 	})

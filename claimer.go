@@ -10,7 +10,8 @@ import (
 const (
 	claimMost    = 2048                 // rows of one claim, over all endpoints
 	claimHorizon = time.Minute          // how far ahead due times are looked at
-	claimPoll    = time.Second          // how often the store is asked without a hint: only other nodes' work needs it
+	claimPoll    = time.Second          // how often the store is asked without a hint, for other nodes' work
+	claimRest    = 30 * time.Second     // the same where there are no other nodes
 	claimPace    = 2 * time.Millisecond // between two claims, at least
 	reclaimLimit = 512                  // rows of one piece of expiring or reading back
 )
@@ -128,7 +129,10 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 	} else if err := c.suspect(ctx, now); err != nil {
 		return 0, err
 	}
-	wait := claimPoll
+	wait := claimRest
+	if s.lease.Load().Shared {
+		wait = claimPoll
+	}
 	if more {
 		wait = claimPace
 	}

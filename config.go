@@ -29,9 +29,9 @@ type Config struct {
 	// (AES-256-GCM): base64 of 32 bytes each. The first encrypts, all decrypt.
 	EncryptionKeys []Secret
 
-	// Formats, Policies and Profiles are added to the built-in ones.
-	Formats  []Format
-	Profiles []Profile
+	// Formats are the formats, retry policies and profiles added to the built-in
+	// ones.
+	Formats FormatsConfig
 
 	// AllowTargets are exceptions from the rule that only public addresses are
 	// reached: CIDRs, addresses, hosts or host:port.

@@ -22,11 +22,9 @@ type directory struct {
 	version atomic.Int64
 
 	// Fixed when the service is made.
-	ring     *keyring.Ring
-	targets  targetParser
-	formats  map[string]*Format
-	policies map[string]retry.Policy
-	profiles map[string]*Profile
+	ring    *keyring.Ring
+	targets targetParser
+	formats *Formats
 
 	mu        sync.RWMutex
 	agents    map[string]*agentEntry            // living, by id
@@ -58,6 +56,7 @@ type endpointEntry struct {
 	format   *Format
 	policy   retry.Policy // with the endpoint's own schedule and window
 	secrets  []preparedSecret
+	signers  []signerSet // by rising end; the last has none
 	allTypes bool
 	outdated bool // sealed with a key that is not the first
 }
@@ -68,21 +67,67 @@ type preparedSecret struct {
 	expires time.Time // zero for the current one
 }
 
-// takes tells whether the endpoint subscribed to a type, by canonical name.
+// takes tells whether new events of a type, by canonical name, go to the
+// endpoint.
 func (e *endpointEntry) takes(eventType string) bool {
-	return e.allTypes || slices.Contains(e.Events, eventType)
+	return e.Enabled && (e.allTypes || slices.Contains(e.Events, eventType))
 }
 
-// signingSecrets are the secrets that sign at a time, the current first. A
-// legacy header uses only the first.
-func (e *endpointEntry) signingSecrets(at time.Time) []signature.Secret {
-	valid := make([]signature.Secret, 0, len(e.secrets))
-	for _, secret := range e.secrets {
-		if secret.expires.IsZero() || at.Before(secret.expires) {
-			valid = append(valid, secret.Secret)
+// signerSet signs with the secrets that are valid until a time.
+type signerSet struct {
+	until   time.Time // zero: for good
+	signers []*signature.Signer
+}
+
+// prepareSigners makes a signer for each signature header, for now and for
+// after each old secret's end: signing an attempt then makes nothing anew.
+func (e *endpointEntry) prepareSigners() error {
+	ends := []time.Time{}
+	for _, s := range e.secrets {
+		if !s.expires.IsZero() {
+			ends = append(ends, s.expires)
 		}
 	}
-	return valid
+	slices.SortFunc(ends, time.Time.Compare)
+	for _, until := range append(ends, time.Time{}) {
+		var valid []signature.Secret
+		for _, s := range e.secrets {
+			if s.expires.IsZero() || !until.IsZero() && !s.expires.Before(until) {
+				valid = append(valid, s.Secret)
+			}
+		}
+		set := signerSet{until: until}
+		if len(valid) > 0 {
+			for _, scheme := range e.format.Schemes(valid[0].Asymmetric(), e.StandardHeaders) {
+				signer, err := signature.NewSigner(scheme, sameKind(valid)...)
+				if err != nil {
+					return err
+				}
+				set.signers = append(set.signers, signer)
+			}
+		}
+		e.signers = append(e.signers, set)
+	}
+	return nil
+}
+
+// sameKind leaves out old secrets of the other kind (symmetric or not): one
+// header's list cannot hold both.
+func sameKind(secrets []signature.Secret) []signature.Secret {
+	return slices.DeleteFunc(slices.Clone(secrets), func(s signature.Secret) bool {
+		return s.Asymmetric() != secrets[0].Asymmetric()
+	})
+}
+
+// signersAt are the signers of an attempt at a time, one for each signature
+// header; none without a secret.
+func (e *endpointEntry) signersAt(at time.Time) []*signature.Signer {
+	for _, set := range e.signers {
+		if set.until.IsZero() || at.Before(set.until) {
+			return set.signers
+		}
+	}
+	return nil
 }
 
 func (d *directory) init(cfg Config, targets targetParser) error {
@@ -102,17 +147,9 @@ func (d *directory) init(cfg Config, targets targetParser) error {
 	if d.types, err = builtInTypes(); err != nil {
 		return err
 	}
-	return d.initProfiles(cfg)
+	d.formats, err = NewFormats(cfg.Formats)
+	return err
 }
-
-// profile is nil for a name that is none.
-func (d *directory) profile(name string) *Profile { return d.profiles[name] }
-
-func (d *directory) profileNames() []string { return slices.Sorted(maps.Keys(d.profiles)) }
-
-func (d *directory) formatNames() []string { return slices.Sorted(maps.Keys(d.formats)) }
-
-func (d *directory) policyNames() []string { return slices.Sorted(maps.Keys(d.policies)) }
 
 // agent finds a living agent.
 func (d *directory) agent(id string) (*agentEntry, *Error) {
@@ -122,6 +159,13 @@ func (d *directory) agent(id string) (*agentEntry, *Error) {
 		return a, nil
 	}
 	return nil, errorf(CodeAgentNotFound, "there is no agent %.140q", id)
+}
+
+// agentByNumber finds a living agent; nil when it was deleted.
+func (d *directory) agentByNumber(n AgentNumber) *agentEntry {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.numbers[n]
 }
 
 // endpoint finds an endpoint by number, deleted ones too; nil when unknown.
@@ -172,7 +216,7 @@ func (s *Service) apply(c ConfigChange) error {
 		types[i] = entry
 	}
 	for _, change := range d.replace(c, entries, types) {
-		s.endpointChanged(change.old, change.new)
+		s.onEndpoint(change.old, change.new)
 	}
 	return nil
 }
@@ -273,13 +317,14 @@ func (d *directory) prepare(e *Endpoint) (*endpointEntry, error) {
 	}
 	entry.allTypes = slices.Equal(e.Events, []string{allEvents})
 	entry.target, entry.refused = d.targets.ParseTarget(e.URL)
-	if entry.format = d.formats[e.Format]; entry.format == nil {
+	var ok bool
+	if entry.format, ok = d.formats.Format(e.Format); !ok {
 		return nil, fmt.Errorf("its format %q is not configured", e.Format)
 	}
-	policy, ok := d.policies[e.Retry.Policy]
+	policy, ok := d.formats.policy(e.Retry.Policy)
 	if !ok {
 		return nil, fmt.Errorf("its retry policy %q is not configured", e.Retry.Policy)
 	}
 	entry.policy = e.Retry.over(policy)
-	return entry, nil
+	return entry, entry.prepareSigners()
 }

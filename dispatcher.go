@@ -296,6 +296,12 @@ func (d *dispatcher) finish(q *queue, w *work, o outcome) (*queue, *work) {
 	if !q.busy() {
 		d.active--
 	}
+	if o.suspend == "" {
+		o.suspend = q.pace.hopeless(time.Now(), d.svc.cfg.SuspendAfter, d.svc.cfg.SuspendFailures)
+	}
+	if o.suspend != "" {
+		d.svc.janitor.suspendSoon(w.Endpoint, o.suspend)
+	}
 	if changed.opened {
 		d.releaseQueue(q, nil)
 	}

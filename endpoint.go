@@ -162,7 +162,8 @@ func (r RetrySettings) over(p retry.Policy) retry.Policy {
 // EffectiveRetry is an endpoint's retry settings with what it leaves to its
 // policy filled in.
 func (s *Service) EffectiveRetry(e *Endpoint) RetrySettings {
-	p := e.Retry.over(s.dir.policies[e.Retry.Policy])
+	base, _ := s.dir.formats.policy(e.Retry.Policy) // stored endpoints name one that is there
+	p := e.Retry.over(base)
 	return RetrySettings{Policy: e.Retry.Policy, Schedule: slices.Clone(p.Schedule), Window: p.Window}
 }
 

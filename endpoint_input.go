@@ -224,13 +224,14 @@ func (s *Service) setEnabled(e *Endpoint, in Optional[bool]) error {
 func (s *Service) setProfile(p *problems, e *Endpoint, in EndpointInput) {
 	name := e.Profile
 	in.Profile.into(&name, e.Profile)
-	profile := s.dir.profile(name)
-	if profile == nil {
-		p.addValue("body.profile", name, "is no profile; there are %s", strings.Join(s.dir.profileNames(), ", "))
-		profile = &Profile{Format: e.Format, RetryPolicy: e.Retry.Policy, IncludeMessages: e.IncludeMessages}
+	profile, ok := s.dir.formats.Profile(name)
+	if !ok {
+		p.addValue("body.profile", name, "is no profile; there are %s", strings.Join(s.dir.formats.ProfileNames(), ", "))
+		profile = Profile{Format: e.Format, RetryPolicy: e.Retry.Policy, IncludeMessages: e.IncludeMessages}
 	} else if name != e.Profile {
 		e.Profile, e.Format, e.Retry.Policy = name, profile.Format, profile.RetryPolicy
 		e.IncludeMessages = profile.IncludeMessages
+		e.StandardHeaders = e.StandardHeaders && !profile.OmitStandardHeaders
 	}
 	in.Format.into(&e.Format, profile.Format)
 	in.IncludeMessages.into(&e.IncludeMessages, profile.IncludeMessages)
@@ -238,16 +239,16 @@ func (s *Service) setProfile(p *problems, e *Endpoint, in EndpointInput) {
 		e.Retry = RetrySettings{Policy: profile.RetryPolicy}
 	}
 	in.Retry.Value.Policy.into(&e.Retry.Policy, profile.RetryPolicy)
-	if _, ok := s.dir.policies[e.Retry.Policy]; !ok && in.Retry.Value.Policy.Set {
-		p.addValue("body.retry.policy", e.Retry.Policy, "is no retry policy; there are %s", strings.Join(s.dir.policyNames(), ", "))
+	if _, ok := s.dir.formats.policy(e.Retry.Policy); !ok && in.Retry.Value.Policy.Set {
+		p.addValue("body.retry.policy", e.Retry.Policy, "is no retry policy; there are %s", strings.Join(s.dir.formats.PolicyNames(), ", "))
 	}
-	in.StandardHeaders.into(&e.StandardHeaders, true)
-	switch format := s.dir.formats[e.Format]; {
-	case format == nil:
+	in.StandardHeaders.into(&e.StandardHeaders, !profile.OmitStandardHeaders)
+	switch format, ok := s.dir.formats.Format(e.Format); {
+	case !ok:
 		if in.Format.Set {
-			p.addValue("body.format", e.Format, "is no format; there are %s", strings.Join(s.dir.formatNames(), ", "))
+			p.addValue("body.format", e.Format, "is no format; there are %s", strings.Join(s.dir.formats.FormatNames(), ", "))
 		}
-	case !format.legacy():
+	case !format.StandardHeadersOptional:
 		if in.StandardHeaders.given() && !in.StandardHeaders.Value {
 			p.addValue("body.standard_headers", false, "must be true with the format %s, which is signed in them", e.Format)
 		}
@@ -331,7 +332,7 @@ func (s *Service) setSecret(p *problems, e *Endpoint, in EndpointInput) {
 // checkSecretFits: ed25519 is an option of the standard signature; the legacy
 // ones are HMACs.
 func (s *Service) checkSecretFits(p *problems, e *Endpoint, secret Secret, location string) {
-	if f := s.dir.formats[e.Format]; f != nil && f.legacy() && isEd25519(secret) {
+	if f, ok := s.dir.formats.Format(e.Format); ok && isEd25519(secret) && len(f.Schemes(true, false)) == 0 {
 		p.add(location, "an ed25519 key cannot sign the format %s; only standard can", e.Format)
 	}
 }
@@ -406,10 +407,8 @@ func (d *directory) headerNameFault(name string) string {
 	case strings.HasPrefix(lower, "x-aws-ec2-metadata-token"):
 		return "opens the metadata service of a cloud"
 	}
-	for _, f := range d.formats {
-		if strings.EqualFold(f.signatureHeader(), name) {
-			return "is the signature header of a format"
-		}
+	if slices.Contains(d.formats.SignatureHeaders(), lower) {
+		return "is the signature header of a format"
 	}
 	return ""
 }

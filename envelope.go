@@ -12,7 +12,7 @@ import (
 // readEnvelope reads one event of the HTTP API. Problems are collected, each
 // with its location.
 func readEnvelope(v jsjson.Value, location string, batch bool) envelope {
-	var env envelope
+	env := envelope{location: location}
 	if v.Kind() != jsjson.KindObject {
 		env.problem(location, "must be a JSON object")
 		return env
@@ -29,11 +29,13 @@ func readEnvelope(v jsjson.Value, location string, batch bool) envelope {
 		case "timestamp":
 			env.readTimestamp(where, m.Value)
 		case "data":
-			env.take(where, m.Value, jsjson.KindObject, &env.data)
+			env.take(where, m.Value, jsjson.KindObject, &env.Data)
 		case "messages":
-			env.take(where, m.Value, jsjson.KindArray, &env.messages)
+			env.take(where, m.Value, jsjson.KindArray, &env.Messages)
+		case "summary":
+			env.take(where, m.Value, jsjson.KindObject, &env.Summary)
 		case "conversation_id":
-			env.conversationID = env.text(where, m.Value)
+			env.ConversationID = jsjson.String(env.text(where, m.Value))
 		case "agent_id":
 			if !batch {
 				env.problem(where, "is not a field here: the agent is named by the path")

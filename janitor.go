@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	janitorEvery    = 5 * time.Second
+	tendEvery       = 15 * time.Second
+	adoptEvery      = 5 * time.Second
 	retentionEvery  = time.Minute
 	sweepBudget     = 250 * time.Millisecond // of one sweep; between two the store rests
 	idempotencySpan = 24 * time.Hour         // how long an Idempotency-Key is remembered
@@ -38,8 +39,13 @@ func newJanitor(s *Service) *janitor {
 
 func (j *janitor) run(ctx context.Context) {
 	j.adopt(ctx)
-	tick := time.NewTicker(janitorEvery)
-	defer tick.Stop()
+	tend := time.NewTicker(tendEvery)
+	defer tend.Stop()
+	adopt := time.NewTicker(adoptEvery)
+	defer adopt.Stop()
+	if !j.svc.lease.Load().Shared {
+		adopt.Stop() // there is nobody else whose work could be taken over
+	}
 	retention := time.NewTicker(retentionEvery)
 	defer retention.Stop()
 	j.sweep(ctx)
@@ -51,8 +57,9 @@ func (j *janitor) run(ctx context.Context) {
 			j.logError("suspend", j.svc.SuspendEndpoint(ctx, v.endpoint, v.reason))
 		case e := <-j.canceling:
 			j.cancelWaiting(ctx, e)
-		case <-tick.C:
+		case <-adopt.C:
 			j.adopt(ctx)
+		case <-tend.C:
 			j.tend(ctx)
 		case <-retention.C:
 			j.sweep(ctx)

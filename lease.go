@@ -10,6 +10,9 @@ import (
 // monotonic clock: a node cut off from its store, or frozen, starts no attempt,
 // because another may have taken its deliveries over.
 func (s *Service) mayStart() bool {
+	if !s.lease.Load().Shared {
+		return true
+	}
 	at := s.confirmed.Load()
 	return at != nil && time.Since(*at) < leaseSpan
 }
@@ -19,6 +22,9 @@ func (s *Service) confirm(at time.Time) { s.confirmed.Store(&at) }
 // heartbeat confirms the lease and looks for configuration changes of other
 // nodes until ctx ends.
 func (s *Service) heartbeat(ctx context.Context) {
+	if !s.lease.Load().Shared {
+		return
+	}
 	beat := time.NewTicker(heartbeatEvery)
 	defer beat.Stop()
 	poll := time.NewTicker(configPoll)

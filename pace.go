@@ -1,6 +1,7 @@
 package waybell
 
 import (
+	"fmt"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -168,4 +169,14 @@ func (p *pace) failure(now time.Time, refused bool) (opened bool) {
 		return true
 	}
 	return false
+}
+
+// hopeless is the reason to suspend an endpoint that has had no success for
+// long, or "".
+func (p *pace) hopeless(now time.Time, after time.Duration, failures int) string {
+	h := &p.health
+	if after < 0 || h.Failures < failures || now.Sub(h.FailingSince) < after {
+		return ""
+	}
+	return fmt.Sprintf("No request succeeded since %s; %d failed.", h.FailingSince.UTC().Format(time.RFC3339), h.Failures)
 }

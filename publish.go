@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/waybell/waybell/internal/jsjson"
@@ -51,14 +52,13 @@ type BatchRequest struct {
 
 // envelope is a publish request, read but not yet checked against the agent.
 type envelope struct {
+	content
 	agentID        string
 	event          string
 	id             string
 	timestamp      time.Time
-	data           jsjson.Value
-	messages       jsjson.Value
-	conversationID string
 	idempotencyKey string
+	location       string // of the event in the request
 	problems       []FieldError
 }
 
@@ -79,25 +79,28 @@ func (s *Service) Publish(ctx context.Context, agentID string, in PublishInput) 
 	}
 	env := envelope{
 		agentID: agentID, event: in.Type, id: in.ID, timestamp: in.Timestamp,
-		conversationID: in.ConversationID, idempotencyKey: in.IdempotencyKey,
+		idempotencyKey: in.IdempotencyKey, location: "event",
+	}
+	if in.ConversationID != "" {
+		env.ConversationID = jsjson.String(in.ConversationID)
 	}
 	if in.ID != "" {
-		env.checkID("id")
+		env.checkID("event.id")
 	}
 	for _, part := range []struct {
 		name string
 		json []byte
 		to   *jsjson.Value
 		kind jsjson.Kind
-	}{{"data", in.Data, &env.data, jsjson.KindObject}, {"messages", in.Messages, &env.messages, jsjson.KindArray}} {
+	}{{"data", in.Data, &env.Data, jsjson.KindObject}, {"messages", in.Messages, &env.Messages, jsjson.KindArray}} {
 		if part.json == nil {
 			continue
 		}
 		v, err := jsjson.Parse(part.json, jsjson.Limits{})
 		if err != nil {
-			return PublishResult{}, jsonError(err, part.name)
+			return PublishResult{}, jsonError(err, "event."+part.name)
 		}
-		env.take(part.name, v, part.kind, part.to)
+		env.take("event."+part.name, v, part.kind, part.to)
 	}
 	return s.publishOne(ctx, &env)
 }
@@ -250,7 +253,11 @@ func (s *Service) publishOne(ctx context.Context, env *envelope) (PublishResult,
 func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error) {
 	agent, e := s.dir.agent(env.agentID)
 	if e != nil && s.cfg.CreateAgents && len(env.problems) == 0 {
-		agent, e = s.ensureAgent(ctx, env.agentID)
+		var err error
+		if agent, err = s.ensureAgent(ctx, env.agentID); err != nil {
+			return nil, asError(err)
+		}
+		e = nil
 	}
 	if e != nil {
 		return nil, e
@@ -258,7 +265,7 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 	if len(env.problems) > 0 {
 		return nil, &Error{Code: CodeInvalid, Message: "the event is not valid", Fields: env.problems}
 	}
-	data, name, e := s.checkData(env)
+	name, data, messages, e := s.check(env)
 	if e != nil {
 		return nil, e
 	}
@@ -279,24 +286,53 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 	}
 	buf := data.Append(make([]byte, 0, 1024))
 	p.Data = buf[:len(buf):len(buf)]
-	if len(env.messages.Items()) > 0 {
-		p.Messages = env.messages.Append(nil)
+	if !messages.IsNull() {
+		p.Messages = messages.Append(nil)
 	}
 	return p, nil
+}
+
+// check finds the type of an event and holds its data against the schema. It
+// returns the canonical type, data and transcript.
+func (s *Service) check(env *envelope) (name string, data, messages jsjson.Value, e *Error) {
+	name, ok := s.canonicalType(env.event)
+	t := s.dir.eventType(name)
+	if !ok || t == nil {
+		return "", data, messages, &Error{Code: CodeUnknownEventType, Message: "the event type is not known", Fields: []FieldError{{
+			Location: env.location + ".event", Value: env.event,
+			Message: "is no event type: GET /v1/event-types lists them, PUT /v1/event-types/{name} registers one",
+		}}}
+	}
+	data, messages, problems := env.normalize(name)
+	for i := range problems {
+		problems[i].Location = env.location + strings.TrimPrefix(problems[i].Location, "body")
+	}
+	if len(problems) == 0 && t.schema != nil {
+		for _, p := range t.schema.Validate(data) {
+			problems = append(problems, FieldError{
+				Location: env.location + ".data" + strings.ReplaceAll(p.Path, "/", "."), Message: p.Message,
+			})
+		}
+	}
+	if len(problems) > 0 {
+		return "", data, messages, &Error{Code: CodeInvalid, Message: "the event is not valid", Fields: problems}
+	}
+	return name, data, messages, nil
 }
 
 // hash identifies a request for idempotency: what the caller gave, without
 // defaults.
 func (env *envelope) hash(canonicalType string) [32]byte {
 	b := make([]byte, 0, 1024)
-	for _, part := range []string{canonicalType, env.id, env.conversationID} {
-		b = append(strconv.AppendQuote(b, part), '\n')
-	}
+	b = append(strconv.AppendQuote(b, canonicalType), '\n')
+	b = append(strconv.AppendQuote(b, env.id), '\n')
 	if !env.timestamp.IsZero() {
 		b = env.timestamp.UTC().AppendFormat(b, time.RFC3339Nano)
 	}
-	b = env.data.Append(append(b, '\n'))
-	return sha256.Sum256(env.messages.Append(append(b, '\n')))
+	for _, v := range []jsjson.Value{env.ConversationID, env.Data, env.Messages, env.Summary} {
+		b = v.Append(append(b, '\n'))
+	}
+	return sha256.Sum256(b)
 }
 
 // accept makes events durable and their deliveries start. The caller's context

@@ -83,8 +83,8 @@ type eventList struct {
 // It never returns nil.
 func (s *Service) eventNames(p *problems, l eventList) []string {
 	canonical := []string{}
-	if len(l.names) > maxEventNames {
-		p.add(l.location, "has %d types; at most %d are allowed", len(l.names), maxEventNames)
+	if len(l.names) > maxListedTypes {
+		p.add(l.location, "has %d types; at most %d are allowed", len(l.names), maxListedTypes)
 		return canonical
 	}
 	for i, name := range l.names {

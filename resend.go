@@ -80,21 +80,24 @@ func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestI
 	if err != nil {
 		return DeliveryView{}, err
 	}
-	env := envelope{agentID: agentID, event: in.Type}
+	env := envelope{agentID: agentID, event: in.Type, location: "body"}
 	if env.event == "" {
 		env.event = "lead.submit"
 		if len(e.Events) > 0 && e.Events[0] != "*" {
 			env.event = e.Events[0]
 		}
 	}
+	if t := s.dir.eventType(env.event); in.Data == nil && t != nil {
+		in.Data = t.Example
+	}
 	if in.Data == nil {
-		in.Data = s.example(env.event)
+		in.Data = []byte("{}")
 	}
 	v, err := jsjson.Parse(in.Data, jsjson.Limits{})
 	if err != nil {
 		return DeliveryView{}, jsonError(err, "body.data")
 	}
-	env.take("body.data", v, jsjson.KindObject, &env.data)
+	env.take("body.data", v, jsjson.KindObject, &env.Data)
 	p, pe := s.prepare(ctx, &env)
 	if pe != nil {
 		return DeliveryView{}, pe

@@ -1,7 +1,6 @@
 package waybell
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -49,14 +48,16 @@ func (s *Service) attempt(w *work) (o outcome) {
 	if err != nil {
 		panic(fmt.Errorf("render: %w", err))
 	}
-	header := s.header(w, e, p, body.bytes, started)
+	m := &sent{w: w, e: e, p: p, body: body, started: started}
+	m.header = s.header(m)
 	result := s.egress.Do(s.sending, &egress.Request{
-		Target: e.target, Method: e.Method, Header: header, Body: body.bytes, Timeout: e.Timeout,
+		Target: e.target, Method: e.Method, Header: m.header, Body: body.bytes, Timeout: e.Timeout,
 	})
 	if result.Err != nil && result.Err.Class == egress.ClassCanceled {
 		return released(w, now) // shutting down: sent again by whoever comes next
 	}
-	return s.judge(w, e, &sent{p: p, body: body, header: header, started: started, result: &result})
+	m.result = &result
+	return s.judge(m)
 }
 
 // withoutAttempt decides about deliveries that are not to be sent now.
@@ -82,6 +83,8 @@ func (s *Service) withoutAttempt(w *work, e *endpointEntry, now time.Time) (outc
 
 // sent is an attempt that was made.
 type sent struct {
+	w       *work
+	e       *endpointEntry
 	p       *payload
 	body    *renderedBody
 	header  http.Header
@@ -123,7 +126,8 @@ func (p *payload) body(f *Format, transcript bool) (*renderedBody, error) {
 }
 
 // header makes the headers of an attempt, signature included.
-func (s *Service) header(w *work, e *endpointEntry, p *payload, body []byte, now time.Time) http.Header {
+func (s *Service) header(m *sent) http.Header {
+	w, e, p := m.w, m.e, m.p
 	h := make(http.Header, 12+len(e.Headers))
 	values := make([]string, 8)
 	set := func(name, value string) { // names are canonical already
@@ -139,7 +143,7 @@ func (s *Service) header(w *work, e *endpointEntry, p *payload, body []byte, now
 	set("X-Waybell-Attempt", strconv.Itoa(w.Attempts+1))
 	if e.StandardHeaders {
 		set("Webhook-Id", p.ID)
-		set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
+		set("Webhook-Timestamp", strconv.FormatInt(m.started.Unix(), 10))
 	}
 	if w.Test {
 		h.Set("X-Waybell-Test", "true")
@@ -147,14 +151,17 @@ func (s *Service) header(w *work, e *endpointEntry, p *payload, body []byte, now
 	for _, c := range e.Headers {
 		h.Set(c.Name, c.Value.Reveal())
 	}
-	e.sign(h, signature.Message{ID: p.ID, Timestamp: now, Body: body}, now)
+	message := signature.Message{ID: p.ID, Timestamp: m.started, Body: m.body.bytes}
+	for _, signer := range e.signersAt(m.started) {
+		h[http.CanonicalHeaderKey(signer.Scheme().Header)] = []string{signer.Sign(message)}
+	}
 	return h
 }
 
 // judge turns the result of a request into the delivery's outcome.
-func (s *Service) judge(w *work, e *endpointEntry, m *sent) outcome {
+func (s *Service) judge(m *sent) outcome {
 	ended := time.Now()
-	r := m.result
+	w, e, r := m.w, m.e, m.result
 	reason, verdict := ReasonHTTPStatus, e.policy.Classify(r.Status)
 	if r.Err != nil {
 		reason, verdict = failureReason(r.Err.Class), e.policy.ClassifyFailure(r.Err.Class == egress.ClassBlocked)
@@ -176,24 +183,25 @@ func (s *Service) judge(w *work, e *endpointEntry, m *sent) outcome {
 	case retry.Success:
 		o.State, o.FinishedAt = DeliveryDelivered, ended
 	case retry.Retry:
-		s.planRetry(&o, w, e, m, ended)
+		s.planRetry(&o, m, ended)
 	default:
 		o.State, o.FinishedAt = DeliveryFailed, ended
 		if verdict == retry.FailSuspend {
-			o.suspend = "410 Gone: the receiver asked for no more requests"
+			o.suspend = "410 Gone: the receiver asked for no more requests."
 		}
 	}
-	s.report(w, e, m, &o)
+	s.report(m, &o)
 	return o
 }
 
 // planRetry decides between another attempt and failed, expired.
-func (s *Service) planRetry(o *outcome, w *work, e *endpointEntry, m *sent, now time.Time) {
+func (s *Service) planRetry(o *outcome, m *sent, now time.Time) {
+	w, e := m.w, m.e
 	st := retry.State{
 		Now: now, Attempts: w.Attempts + 1 - w.Cycle, Random: rand.Float64(),
-		WindowEnd: w.WindowEnd.Add(e.heldUntil(now)),
 	}
-	if m != nil && e.policy.HonoursRetryAfter(m.result.Status) {
+	_, st.WindowEnd = e.policy.Clamp(now, w.WindowEnd.Add(e.heldUntil(now)), now)
+	if m.result != nil && e.policy.HonoursRetryAfter(m.result.Status) {
 		st.RetryAfter, _ = retry.ParseRetryAfter(m.result.Header.Get("Retry-After"), now)
 	}
 	at, ok := e.policy.Next(st)
@@ -220,7 +228,7 @@ func (s *Service) panicked(w *work, started time.Time) outcome {
 	o.Settlement = Settlement{DeliveryRef: w.DeliveryRef, Agent: w.Agent, Attempt: a, Reason: ReasonBadResponse, Panics: w.Panics + 1}
 	e := s.dir.entry(w.Endpoint)
 	if o.Panics < maxPanics && e != nil {
-		s.planRetry(&o, w, e, nil, now)
+		s.planRetry(&o, &sent{w: w, e: e}, now)
 		return o
 	}
 	o.State, o.FinishedAt = DeliveryFailed, now
@@ -255,10 +263,11 @@ func failureReason(c egress.Class) Reason {
 }
 
 // report logs an attempt, one line each, and tells Config.OnAttempt.
-func (s *Service) report(w *work, e *endpointEntry, m *sent, o *outcome) {
+func (s *Service) report(m *sent, o *outcome) {
+	w, e := m.w, m.e
 	level := levelOf(o.Reason)
-	if s.log.Enabled(context.Background(), level) {
-		s.log.LogAttrs(context.Background(), level, "attempt", attemptAttrs(w, e, o)...)
+	if s.log.Enabled(s.sending, level) {
+		s.log.LogAttrs(s.sending, level, "attempt", attemptAttrs(w, e, o)...)
 	}
 	if s.cfg.OnAttempt != nil {
 		s.cfg.OnAttempt(AttemptReport{

@@ -40,6 +40,9 @@ type Service struct {
 	sending context.Context
 	cutOff  context.CancelFunc
 
+	// onEndpoint is endpointChanged, unless a test listens instead.
+	onEndpoint func(old, new *Endpoint)
+
 	lifecycle sync.Mutex
 	state     int // notStarted, started, stopped
 	teardown  []teardownStep
@@ -80,6 +83,7 @@ func New(cfg Config) (*Service, error) {
 	if err := s.dir.init(cfg, client); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
+	s.onEndpoint = s.endpointChanged
 	s.dispatcher = newDispatcher(s)
 	s.settler = newSettler(s)
 	s.claimer = newClaimer(s)

@@ -46,6 +46,10 @@ type Lease struct {
 	Node  int64 // unique for each Join, never used again
 	Epoch int64
 	Slot  int // 0 to MaxNodeSlot, unique among living nodes: makes keys unique
+	// Shared tells that other nodes may use the store: the lease has to be
+	// confirmed by heartbeats, and their changes and their work to be looked
+	// for. An embedded store is this process's own, and nothing polls.
+	Shared bool
 	// LastKey is at least the largest event key that any node with this slot
 	// ever stored.
 	LastKey Key

@@ -1,0 +1,92 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/waybell/waybell"
+)
+
+const sqlReopen = `INSERT INTO waiting (agent, event, endpoint, type, entered, next_at, window_end,
+	attempts, cycle, status_code, reason, owner, adopted, begun, deaths, panics, test)
+	SELECT d.agent, d.event, d.endpoint, d.type, ?, ?, ?, d.attempts, d.attempts, d.status_code, d.reason,
+		0, 0, 0, 0, 0, e.test
+	FROM deliveries d JOIN events e ON e.key = d.event
+	WHERE d.agent = ? AND d.event = ? AND d.endpoint = ?`
+
+// Requeue implements [waybell.DeliveryStore].
+func (s *Store) Requeue(ctx context.Context, lease waybell.Lease, r waybell.Requeue) (waybell.Waiting, error) {
+	var got waybell.Waiting
+	err := s.write(ctx, 2, 0, func(t *tx) error {
+		if err := t.fence(lease); err != nil {
+			return err
+		}
+		w, waits, err := s.waitingRow(t.conn, r.Agent, r.DeliveryRef)
+		if err != nil {
+			return err
+		}
+		switch {
+		case waits && !w.Owned:
+			_, err = t.exec("UPDATE waiting SET next_at = ? WHERE agent = ? AND event = ? AND endpoint = ?",
+				r.Now, r.Agent, r.Event, r.Endpoint)
+		case !waits:
+			err = t.reopen(r)
+		}
+		if err != nil {
+			return err
+		}
+		if !w.Owned {
+			t.touch(r.Endpoint)
+			t.moved(r.Endpoint, r.Now.UnixMicro())
+		}
+		w, _, err = s.waitingRow(t.conn, r.Agent, r.DeliveryRef)
+		got = w.Waiting
+		return err
+	})
+	if err != nil {
+		return waybell.Waiting{}, err
+	}
+	return got, nil
+}
+
+// reopen makes a settled delivery wait again.
+func (t *tx) reopen(r waybell.Requeue) error {
+	d, err := t.s.delivery(t.conn, r.Agent, r.DeliveryRef)
+	if err != nil {
+		return err
+	}
+	n, err := t.exec(sqlReopen, r.Entered, r.Now, r.WindowEnd, r.Agent, r.Event, r.Endpoint)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return fmt.Errorf("delivery %s: its event is gone: %w", r.DeliveryRef, waybell.ErrNotFound)
+	}
+	_, err = t.exec("DELETE FROM deliveries WHERE agent = ? AND event = ? AND endpoint = ?", r.Agent, r.Event, r.Endpoint)
+	c := t.counts(r.Agent, r.Endpoint)
+	c.settles(d.State, -1)
+	c.waits(d.Attempts > 0, 1)
+	return err
+}
+
+// CancelDelivery implements [waybell.DeliveryStore].
+func (s *Store) CancelDelivery(ctx context.Context, lease waybell.Lease, agent waybell.AgentNumber, ref waybell.DeliveryRef, now time.Time) error {
+	return s.write(ctx, 2, 0, func(t *tx) error {
+		if err := t.fence(lease); err != nil {
+			return err
+		}
+		w, waits, err := s.waitingRow(t.conn, agent, ref)
+		if err != nil {
+			return err
+		}
+		if waits {
+			return t.end(w, waybell.DeliveryCanceled, waybell.ReasonCanceled, now)
+		}
+		d, err := s.delivery(t.conn, agent, ref)
+		if err == nil {
+			err = fmt.Errorf("delivery %s is %s: %w", ref, d.State, waybell.ErrConflict)
+		}
+		return err
+	})
+}

@@ -1,0 +1,162 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/waybell/waybell"
+)
+
+const sqlInsertAttempt = `INSERT INTO attempts (event, endpoint, number, started_at, duration, status_code, reason, detail)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+
+// sqlFinal writes the delivery row of an attempt that was the next one of a row
+// the node owns. It changes nothing in any other case.
+const sqlFinal = `INSERT INTO deliveries (agent, event, endpoint, type, state, reason, attempts, status_code, finished_at)
+	SELECT agent, event, endpoint, type, ?, ?, attempts + 1, ?, ? FROM waiting
+	WHERE agent = ? AND event = ? AND endpoint = ? AND owner = ? AND attempts = ?`
+
+const sqlRetry = `UPDATE waiting SET owner = 0, begun = 0, attempts = attempts + 1, next_at = ?, panics = ?,
+	status_code = ?, reason = ?
+	WHERE agent = ? AND event = ? AND endpoint = ? AND owner = ? AND attempts = ?`
+
+const sqlRelease = `UPDATE waiting SET owner = 0, begun = 0, next_at = ?
+	WHERE agent = ? AND event = ? AND endpoint = ? AND owner = ?`
+
+// Settle implements [waybell.WorkStore]. An outcome applies to the waiting row
+// only while the lease owns it and its attempt is the row's next one; the
+// attempt of any other, canceled or already written, is kept beside it.
+func (s *Store) Settle(ctx context.Context, lease waybell.Lease, outcomes []waybell.Settlement) error {
+	bytes := 0
+	for i := range outcomes {
+		if a := outcomes[i].Attempt; a != nil {
+			bytes += len(a.Detail)
+		} else if outcomes[i].Kind == waybell.SettleRetry {
+			return fmt.Errorf("sqlite: delivery %s: a retry without its attempt", outcomes[i].DeliveryRef)
+		}
+	}
+	return s.write(ctx, 2*len(outcomes), bytes, func(t *tx) error {
+		if err := t.fence(lease); err != nil {
+			return err
+		}
+		for i := range outcomes {
+			if err := t.settle(lease, &outcomes[i]); err != nil {
+				return fmt.Errorf("delivery %s: %w", outcomes[i].DeliveryRef, err)
+			}
+		}
+		return nil
+	})
+}
+
+func (t *tx) settle(lease waybell.Lease, o *waybell.Settlement) error {
+	if o.Health != nil {
+		h := *o.Health
+		t.counts(o.Agent, o.Endpoint).health = &h
+	}
+	switch {
+	case o.Kind == waybell.SettleRelease:
+		n, err := t.exec(sqlRelease, o.NextAt, o.Agent, o.Event, o.Endpoint, lease.Node)
+		if n > 0 {
+			t.touch(o.Endpoint)
+			t.moved(o.Endpoint, o.NextAt.UnixMicro())
+		}
+		return err
+	case o.Attempt == nil:
+		w, found, err := t.s.waitingRow(t.conn, o.Agent, o.DeliveryRef)
+		if err != nil || !found || w.owner != lease.Node {
+			return err
+		}
+		return t.end(w, o.State, o.Reason, o.FinishedAt)
+	}
+	applied, err := t.apply(lease, o)
+	if err != nil {
+		return err
+	}
+	if applied {
+		return t.insertAttempt(o.Attempt)
+	}
+	return t.settleLate(o)
+}
+
+// apply writes an outcome to the waiting row, where it is the next one of it.
+func (t *tx) apply(lease waybell.Lease, o *waybell.Settlement) (bool, error) {
+	a := o.Attempt
+	if o.Kind == waybell.SettleRetry {
+		n, err := t.exec(sqlRetry, o.NextAt, o.Panics, a.StatusCode, a.Reason,
+			o.Agent, o.Event, o.Endpoint, lease.Node, a.Number-1)
+		if err != nil || n == 0 {
+			return false, err
+		}
+		c := t.counts(o.Agent, o.Endpoint)
+		c.waits(a.Number > 1, -1)
+		c.waits(true, 1)
+		t.touch(o.Endpoint)
+		t.moved(o.Endpoint, o.NextAt.UnixMicro())
+		return true, nil
+	}
+	n, err := t.exec(sqlFinal, o.State, o.Reason, a.StatusCode, o.FinishedAt,
+		o.Agent, o.Event, o.Endpoint, lease.Node, a.Number-1)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	if _, err := t.exec(sqlDeleteWaiting, o.Agent, o.Event, o.Endpoint); err != nil {
+		return false, err
+	}
+	c := t.counts(o.Agent, o.Endpoint)
+	c.waits(a.Number > 1, -1)
+	c.settles(o.State, 1)
+	return true, nil
+}
+
+func (t *tx) insertAttempt(a *waybell.Attempt) error {
+	_, err := t.exec(sqlInsertAttempt, a.Event, a.Endpoint, a.Number, a.StartedAt,
+		a.Duration.Microseconds(), a.StatusCode, a.Reason, a.Detail)
+	return err
+}
+
+// settleLate keeps an attempt whose waiting row is gone or no longer the
+// node's, or that was written before. The delivery stays as it is, only counts
+// the attempt, so that numbers go on after it; but canceled becomes delivered
+// by a 2xx. Of a delivery that retention removed nothing is kept.
+func (t *tx) settleLate(o *waybell.Settlement) error {
+	w, waits, err := t.s.waitingRow(t.conn, o.Agent, o.DeliveryRef)
+	if err != nil {
+		return err
+	}
+	if waits {
+		if w.Attempts < o.Attempt.Number {
+			_, err := t.exec("UPDATE waiting SET attempts = ? WHERE agent = ? AND event = ? AND endpoint = ?",
+				o.Attempt.Number, o.Agent, o.Event, o.Endpoint)
+			if err != nil {
+				return err
+			}
+			c := t.counts(o.Agent, o.Endpoint)
+			c.waits(w.Attempts > 0, -1)
+			c.waits(true, 1)
+		}
+		return t.insertAttempt(o.Attempt)
+	}
+	var state waybell.DeliveryState
+	settled, err := t.row(func(r *rows) { state = waybell.DeliveryState(r.int()) },
+		"SELECT state FROM deliveries WHERE agent = ? AND event = ? AND endpoint = ?", o.Agent, o.Event, o.Endpoint)
+	if err != nil || !settled {
+		return err
+	}
+	_, err = t.exec("UPDATE deliveries SET attempts = max(attempts, ?) WHERE agent = ? AND event = ? AND endpoint = ?",
+		o.Attempt.Number, o.Agent, o.Event, o.Endpoint)
+	if err != nil {
+		return err
+	}
+	if state == waybell.DeliveryCanceled && o.Kind == waybell.SettleFinal && o.State == waybell.DeliveryDelivered {
+		_, err = t.exec(`UPDATE deliveries SET state = ?, reason = ?, status_code = ?, finished_at = ?
+			WHERE agent = ? AND event = ? AND endpoint = ?`,
+			o.State, o.Reason, o.Attempt.StatusCode, o.FinishedAt, o.Agent, o.Event, o.Endpoint)
+		if err != nil {
+			return err
+		}
+		c := t.counts(o.Agent, o.Endpoint)
+		c.settles(waybell.DeliveryCanceled, -1)
+		c.settles(waybell.DeliveryDelivered, 1)
+	}
+	return t.insertAttempt(o.Attempt)
+}

@@ -1,0 +1,274 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/waybell/waybell"
+)
+
+// writer is what only the writer's goroutine touches.
+type writer struct {
+	conn *conn
+	// broken tells that the handle was given up: open it anew before anything
+	// is accepted.
+	broken bool
+	tried  time.Time // the last vain attempt to open it
+	logged int64     // estimate of the bytes written to the log since it was looked at
+	batch  []*operation
+	passed map[waybell.EndpointNumber]passed
+}
+
+// reopenPause keeps a broken disk from being opened for each single operation.
+const reopenPause = 250 * time.Millisecond
+
+// operation is one caller's write. do runs inside a transaction that other
+// operations may share; it may run again after a rollback, so that it sets its
+// results anew each time. outside runs between transactions.
+type operation struct {
+	rows, bytes int
+	do          func(*tx) error
+	outside     func(*conn) error
+	state       atomic.Int32
+	done        chan error
+}
+
+const (
+	opQueued int32 = iota
+	opTaken
+	opAbandoned
+)
+
+// write queues do for the next group commit and returns when it is durable.
+// Its ctx only ends the wait for a place in a transaction.
+func (s *Store) write(ctx context.Context, rows, bytes int, do func(*tx) error) error {
+	return s.submit(ctx, &operation{rows: rows, bytes: bytes, do: do, done: make(chan error, 1)})
+}
+
+func (s *Store) submit(ctx context.Context, op *operation) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-s.closing:
+		return errClosed
+	default:
+	}
+	select {
+	case s.ops <- op:
+	case <-s.closing:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-op.done:
+		return err
+	case <-ctx.Done():
+		if op.state.CompareAndSwap(opQueued, opAbandoned) {
+			return ctx.Err()
+		}
+	case <-s.stopped:
+	}
+	select {
+	case err := <-op.done:
+		return err
+	case <-s.stopped:
+	}
+	select { // both may have been ready
+	case err := <-op.done:
+		return err
+	default:
+		return errClosed
+	}
+}
+
+// runWriter commits until the store closes and the queue is empty.
+func (s *Store) runWriter() {
+	defer close(s.stopped)
+	for {
+		select {
+		case op := <-s.ops:
+			s.group(op)
+			continue
+		case <-s.closing:
+		}
+		select {
+		case op := <-s.ops:
+			s.group(op)
+		default:
+			return
+		}
+	}
+}
+
+// group collects what is queued behind first, up to the bounds, and commits it.
+// It never waits: the queue fills while a commit is under way.
+func (s *Store) group(first *operation) {
+	batch := s.writer.batch[:0]
+	rows, bytes := 0, 0
+	yielded := false
+	for op := first; ; {
+		if op.state.CompareAndSwap(opQueued, opTaken) {
+			if op.outside != nil {
+				s.commit(batch)
+				s.between(op)
+				batch = batch[:0]
+				break
+			}
+			batch = append(batch, op)
+			rows += op.rows
+			bytes += op.bytes
+		}
+		if rows >= s.cfg.BatchRows || bytes >= s.cfg.BatchBytes {
+			break
+		}
+		select {
+		case op = <-s.ops:
+			continue
+		default:
+		}
+		if yielded {
+			break
+		}
+		// The callers answered a moment ago may have more: let them run once.
+		yielded = true
+		runtime.Gosched()
+		select {
+		case op = <-s.ops:
+			continue
+		default:
+		}
+		break
+	}
+	s.commit(batch)
+	clear(batch)
+	s.writer.batch = batch[:0]
+}
+
+// between runs an operation that needs the connection to itself.
+func (s *Store) between(op *operation) {
+	err := s.ready()
+	if err == nil {
+		err = op.outside(s.writer.conn)
+		s.giveUp(err)
+	}
+	op.done <- err
+}
+
+// commit writes a batch in one transaction and answers its callers. Where one
+// operation fails by itself, the transaction is rolled back and repeated
+// without it: SQLite tells at once whose row it was, so no search by halves is
+// needed.
+func (s *Store) commit(batch []*operation) {
+	for len(batch) > 0 {
+		if err := s.ready(); err != nil {
+			answer(batch, err)
+			return
+		}
+		started := time.Now()
+		t := &tx{conn: s.writer.conn, s: s}
+		guilty, err := t.run(batch)
+		if err == nil {
+			s.account(t, batch, started)
+			return
+		}
+		s.giveUp(err)
+		if guilty < 0 || errors.Is(err, waybell.ErrUnavailable) {
+			s.wantCheckpoint() // on a full disk it may make room in the log
+			answer(batch, err)
+			return
+		}
+		batch[guilty].done <- err
+		batch = append(batch[:guilty:guilty], batch[guilty+1:]...)
+	}
+}
+
+func answer(batch []*operation, err error) {
+	for _, op := range batch {
+		op.done <- err
+	}
+}
+
+// account takes a committed transaction into the store's memory, then answers.
+func (s *Store) account(t *tx, batch []*operation, started time.Time) {
+	t.publish()
+	rows, bytes := 0, 0
+	for _, op := range batch {
+		rows += op.rows
+		bytes += op.bytes
+	}
+	if t.begun {
+		s.commits.Add(1)
+		s.commitTime.Add(int64(time.Since(started)))
+		s.commitRows.Add(int64(rows))
+	}
+	for i, op := range batch {
+		op.done <- t.refused[i]
+	}
+	// Rows are small, payloads are bytes; some pages are written at every commit.
+	s.writer.logged += int64(4*pageSize + rows*256 + 2*bytes)
+	if s.writer.logged >= s.cfg.CheckpointBytes/8 {
+		s.writer.logged = 0
+		s.watchLog()
+	}
+}
+
+// giveUp marks the handle as unusable after an error of the medium: what its
+// caches and the system's hold is no longer known (a failed fsync may drop
+// pages that look clean afterwards).
+func (s *Store) giveUp(err error) {
+	if err == nil || !s.writer.conn.bad {
+		return
+	}
+	s.writer.broken = true
+	s.cfg.Logger.Error("store failed, opening it anew", "path", s.path, "error", err)
+}
+
+// ready opens the database anew where it was given up.
+func (s *Store) ready() error {
+	w := &s.writer
+	if !w.broken {
+		return nil
+	}
+	if since := time.Since(w.tried); since >= 0 && since < reopenPause {
+		return fmt.Errorf("%w: the database could not be opened again", waybell.ErrUnavailable)
+	}
+	if err := s.reopen(); err != nil {
+		w.tried = time.Now()
+		s.cfg.Logger.Error("store cannot be opened again", "path", s.path, "error", err)
+		if !errors.Is(err, waybell.ErrUnavailable) {
+			err = fmt.Errorf("%w: %w", waybell.ErrUnavailable, err)
+		}
+		return err
+	}
+	w.broken, w.tried = false, time.Time{}
+	s.cfg.Logger.Info("store is open again", "path", s.path)
+	return nil
+}
+
+// reopen closes every connection, so that SQLite forgets what it knew of the
+// file, and reads it as after a crash.
+func (s *Store) reopen() error {
+	s.gen.Add(1)
+	held := make([]*conn, 0, cap(s.readers))
+	for range cap(s.readers) { // readers under way take a second at most
+		held = append(held, <-s.readers)
+	}
+	defer func() {
+		for range held {
+			s.readers <- nil
+		}
+	}()
+	for _, c := range held {
+		if c != nil {
+			_ = c.close() // given up
+		}
+	}
+	_ = s.closeWriter() // given up
+	return s.openWriter()
+}
