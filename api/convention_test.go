@@ -216,7 +216,7 @@ func TestHealth(t *testing.T) {
 // TestNotStarted asks before the service has started.
 func TestNotStarted(t *testing.T) {
 	t.Parallel()
-	svc, err := waybell.New(waybell.Config{Store: openStore(t, slog.New(slog.DiscardHandler)), EncryptionKeys: encryptionKeys()})
+	svc, err := waybell.New(waybell.Config{Store: openStore(t, slog.New(slog.DiscardHandler)), EncryptionKeys: encryptionKeys(), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func (s *Server) registerPublish() {
 		description: "The 202 is sent when the event and its deliveries are on disk and synced.",
 		scope:       waybell.ScopeEventsWrite, status: http.StatusAccepted, media: []string{mediaJSON},
 		codes: []waybell.Code{
-			waybell.CodeUnknownEventType, waybell.CodeEventNotAvailable, waybell.CodeIdempotencyMismatch,
+			waybell.CodeUnknownEventType, waybell.CodeIdempotencyMismatch,
 			waybell.CodeBusy, waybell.CodeDraining,
 		},
 	}
