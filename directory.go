@@ -22,9 +22,10 @@ type directory struct {
 	version atomic.Int64
 
 	// Fixed when the service is made.
-	ring    *keyring.Ring
-	targets targetParser
-	formats *Formats
+	ring     *keyring.Ring
+	targets  targetParser
+	formats  *Formats
+	reserved map[string]bool // signature headers of all formats, in lower case
 
 	mu        sync.RWMutex
 	agents    map[string]*agentEntry            // living, by id
@@ -147,8 +148,14 @@ func (d *directory) init(cfg Config, targets targetParser) error {
 	if d.types, err = builtInTypes(); err != nil {
 		return err
 	}
-	d.formats, err = NewFormats(cfg.Formats)
-	return err
+	if d.formats, err = NewFormats(cfg.Formats); err != nil {
+		return err
+	}
+	d.reserved = map[string]bool{}
+	for _, header := range d.formats.SignatureHeaders() {
+		d.reserved[header] = true
+	}
+	return nil
 }
 
 // agent finds a living agent.

@@ -96,18 +96,39 @@ const (
 	TimestampMicroseconds TimestampLayout = "iso8601_microseconds" // 2026-06-23T12:00:00.000000, without a zone
 )
 
-// layout is the layout in the words of package time, "" for an unknown one.
-func (l TimestampLayout) layout() string {
+// digits is how many digits of a second the layout has, and whether it ends
+// with a Z; ok is false for an unknown layout.
+func (l TimestampLayout) digits() (n int, zone, ok bool) {
 	switch l {
 	case TimestampSeconds:
-		return "2006-01-02T15:04:05Z"
+		return 0, true, true
 	case TimestampMilliseconds, "":
-		return "2006-01-02T15:04:05.000Z"
+		return 3, true, true
 	case TimestampMicroseconds:
-		return "2006-01-02T15:04:05.000000"
+		return 6, false, true
 	default:
-		return ""
+		return 0, false, false
 	}
+}
+
+// append appends a time. Package time is quick only with its own RFC 3339
+// layout, so the rest is put behind that.
+func (l TimestampLayout) append(dst []byte, t time.Time) []byte {
+	digits, zone, _ := l.digits()
+	dst = t.UTC().AppendFormat(dst, time.RFC3339)
+	dst = dst[:len(dst)-1] // the Z
+	if digits > 0 {
+		dst = append(dst, '.')
+		nanoseconds := t.Nanosecond()
+		for unit := 100_000_000; digits > 0; digits-- {
+			dst = append(dst, byte('0'+nanoseconds/unit%10))
+			unit /= 10
+		}
+	}
+	if zone {
+		dst = append(dst, 'Z')
+	}
+	return dst
 }
 
 // StandardFormat is the format of the standard profile: {"id", "type",
@@ -285,7 +306,8 @@ func (r *rendering) appendValue(dst []byte, k *FormatKey) ([]byte, error) {
 	case ValueEventType:
 		return jsjson.AppendString(dst, e.Type), nil
 	case ValueTimestamp:
-		return r.format.appendTime(dst, e.Timestamp), nil
+		dst = r.format.Timestamp.append(append(dst, '"'), e.Timestamp)
+		return append(dst, '"'), nil
 	case ValueAgentID:
 		return jsjson.AppendString(dst, e.AgentID), nil
 	case ValueAgentName:
@@ -316,12 +338,6 @@ func (f *Format) appendEventName(dst []byte, typ string) []byte {
 		return jsjson.AppendString(dst, typ)
 	}
 	return jsjson.AppendString(dst, strings.ReplaceAll(typ, ".", f.EventSeparator))
-}
-
-func (f *Format) appendTime(dst []byte, t time.Time) []byte {
-	dst = append(dst, '"')
-	dst = t.UTC().AppendFormat(dst, f.Timestamp.layout())
-	return append(dst, '"')
 }
 
 // appendData appends the event's data, with the transcript at the end where it
@@ -401,7 +417,7 @@ func (f *Format) problems() []FieldError {
 		}
 	}
 	f.checkNames(&list)
-	if f.Timestamp.layout() == "" {
+	if _, _, ok := f.Timestamp.digits(); !ok {
 		list.add("timestamp", "must be one of %s, %s, %s", TimestampSeconds, TimestampMilliseconds, TimestampMicroseconds)
 	}
 	switch f.Lead {

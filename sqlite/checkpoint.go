@@ -83,12 +83,12 @@ func (s *Store) copyLog() error {
 			break
 		}
 	}
-	return s.submit(s.ctx, &operation{done: make(chan error, 1), outside: func(c *conn) error {
+	return s.outside(s.ctx, func(c *conn) error {
 		s.checkpoint.Lock()
 		defer s.checkpoint.Unlock()
 		_, err := c.logState("PASSIVE")
 		return err
-	}})
+	})
 }
 
 // copyBeside runs one checkpoint on a connection of its own.
@@ -111,9 +111,9 @@ func (s *Store) broke(cause error) error {
 	if !medium(cause) {
 		return cause
 	}
-	err := s.submit(s.ctx, &operation{done: make(chan error, 1), outside: func(c *conn) error {
+	err := s.outside(s.ctx, func(c *conn) error {
 		c.bad = true
 		return fmt.Errorf("%w: checkpoint: %w", waybell.ErrUnavailable, cause)
-	}})
+	})
 	return errors.Join(cause, err)
 }
