@@ -183,6 +183,11 @@ func (s *Server) publishBatch(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	for i := range items {
+		if e := items[i].Err; e != nil && kindOf(e.Code).status >= http.StatusInternalServerError {
+			s.report(w, r, e)
+		}
+	}
 	b.answer = appendItems(b.answer, items)
 	w.Header()["Content-Type"] = s.jsonUTF
 	w.WriteHeader(http.StatusOK)
