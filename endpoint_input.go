@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
 	"github.com/waybell/waybell/signature"
 )
@@ -80,18 +81,18 @@ const allEvents = "*"
 
 // The bounds of an endpoint's fields.
 const (
-	maxDescription = 500
-	defaultTimeout = 30 * time.Second
-	maxTimeout     = 120 // seconds
-	maxRateLimit   = 10_000
-	maxConcurrency = 1_000
-	maxWaits       = 50
-	maxWaitSeconds = 86_400
-	maxWindow      = 604_800 // seconds
-	maxHeaders     = 50
-	maxHeaderBytes = 16 << 10 // names and values together
-	maxHeaderValue = 4 << 10
-	maxHeaderName  = 256
+	maxEndpointDescription = 500
+	defaultTimeout         = 30 * time.Second
+	maxTimeout             = 120 // seconds
+	maxRateLimit           = 10_000
+	maxConcurrency         = 1_000
+	maxWaits               = 50
+	maxWaitSeconds         = 86_400
+	maxWindow              = 604_800 // seconds
+	maxHeaders             = 50
+	maxHeaderBytes         = 16 << 10 // names and values together
+	maxHeaderValue         = 4 << 10
+	maxHeaderName          = 256
 )
 
 // CreateEndpoint subscribes a URL to events of an agent. Errors: CodeInvalid,
@@ -165,7 +166,7 @@ func (s *Service) setEndpoint(a *Agent, e *Endpoint, in EndpointInput) error {
 		s.setURL(&p, e, in.URL.Value)
 	}
 	in.Description.into(&e.Description, "")
-	p.prose("body.description", e.Description, maxDescription)
+	p.prose("body.description", e.Description, maxEndpointDescription)
 	if in.Events.Set {
 		e.Events = s.eventNames(&p, eventList{location: "body.events", names: in.Events.Value, keep: e.Events, agent: a, all: true})
 	}
@@ -234,7 +235,7 @@ func (s *Service) setProfile(p *problems, e *Endpoint, in EndpointInput) {
 		e.IncludeMessages, e.StandardHeaders = profile.IncludeMessages, !profile.OmitStandardHeaders
 	}
 	if !ok { // no longer configured: the endpoint has all it needs of it
-		profile = Profile{Format: e.Format, RetryPolicy: e.Retry.Policy, IncludeMessages: e.IncludeMessages}
+		profile = format.Profile{Format: e.Format, RetryPolicy: e.Retry.Policy, IncludeMessages: e.IncludeMessages}
 	}
 	in.Format.into(&e.Format, profile.Format)
 	in.IncludeMessages.into(&e.IncludeMessages, profile.IncludeMessages)
@@ -242,15 +243,15 @@ func (s *Service) setProfile(p *problems, e *Endpoint, in EndpointInput) {
 		e.Retry = RetrySettings{Policy: profile.RetryPolicy}
 	}
 	in.Retry.Value.Policy.into(&e.Retry.Policy, profile.RetryPolicy)
-	if _, ok := formats.policy(e.Retry.Policy); !ok && in.Retry.Value.Policy.Set {
+	if _, ok := formats.Policy(e.Retry.Policy); !ok && in.Retry.Value.Policy.Set {
 		p.addValue("body.retry.policy", e.Retry.Policy, "is no retry policy; there are %s", strings.Join(formats.PolicyNames(), ", "))
 	}
 	in.StandardHeaders.into(&e.StandardHeaders, !profile.OmitStandardHeaders)
-	format, ok := formats.Format(e.Format)
+	f, ok := formats.Format(e.Format)
 	switch {
 	case !ok && in.Format.Set:
 		p.addValue("body.format", e.Format, "is no format; there are %s", strings.Join(formats.FormatNames(), ", "))
-	case ok && !format.StandardHeadersOptional:
+	case ok && !f.StandardHeadersOptional:
 		if in.StandardHeaders.given() && !in.StandardHeaders.Value {
 			p.addValue("body.standard_headers", false, "must be true with the format %s, which needs them", e.Format)
 		}

@@ -16,7 +16,7 @@ func (s *Service) LoadLog(ctx context.Context) error { return s.refresh(ctx) }
 // it is now, and got an empty answer.
 func (s *Service) SentDetail(n EndpointNumber, event Event) ([]byte, error) {
 	e := s.dir.entry(n)
-	body, err := e.format.Render(nil, &event, e.IncludeMessages)
+	body, err := e.format.Render(nil, event.content(), e.IncludeMessages)
 	if err != nil {
 		return nil, err
 	}
