@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"reflect"
@@ -215,13 +216,9 @@ func appendItems(dst []byte, items []waybell.BatchItem) []byte {
 // encoding/json.
 func appendItemError(dst []byte, err *waybell.Error) []byte {
 	p := problemOf(err)
-	w := appender{dst}
-	writeJSON(&w, batchItemView{ //nolint:errcheck // strings always encode
+	w := bytes.NewBuffer(dst)
+	writeJSON(w, batchItemView{ //nolint:errcheck // strings always encode
 		Status: p.Status, Error: &batchErrorView{Code: p.Code, Title: p.Title, Detail: p.Detail, Errors: p.Errors},
 	})
-	return w.b[:len(w.b)-1] // without the new line
+	return w.Bytes()[:w.Len()-1] // without the new line
 }
-
-type appender struct{ b []byte }
-
-func (a *appender) Write(b []byte) (int, error) { a.b = append(a.b, b...); return len(b), nil }
