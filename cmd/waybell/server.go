@@ -31,6 +31,9 @@ type server struct {
 	closers     []func() error // the store, and what else outlives the service
 }
 
+// errAddressInUse: another program listens there.
+var errAddressInUse = errors.New("the address is in use")
+
 // closeTime is how long answers under way may take once attempts have ended.
 const closeTime = 2 * time.Second
 
@@ -90,6 +93,7 @@ func (s *server) startService(ctx context.Context, c *configuration, onAttempt f
 		return explainStore(err)
 	}
 	s.closers = append(s.closers, store.Close)
+	s.startControl(string(c.DataDir), store)
 	cfg := c.service()
 	cfg.Store, cfg.Logger, cfg.EncryptionKeys, cfg.OnAttempt = store, s.log, keys, onAttempt
 	if s.svc, err = waybell.New(cfg); err != nil {
@@ -113,6 +117,20 @@ func (s *server) startService(ctx context.Context, c *configuration, onAttempt f
 		}
 	}
 	return nil
+}
+
+// startControl listens for `waybell backup` and `waybell check`. Without it, as
+// on a file system that has no sockets, everything else still works.
+func (s *server) startControl(dir string, store *sqlite.Store) {
+	l, err := listenControl(dir)
+	if err != nil {
+		s.log.Warn("backups need the server stopped: the control socket cannot be opened", "error", err)
+		return
+	}
+	h := &http.Server{Handler: controlHandler(store), ReadHeaderTimeout: closeTime,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	s.httpServers = append(s.httpServers, h)
+	go h.Serve(l) //nolint:errcheck // it ends with the server
 }
 
 // attemptListeners calls all that want to know of attempts; nil for none.
@@ -145,7 +163,7 @@ func (s *server) listen(address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("another program listens on %s: stop it, or choose another address with --listen", address)
+		return nil, fmt.Errorf("listen on %s: %w: stop the other program, or choose another address with --listen", address, errAddressInUse)
 	case err != nil:
 		return nil, fmt.Errorf("listen: %w", err)
 	}
