@@ -22,7 +22,8 @@ const module = "github.com/waybell/waybell"
 // standard library. Each package may import what is listed, and the libraries
 // that were argued for.
 var allowedImports = map[string][]string{
-	"":                        {"signature", "internal/retry", "internal/egress", "internal/jsjson", "internal/rawjson", "internal/catalogue", "internal/schema", "internal/keyring", "golang.org/x/time/rate"},
+	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "golang.org/x/time/rate"},
+	"format":                  {"signature", "internal/retry", "internal/jsjson", "internal/rawjson", "internal/catalogue"},
 	"signature":               {},
 	"internal/retry":          {},
 	"internal/jsjson":         {},

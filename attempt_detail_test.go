@@ -13,8 +13,10 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/waybell/waybell/internal/egress"
 	"pgregory.net/rapid"
+
+	"github.com/waybell/waybell/format"
+	"github.com/waybell/waybell/internal/egress"
 )
 
 const detailURL = "https://hooks.example.com/tenants/path-canary/in?token=query-canary"
@@ -36,9 +38,8 @@ func detailCase(t testing.TB) (*endpointEntry, *sent) {
 			Number: 7, ID: "ep_01", AgentID: "bot-1", URL: detailURL, Method: "POST", IncludeMessages: true,
 			Headers: []Header{{Name: "authorization", Value: "Bearer header-canary"}},
 		},
-		target: target, format: ChatislavFormat(),
+		target: target, format: format.Chatislav(),
 	}
-	e.format.version = e.format.Version() // as the registry does
 	h := http.Header{}
 	for name, value := range map[string]string{
 		"Content-Type": "application/json", "User-Agent": "Waybell/1.0.0", "X-Waybell-Event": "lead.submit",
@@ -111,7 +112,7 @@ func TestDetailRoundTrip(t *testing.T) {
 		endpoint.URL = rapid.String().Draw(t, "url")
 		endpoint.Method = rapid.SampledFrom([]string{"POST", "PUT"}).Draw(t, "method")
 		endpoint.IncludeMessages = rapid.Bool().Draw(t, "messages")
-		e.format = rapid.SampledFrom([]*Format{StandardFormat(), ChatzuriFormat(), ChatislavFormat()}).Draw(t, "format")
+		e.format = rapid.SampledFrom([]*format.Format{format.Standard(), format.Chatzuri(), format.Chatislav()}).Draw(t, "format")
 		name := rapid.StringMatching(`X-[A-Z][a-z0-9]{0,20}`)
 		m.header = http.Header(rapid.MapOf(name, rapid.SliceOfN(rapid.String(), 1, 3)).Draw(t, "header"))
 		r := egress.Result{

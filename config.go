@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/waybell/waybell/format"
 )
 
 // Resolver finds the addresses of a name. *net.Resolver is one.
@@ -31,7 +33,7 @@ type Config struct {
 
 	// Formats are the formats, retry policies and profiles added to the built-in
 	// ones.
-	Formats FormatsConfig
+	Formats format.Config
 
 	// AllowTargets are exceptions from the rule that only public addresses are
 	// reached: CIDRs, addresses, hosts or host:port.

@@ -36,6 +36,16 @@ func openConfigStore(t testing.TB) *configStore {
 	return &configStore{Store: store}
 }
 
+// rows returns all stored configuration rows.
+func (s *configStore) rows(t testing.TB) waybell.ConfigChange {
+	t.Helper()
+	change, err := s.Store.ConfigSince(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return change
+}
+
 func (s *configStore) failing(method string) error {
 	s.mu.Lock()
 	fault := s.fault

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/waybell/waybell/format"
 )
 
 // dispatcher holds the deliveries that are in this node's hands and decides
@@ -54,7 +56,7 @@ type payload struct {
 
 // renderedBody is a body for one format and transcript choice.
 type renderedBody struct {
-	format     *Format
+	format     *format.Format
 	transcript bool
 	bytes      []byte
 	sum        [32]byte

@@ -282,8 +282,11 @@ func TestProfileFills(t *testing.T) {
 		t.Errorf("nulls made %+v, want the profile's", got)
 	}
 	got = patch(waybell.EndpointInput{Profile: waybell.Some("chatzuri"), IncludeMessages: waybell.Some(true)})
-	if got.Format != "chatzuri" || got.Retry.Policy != "chatzuri" || !got.IncludeMessages || got.StandardHeaders {
+	if got.Format != "chatzuri" || got.Retry.Policy != "chatzuri" || !got.IncludeMessages || !got.StandardHeaders {
 		t.Errorf("another profile made %+v", got)
+	}
+	if got = patch(waybell.EndpointInput{StandardHeaders: waybell.Some(false)}); got.StandardHeaders {
+		t.Error("the standard headers cannot be left out")
 	}
 	got = patch(waybell.EndpointInput{Profile: waybell.Null[string]()})
 	if got.Profile != "standard" || got.Format != "standard" || !got.StandardHeaders {

@@ -220,7 +220,7 @@ func (b *sentBodies) of(d *AttemptDetail) []byte {
 	if !ok {
 		return nil
 	}
-	body, err := f.Render(nil, b.event, d.IncludeMessages)
+	body, err := f.Render(nil, b.event.content(), d.IncludeMessages)
 	if err != nil || sha256.Sum256(body) != d.BodySHA256 {
 		return nil
 	}

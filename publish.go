@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/jsjson"
 )
 
@@ -52,7 +53,7 @@ type BatchRequest struct {
 
 // envelope is a publish request, read but not yet checked against the agent.
 type envelope struct {
-	content
+	format.Content
 	agentID        string
 	event          string
 	id             string
@@ -303,14 +304,15 @@ func (s *Service) check(env *envelope) (name string, data, messages jsjson.Value
 			Message: "is no event type: GET /v1/event-types lists them, PUT /v1/event-types/{name} registers one",
 		}}}
 	}
-	data, messages, problems := env.normalize(name)
-	for i := range problems {
-		problems[i].Location = env.location + strings.TrimPrefix(problems[i].Location, "body")
+	data, messages, refused := env.Normalize(name)
+	var problems []FieldError
+	for _, p := range refused {
+		problems = append(problems, FieldError{Location: env.location + strings.TrimPrefix(p.Location, "body"), Message: p.Message})
 	}
 	if len(problems) == 0 && t.schema != nil {
 		for _, p := range t.schema.Validate(data) {
 			problems = append(problems, FieldError{
-				Location: env.location + ".data" + strings.ReplaceAll(p.Path, "/", "."), Message: p.Message,
+				Location: env.location + ".data" + fieldPath(p.Path), Message: p.Message,
 			})
 		}
 	}

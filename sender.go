@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
 	"github.com/waybell/waybell/internal/retry"
 	"github.com/waybell/waybell/signature"
@@ -107,7 +108,7 @@ func (s *Service) payload(w *work) (*payload, error) {
 
 // body returns the rendered body, made once for all deliveries of the event
 // that share format and transcript choice.
-func (p *payload) body(f *Format, transcript bool) (*renderedBody, error) {
+func (p *payload) body(f *format.Format, transcript bool) (*renderedBody, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range p.bodies {
@@ -115,7 +116,7 @@ func (p *payload) body(f *Format, transcript bool) (*renderedBody, error) {
 			return b, nil
 		}
 	}
-	bytes, err := f.Render(make([]byte, 0, len(p.Data)+len(p.Messages)+256), &p.Event, transcript)
+	bytes, err := f.Render(make([]byte, 0, len(p.Data)+len(p.Messages)+256), p.content(), transcript)
 	if err != nil {
 		return nil, err
 	}
@@ -151,10 +152,7 @@ func (s *Service) header(m *sent) http.Header {
 	for _, c := range e.Headers {
 		h.Set(c.Name, c.Value.Reveal())
 	}
-	message := signature.Message{ID: p.ID, Timestamp: m.started, Body: m.body.bytes}
-	for _, signer := range e.signersAt(m.started) {
-		h[http.CanonicalHeaderKey(signer.Scheme().Header)] = []string{signer.Sign(message)}
-	}
+	e.sign(h, signature.Message{ID: p.ID, Timestamp: m.started, Body: m.body.bytes})
 	return h
 }
 

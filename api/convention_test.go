@@ -2,11 +2,14 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -186,47 +189,93 @@ func TestRequestIDs(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	t.Parallel()
-	state := make(chan error, 1)
-	s := setup(t, func(_ *waybell.Config, c *api.Config) {
-		c.Ready = func() error { return <-state }
-	})
-	ask := func(err error) answer {
-		state <- err
-		return s.call(t, "GET /readyz", "", "Authorization: ")
-	}
-	if a := ask(nil); a.status != 200 || a.str("status") != "ok" {
+	s := setup(t)
+	ask := func(request string) answer { return s.call(t, request, "", "Authorization: ") }
+	if a := ask("GET /readyz"); a.status != 200 || a.str("status") != "ok" {
 		t.Errorf("ready: %d %s", a.status, a.text)
 	}
-	if a := ask(&waybell.Error{Code: waybell.CodeDraining, Message: "this process is shutting down"}); a.status != 503 || a.str("code") != "draining" || a.header.Get("Retry-After") == "" {
-		t.Errorf("draining: %d %v %s", a.status, a.header, a.text)
-	}
-	if a := ask(errors.New("canary")); a.status != 503 || a.str("code") != "unavailable" || strings.Contains(a.text, "canary") {
-		t.Errorf("not started: %d %s", a.status, a.text)
-	}
-	if a := s.call(t, "GET /livez", "", "Authorization: "); a.status != 200 {
-		t.Errorf("live: %d", a.status)
-	}
-	if a := s.call(t, "HEAD /livez", "", "Authorization: "); a.status != 200 || a.text != "" {
+	if a := ask("HEAD /livez"); a.status != 200 || a.text != "" {
 		t.Errorf("HEAD: %d %q", a.status, a.text)
+	}
+	s.call(t, "PUT /v1/agents/a1", `{"name":"Bot"}`)
+	s.svc.Drain()
+	for _, a := range []answer{
+		ask("GET /readyz"),
+		s.call(t, "POST /v1/agents/a1/events", `{"event":"lead.submit","data":{"name":"Sarah"}}`),
+		s.call(t, "POST /v1/events", `{"events":[{"agent_id":"a1","event":"lead.submit","data":{"name":"Sarah"}}]}`),
+	} {
+		if a.status != 503 || a.str("code") != "draining" || a.header.Get("Retry-After") == "" {
+			t.Errorf("draining: %d %v %s", a.status, a.header, a.text)
+		}
+	}
+	if a := ask("GET /livez"); a.status != 200 {
+		t.Errorf("live: %d", a.status)
 	}
 }
 
-// TestPanic makes a handler panic with a secret in hand.
-func TestPanic(t *testing.T) {
+// TestNotStarted asks before the service has started.
+func TestNotStarted(t *testing.T) {
 	t.Parallel()
-	s := setup(t, func(_ *waybell.Config, c *api.Config) {
-		c.Ready = func() error { panic("canary-of-a-panic") }
+	svc, err := waybell.New(waybell.Config{Store: openStore(t, slog.New(slog.DiscardHandler)), EncryptionKeys: encryptionKeys()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := api.New(svc, api.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, status := range map[string]int{"/readyz": 503, "/livez": 200, "/v1/agents": 401} {
+		w := httptest.NewRecorder()
+		req := httptest.NewRequest(http.MethodGet, path, nil)
+		req.Header.Set("Authorization", "Bearer "+rootKey)
+		handler.ServeHTTP(w, req)
+		if w.Code != status {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+}
+
+// faultyStore panics with a secret in hand, or is down.
+type faultyStore struct {
+	waybell.Store
+	down atomic.Bool
+}
+
+const panicCanary = "canary-of-a-panic"
+
+func (s *faultyStore) Agents(context.Context, waybell.PageQuery) ([]waybell.Agent, error) {
+	panic(panicCanary)
+}
+
+func (s *faultyStore) Keys(ctx context.Context, after string, limit int) ([]waybell.APIKey, error) {
+	if s.down.Load() {
+		return nil, fmt.Errorf("%w: %s", waybell.ErrUnavailable, panicCanary)
+	}
+	return s.Store.Keys(ctx, after, limit)
+}
+
+func TestPanicsAndFailures(t *testing.T) {
+	t.Parallel()
+	store := &faultyStore{}
+	s := setup(t, func(c *waybell.Config, _ *api.Config) {
+		store.Store = c.Store
+		c.Store = store
 	})
-	a := s.call(t, "GET /readyz", "")
-	if a.status != 500 || a.str("code") != "internal" {
+	a := s.call(t, "GET /v1/agents", "")
+	if a.status != 500 || a.str("code") != "internal" || strings.Contains(a.text, panicCanary) {
 		t.Errorf("%d %s", a.status, a.text)
 	}
 	log := s.log.String()
-	if strings.Contains(log+a.text, "canary-of-a-panic") {
-		t.Error("the panic's value shows")
+	if strings.Contains(log, panicCanary) || strings.Count(log, "request panicked") != 1 || !strings.Contains(log, a.str("request_id")) {
+		t.Errorf("the panic is not logged once under its request id, without its value: %s", log)
 	}
-	if strings.Count(log, "request panicked") != 1 || !strings.Contains(log, a.str("request_id")) {
-		t.Errorf("the panic is not logged once under its request id: %s", log)
+	store.down.Store(true)
+	a = s.call(t, "GET /v1/keys", "")
+	if a.status != 503 || a.str("code") != "unavailable" || a.header.Get("Retry-After") == "" || strings.Contains(a.text, panicCanary) {
+		t.Errorf("store down: %d %v %s", a.status, a.header, a.text)
+	}
+	if log := s.log.String(); strings.Count(log, "request failed") != 1 || !strings.Contains(log, a.str("request_id")) {
+		t.Errorf("the failure is not logged once: %s", log)
 	}
 }
 

@@ -26,7 +26,7 @@ func (s *Server) registerHealth() {
 		description: "503 until the service has started and while it drains.",
 		codes:       []waybell.Code{codeMethodNotAllowed, waybell.CodeUnavailable, waybell.CodeDraining},
 	}, func(context.Context, *none, *none) (*answer[healthView], error) {
-		if err := s.cfg.Ready(); err != nil {
+		if err := s.svc.Ready(); err != nil {
 			return nil, notReady(err)
 		}
 		return &answer[healthView]{healthView{"ok"}}, nil

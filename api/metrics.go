@@ -14,20 +14,11 @@ import (
 	"github.com/waybell/waybell"
 )
 
-// Snapshot is the state of a node that is asked for at each scrape.
-type Snapshot struct {
-	Queued        int           // deliveries in this node's queues
-	InFlight      int           // attempts under way on this node
-	OldestWaiting time.Duration // how long the oldest due delivery is due; 0 = none is
-	Ledger        waybell.Ledger
-	Store         waybell.StoreStats
-}
-
 // Metrics counts what happens, in base units and with few labels: no agent, no
 // endpoint and no URL is one, so that their number is bounded.
 type Metrics struct {
 	registry     *prometheus.Registry
-	snapshot     func(context.Context) (Snapshot, error)
+	node         *waybell.Service
 	attempts     *prometheus.CounterVec
 	duration     prometheus.Histogram
 	firstAttempt prometheus.Histogram
@@ -68,9 +59,9 @@ func NewMetrics(version string) *Metrics {
 	return m
 }
 
-// Observe sets where each scrape gets the state of the node from. It must be
-// called before the first scrape; without it those metrics are absent.
-func (m *Metrics) Observe(snapshot func(context.Context) (Snapshot, error)) { m.snapshot = snapshot }
+// Observe shows the state of this service at each scrape. It must be called
+// before the first one; without it those metrics are absent.
+func (m *Metrics) Observe(svc *waybell.Service) { m.node = svc }
 
 // OnAttempt counts an attempt. It is quick and safe for concurrent use.
 func (m *Metrics) OnAttempt(a waybell.AttemptReport) {
@@ -91,29 +82,55 @@ func (m *Metrics) countRequest(route string, status int) {
 func (m *Metrics) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		gather := prometheus.Gatherers{m.registry}
-		if m.snapshot != nil {
-			snap, err := m.snapshot(r.Context())
+		if m.node != nil {
 			now := prometheus.NewRegistry()
-			now.MustRegister(snapshotCollector{snap, err})
+			now.MustRegister(takeSnapshot(r.Context(), m.node))
 			gather = append(gather, now)
 		}
 		promhttp.HandlerFor(gather, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}).ServeHTTP(w, r)
 	})
 }
 
-// snapshotCollector shows one snapshot. Where there is none, because the store
-// is down, only waybell_snapshot_up is left, as 0.
-type snapshotCollector struct {
-	snap Snapshot
-	err  error
+// snapshot is the state of a node for one scrape.
+type snapshot struct {
+	load    waybell.Load
+	waiting time.Duration // of the delivery that is due longest; 0 = none is due
+	ledger  waybell.Ledger
+	store   waybell.StoreStats
+	err     error // the store did not answer: all but load is missing
+}
+
+func takeSnapshot(ctx context.Context, svc *waybell.Service) snapshot {
+	s := snapshot{load: svc.Load()}
+	oldest, err := svc.OldestDue(ctx)
+	if err != nil {
+		return snapshot{load: s.load, err: err}
+	}
+	if !oldest.IsZero() {
+		s.waiting = max(0, time.Since(oldest))
+	}
+	counters, err := svc.Counters(ctx)
+	if err != nil {
+		return snapshot{load: s.load, err: err}
+	}
+	for _, c := range counters {
+		s.ledger.Accepted += c.Accepted
+		s.ledger.Pending += c.Pending
+		s.ledger.Retrying += c.Retrying
+		s.ledger.Delivered += c.Delivered
+		s.ledger.Failed += c.Failed
+		s.ledger.Canceled += c.Canceled
+	}
+	s.store, s.err = svc.StoreStats(ctx)
+	return s
 }
 
 // Describe sends nothing: the collector is unchecked, since it lives for one
 // scrape.
-func (snapshotCollector) Describe(chan<- *prometheus.Desc) {}
+func (snapshot) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the snapshot.
-func (c snapshotCollector) Collect(ch chan<- prometheus.Metric) {
+func (s snapshot) Collect(ch chan<- prometheus.Metric) {
 	send := func(t prometheus.ValueType, name, help string, v float64, labels ...string) {
 		var names, values []string
 		for i := 0; i < len(labels); i += 2 {
@@ -122,28 +139,34 @@ func (c snapshotCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), t, v, values...)
 	}
 	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
-	if c.err != nil {
-		send(gauge, "waybell_snapshot_up", "Whether the state of the node could be read for this scrape.", 0)
+	send(gauge, "waybell_queue_deliveries", "Deliveries in this node's queues.", float64(s.load.Queued))
+	send(gauge, "waybell_queue_bytes", "Bodies kept with queued deliveries.", float64(s.load.BodyBytes))
+	send(gauge, "waybell_publish_bytes", "Bodies of events that wait to be durable.", float64(s.load.PublishBytes))
+	send(gauge, "waybell_attempts_in_flight", "Attempts under way on this node.", float64(s.load.InFlight))
+	send(gauge, "waybell_outcomes_waiting", "Outcomes that wait to be durable.", float64(s.load.Outcomes))
+	send(gauge, "waybell_breakers_open", "Endpoints that only probes go to.", float64(s.load.BreakersOpen))
+	up := 1.0
+	if s.err != nil {
+		up = 0
+	}
+	send(gauge, "waybell_store_up", "Whether the store answered this scrape.", up)
+	if s.err != nil {
 		return
 	}
-	send(gauge, "waybell_snapshot_up", "Whether the state of the node could be read for this scrape.", 1)
-	send(gauge, "waybell_queue_deliveries", "Deliveries in this node's queues.", float64(c.snap.Queued))
-	send(gauge, "waybell_attempts_in_flight", "Attempts under way on this node.", float64(c.snap.InFlight))
-	send(gauge, "waybell_oldest_waiting_seconds", "How long the oldest due delivery is due.", c.snap.OldestWaiting.Seconds())
-	l := c.snap.Ledger
-	const ledger, help = "waybell_ledger_deliveries", "The conservation ledger: accepted is the sum of the other states."
+	send(gauge, "waybell_oldest_waiting_seconds", "How long the oldest due delivery is due.", s.waiting.Seconds())
+	const ledger = "waybell_ledger_deliveries"
+	const help = "The conservation ledger: accepted is the sum of the others. Held ones count as pending or retrying."
 	for state, n := range map[string]int64{
-		"accepted": l.Accepted, "pending": l.Pending, "retrying": l.Retrying, "delivered": l.Delivered,
-		"failed": l.Failed, "held": l.Held, "canceled": l.Canceled,
+		"accepted": s.ledger.Accepted, "pending": s.ledger.Pending, "retrying": s.ledger.Retrying,
+		"delivered": s.ledger.Delivered, "failed": s.ledger.Failed, "canceled": s.ledger.Canceled,
 	} {
 		send(gauge, ledger, help, float64(n), "state", state)
 	}
-	st := c.snap.Store
 	ch <- prometheus.MustNewConstSummary(prometheus.NewDesc("waybell_store_commit_seconds",
-		"Durable commits of the store and their duration.", nil, nil), uint64(st.Commits), st.CommitTime.Seconds(), nil)
-	send(counter, "waybell_store_rows_total", "Rows written by durable commits.", float64(st.CommitRows))
-	send(gauge, "waybell_store_size_bytes", "Size of the store.", float64(st.SizeBytes))
-	send(gauge, "waybell_store_log_bytes", "Size of the store's write-ahead log.", float64(st.LogBytes))
-	send(gauge, "waybell_store_events", "Events that are kept, an estimate.", float64(st.EventsKept))
-	send(gauge, "waybell_store_info", "Always 1; the label tells which store.", 1, "driver", st.Driver)
+		"Durable commits of the store and their duration.", nil, nil), uint64(s.store.Commits), s.store.CommitTime.Seconds(), nil)
+	send(counter, "waybell_store_rows_total", "Rows written by durable commits.", float64(s.store.CommitRows))
+	send(gauge, "waybell_store_size_bytes", "Size of the store.", float64(s.store.SizeBytes))
+	send(gauge, "waybell_store_log_bytes", "Size of the store's write-ahead log.", float64(s.store.LogBytes))
+	send(gauge, "waybell_store_events", "Events that are kept, an estimate.", float64(s.store.EventsKept))
+	send(gauge, "waybell_store_info", "Always 1; the label tells which store.", 1, "driver", s.store.Driver)
 }

@@ -31,9 +31,6 @@ type Config struct {
 	// Logger gets one line for each failure of ours, and at debug level one for
 	// each request; default: the service's.
 	Logger *slog.Logger
-	// Ready is nil when publishing works, and says why not while it does not;
-	// /readyz answers 503 then. Nil = always ready.
-	Ready func() error
 	// Metrics are served at MetricsPath; nil = none here. They also count the
 	// requests.
 	Metrics *Metrics
@@ -66,9 +63,6 @@ type Server struct {
 func New(svc *waybell.Service, cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = svc.Config().Logger
-	}
-	if cfg.Ready == nil {
-		cfg.Ready = func() error { return nil }
 	}
 	if cfg.MetricsPath == "" {
 		cfg.MetricsPath = "/metrics"

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/api"
+	"github.com/waybell/waybell/sqlite"
 )
 
 // rootKey may do everything.
@@ -26,6 +28,25 @@ type server struct {
 	svc *waybell.Service
 	log *logBuffer
 	doc *document
+}
+
+func encryptionKeys() []waybell.Secret {
+	return []waybell.Secret{"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}
+}
+
+// openStore opens a store on a real file.
+func openStore(t *testing.T, log *slog.Logger) waybell.Store {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), sqlite.Config{Dir: t.TempDir(), Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store
 }
 
 // logBuffer takes all levels of the log.
@@ -52,8 +73,8 @@ func setup(t *testing.T, change ...func(*waybell.Config, *api.Config)) *server {
 	s := &server{log: &logBuffer{}}
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg := waybell.Config{
-		Store: openStore(t), Logger: log, Version: "test",
-		EncryptionKeys: []waybell.Secret{"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
+		Store: openStore(t, log), Logger: log, Version: "test",
+		EncryptionKeys: encryptionKeys(),
 		AllowTargets:   []string{"127.0.0.0/8"},
 	}
 	metrics := api.NewMetrics("test")
@@ -66,10 +87,15 @@ func setup(t *testing.T, change ...func(*waybell.Config, *api.Config)) *server {
 	if s.svc, err = waybell.New(cfg); err != nil {
 		t.Fatal(err)
 	}
+	metrics.Observe(s.svc)
 	if err := s.svc.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { stop(t, s.svc) })
+	t.Cleanup(func() {
+		if err := s.svc.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	if _, err := s.svc.EnsureRootKey(t.Context(), rootKey); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package waybell
+package format
 
 import (
 	"bytes"
@@ -20,17 +20,17 @@ import (
 )
 
 func builtInFormats() []*Format {
-	return []*Format{StandardFormat(), ChatzuriFormat(), ChatislavFormat()}
+	return []*Format{Standard(), Chatzuri(), Chatislav()}
 }
 
 // publish makes the event that a publisher's data and transcript become.
 func publish(t testing.TB, typ, data, messages string) *Event {
 	t.Helper()
-	c := content{Data: parseJSON(t, data)}
+	c := Content{Data: parseJSON(t, data)}
 	if messages != "" {
 		c.Messages = parseJSON(t, messages)
 	}
-	d, m, problems := c.normalize(typ)
+	d, m, problems := c.Normalize(typ)
 	if problems != nil {
 		t.Fatalf("%s: %v", data, problems)
 	}
@@ -82,14 +82,14 @@ func TestReferenceDocuments(t *testing.T) {
 		messages bool
 		want     string
 	}{
-		{ChatzuriFormat(), chatzuri, false, `{"event":"lead.submit","timestamp":"2026-04-26T08:30:14Z","agent_id":"agt_abc123",` +
+		{Chatzuri(), chatzuri, false, `{"event":"lead.submit","timestamp":"2026-04-26T08:30:14Z","agent_id":"agt_abc123",` +
 			`"data":{"name":"Sarah","email":"sarah@acme.com","phone":"+254712345678","channel":"website"}}`},
-		{ChatislavFormat(), lead, true, `{"event":"lead_collection","data":{"user_id":"user identifier","bot_id":123,` +
+		{Chatislav(), lead, true, `{"event":"lead_collection","data":{"user_id":"user identifier","bot_id":123,` +
 			`"bot_name":"Agent name","chat_id":"chat identifier","message_id":"message identifier",` +
 			`"form_data":[{"field":"email","value":"customer@example.com"}],"ip_address":"203.0.113.10",` +
 			`"collection_type":"lead_collection","ai_summary":{"...":"AI summary data, when available"}},` +
 			`"timestamp":"2026-06-23T12:00:00.000000","messages":[{"...":"conversation message data, when available"}]}`},
-		{ChatislavFormat(), summary, true, `{"event":"conversation_summary",` +
+		{Chatislav(), summary, true, `{"event":"conversation_summary",` +
 			`"summary":{"...":"summary fields configured for your agent"},"timestamp":"2026-06-23T12:00:00.000000",` +
 			`"messages":[{"...":"conversation message data, when available"}]}`},
 	} {
@@ -144,7 +144,7 @@ func TestRender(t *testing.T) {
 		{"array indices come first", "standard", "message.sent", `{"b":1,"10":2,"9":3,"01":4}`, transcript, true,
 			`{"id":"evt_1","type":"message.sent","timestamp":"2026-06-23T12:00:00.000Z","agent_id":"agt_abc123","data":{"9":3,"10":2,"b":1,"01":4,"messages":[{"role":"customer","text":"hi"}]}}`},
 	} {
-		formats, err := NewFormats(FormatsConfig{})
+		formats, err := NewSet(Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +209,7 @@ func formatFromYAML(t testing.TB, text string) Format {
 func TestFormatFromConfiguration(t *testing.T) {
 	t.Parallel()
 	f := formatFromYAML(t, acmeFormat)
-	formats, err := NewFormats(FormatsConfig{Formats: []Format{f}})
+	formats, err := NewSet(Config{Formats: []Format{f}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestFormatFromConfiguration(t *testing.T) {
 func TestFormatVersion(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
-	formats, err := NewFormats(FormatsConfig{Formats: []Format{formatFromYAML(t, acmeFormat)}})
+	formats, err := NewSet(Config{Formats: []Format{formatFromYAML(t, acmeFormat)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func TestFormatVersion(t *testing.T) {
 		seen[f.Version()] = name
 	}
 	spaced := formatFromYAML(t, strings.ReplaceAll(acmeFormat, "{b: 1.50,", "{b:   1.5,"))
-	again, err := NewFormats(FormatsConfig{Formats: []Format{spaced}})
+	again, err := NewSet(Config{Formats: []Format{spaced}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,9 +290,9 @@ func TestBuiltInFormatsAreValid(t *testing.T) {
 
 func TestFormatValidate(t *testing.T) {
 	t.Parallel()
-	many := make([]FormatKey, maxFormatKeys+1)
+	many := make([]Key, maxFormatKeys+1)
 	for i := range many {
-		many[i] = FormatKey{Key: strings.Repeat("k", i+1), Value: ValueData}
+		many[i] = Key{Key: strings.Repeat("k", i+1), Value: ValueData}
 	}
 	for _, tt := range []struct {
 		change   func(*Format)
@@ -315,9 +315,9 @@ func TestFormatValidate(t *testing.T) {
 		{func(f *Format) {
 			f.Body[1].Value, f.Body[1].Const = "", json.RawMessage(`"`+strings.Repeat("x", maxConst)+`"`)
 		}, "body[1].const"},
-		{func(f *Format) { f.LeadBody = []FormatKey{{Key: "a", Value: ValueID}} }, "lead_body"},
-		{func(f *Format) { f.SummaryBody = []FormatKey{{Key: "a", Value: ValueID}} }, "summary_body"},
-		{func(f *Format) { f.SummaryBody = []FormatKey{} }, "summary_body"},
+		{func(f *Format) { f.LeadBody = []Key{{Key: "a", Value: ValueID}} }, "lead_body"},
+		{func(f *Format) { f.SummaryBody = []Key{{Key: "a", Value: ValueID}} }, "summary_body"},
+		{func(f *Format) { f.SummaryBody = []Key{} }, "summary_body"},
 		{func(f *Format) { f.EventNames = map[string]string{"lead_collection": "x"} }, "event_names.lead_collection"},
 		{func(f *Format) { f.EventNames = map[string]string{"No type": "x"} }, "event_names.No type"},
 		{func(f *Format) { f.EventNames = map[string]string{"order.created": ""} }, "event_names.order.created"},
@@ -333,19 +333,19 @@ func TestFormatValidate(t *testing.T) {
 		{func(f *Format) { f.Signatures = append(f.Signatures, f.Signatures[0]) }, "signatures[1].header"},
 		{func(f *Format) { f.Signatures[0].SignedContent = signature.ContentIDTimestampBody }, "standard_headers_optional"},
 	} {
-		f := ChatzuriFormat()
+		f := Chatzuri()
 		tt.change(f)
 		invalid, ok := errors.AsType[*Error](f.Validate())
-		if !ok || invalid.Code != CodeInvalid {
+		if !ok {
 			t.Errorf("%s: no error", tt.location)
 			continue
 		}
 		found := false
-		for _, field := range invalid.Fields {
+		for _, field := range invalid.Problems {
 			found = found || field.Location == tt.location
 		}
 		if !found {
-			t.Errorf("%s is not among %v", tt.location, invalid.Fields)
+			t.Errorf("%s is not among %v", tt.location, invalid.Problems)
 		}
 	}
 }
@@ -375,12 +375,12 @@ func TestSchemes(t *testing.T) {
 		asymmetric, standard bool
 		want                 []signature.Scheme
 	}{
-		{StandardFormat(), false, true, []signature.Scheme{signature.Standard()}},
-		{StandardFormat(), true, true, []signature.Scheme{signature.Ed25519()}},
-		{ChatzuriFormat(), false, true, []signature.Scheme{signature.Chatzuri(), signature.Standard()}},
-		{ChatzuriFormat(), false, false, []signature.Scheme{signature.Chatzuri()}},
-		{ChatislavFormat(), false, true, []signature.Scheme{signature.Chatislav(), signature.Standard()}},
-		{ChatislavFormat(), true, false, nil},
+		{Standard(), false, true, []signature.Scheme{signature.Standard()}},
+		{Standard(), true, true, []signature.Scheme{signature.Ed25519()}},
+		{Chatzuri(), false, true, []signature.Scheme{signature.Chatzuri(), signature.Standard()}},
+		{Chatzuri(), false, false, []signature.Scheme{signature.Chatzuri()}},
+		{Chatislav(), false, true, []signature.Scheme{signature.Chatislav(), signature.Standard()}},
+		{Chatislav(), true, false, nil},
 	} {
 		if diff := cmp.Diff(tt.want, tt.format.Schemes(tt.asymmetric, tt.standard)); diff != "" {
 			t.Errorf("%s, asymmetric %v, standard headers %v:\n%s", tt.format.Name, tt.asymmetric, tt.standard, diff)

@@ -1,4 +1,4 @@
-package waybell
+package format
 
 import (
 	"bytes"
@@ -155,7 +155,7 @@ func FuzzRender(f *testing.F) {
 		for _, format := range builtInFormats() {
 			_, _ = format.Render(nil, e, true)
 		}
-		var c content
+		var c Content
 		var err error
 		if c.Data, err = jsjson.Parse([]byte(data), jsjson.Limits{}); err != nil {
 			return
@@ -163,7 +163,7 @@ func FuzzRender(f *testing.F) {
 		if c.Messages, err = jsjson.Parse([]byte(messages), jsjson.Limits{}); err != nil {
 			c.Messages = jsjson.Null()
 		}
-		d, m, _ := c.normalize(typ)
+		d, m, _ := c.Normalize(typ)
 		e.Data, e.Messages = d.Append(nil), nil
 		if !m.IsNull() {
 			e.Messages = m.Append(nil)
@@ -180,7 +180,7 @@ func TestRenderKeepsRoom(t *testing.T) {
 	e := publish(t, "message.sent", `{"a":1}`, "")
 	buf := make([]byte, 3, 4096)
 	copy(buf, "abc")
-	got, err := ChatzuriFormat().Render(buf, e, false)
+	got, err := Chatzuri().Render(buf, e, false)
 	if err != nil || &got[0] != &buf[0] || !strings.HasPrefix(string(got), `abc{"event"`) {
 		t.Errorf("Render did not append to its buffer: %s, %v", got, err)
 	}

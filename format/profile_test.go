@@ -1,4 +1,4 @@
-package waybell
+package format
 
 import (
 	"bytes"
@@ -13,13 +13,13 @@ import (
 	"github.com/waybell/waybell/internal/retry"
 )
 
-func formatsConfig(t testing.TB, text string) FormatsConfig {
+func formatsConfig(t testing.TB, text string) Config {
 	t.Helper()
 	doc, err := yaml.YAMLToJSON([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var c FormatsConfig
+	var c Config
 	d := json.NewDecoder(bytes.NewReader(doc))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&c); err != nil {
@@ -30,7 +30,7 @@ func formatsConfig(t testing.TB, text string) FormatsConfig {
 
 func TestBuiltInProfiles(t *testing.T) {
 	t.Parallel()
-	f, err := NewFormats(FormatsConfig{})
+	f, err := NewSet(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,13 +48,13 @@ func TestBuiltInProfiles(t *testing.T) {
 		if format, ok := f.Format(name); !ok || format.Name != name {
 			t.Errorf("format %s: %v", name, ok)
 		}
-		if policy, ok := f.policy(name); !ok || policy.Name != name {
+		if policy, ok := f.Policy(name); !ok || policy.Name != name {
 			t.Errorf("policy %s: %v", name, ok)
 		}
 	}
 	for _, name := range []string{"", "acme", "Standard"} {
 		_, format := f.Format(name)
-		_, policy := f.policy(name)
+		_, policy := f.Policy(name)
 		_, profile := f.Profile(name)
 		if format || policy || profile {
 			t.Errorf("there is a %q", name)
@@ -83,14 +83,14 @@ retry_policies:
 profiles:
   - {name: acme, format: acme, retry_policy: patient, include_messages: true, omit_standard_headers: true}
 `)
-	f, err := NewFormats(c)
+	f, err := NewSet(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if p, ok := f.Profile("acme"); !ok || p != c.Profiles[0] {
 		t.Errorf("profile %+v, %v", p, ok)
 	}
-	patient, _ := f.policy("patient")
+	patient, _ := f.Policy("patient")
 	if diff := cmp.Diff([]time.Duration{time.Minute, time.Hour}, patient.Schedule); diff != "" {
 		t.Error(diff)
 	}
@@ -102,7 +102,7 @@ profiles:
 			t.Errorf("%d is %v, want %v", status, got, want)
 		}
 	}
-	once, _ := f.policy("once")
+	once, _ := f.Policy("once")
 	if len(once.Schedule) != 0 || once.Schedule == nil || once.Window != patient.Window || once.Classify(404) != retry.Fail {
 		t.Errorf("once is %+v", once)
 	}
@@ -138,9 +138,9 @@ func TestFormatsConfigProblems(t *testing.T) {
 		`profiles: [{name: a, format: standard, retry_policy: standard, omit_standard_headers: true}]`:  "profiles[0].omit_standard_headers",
 		`profiles: [{name: a, format: chatzuri, retry_policy: b, omit_standard_headers: true}]`:         "profiles[0].retry_policy",
 	} {
-		_, err := NewFormats(formatsConfig(t, text))
+		_, err := NewSet(formatsConfig(t, text))
 		invalid, ok := errors.AsType[*Error](err)
-		if !ok || invalid.Code != CodeInvalid || len(invalid.Fields) != 1 || invalid.Fields[0].Location != location {
+		if !ok || len(invalid.Problems) != 1 || invalid.Problems[0].Location != location {
 			t.Errorf("%s: got %v, want a problem at %s", text, err, location)
 		}
 	}

@@ -1,4 +1,4 @@
-package waybell
+package format
 
 import (
 	"testing"
@@ -36,13 +36,13 @@ func TestNormalize(t *testing.T) {
 		{name: "no transcript in data", typ: "lead.submit", data: `{"messages":"none"}`, wantData: `{"messages":"none"}`},
 		{name: "messages of a registered type", typ: "mail.sent", data: `{"messages":[1]}`, messages: `[2]`, wantData: `{"messages":[1]}`, wantMessages: `[2]`},
 	} {
-		c := content{}
+		c := Content{}
 		for text, v := range map[*string]*jsjson.Value{&tt.data: &c.Data, &tt.messages: &c.Messages, &tt.summary: &c.Summary, &tt.conversation: &c.ConversationID} {
 			if *text != "" {
 				*v = parseJSON(t, *text)
 			}
 		}
-		data, messages, problems := c.normalize(tt.typ)
+		data, messages, problems := c.Normalize(tt.typ)
 		if got := string(data.Append(nil)); got != tt.wantData {
 			t.Errorf("%s: data %s, want %s", tt.name, got, tt.wantData)
 		}

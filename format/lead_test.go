@@ -1,4 +1,4 @@
-package waybell
+package format
 
 import (
 	"strings"
@@ -89,7 +89,7 @@ func TestLeadShapes(t *testing.T) {
 		if err != nil || string(shown) != tt.standard {
 			t.Errorf("%s: the API shows %s, %v", tt.name, shown, err)
 		}
-		published := StandardFormat()
+		published := Standard()
 		published.Lead = LeadPublished
 		if got := dataOf(t, published, e); got != string(e.Data) {
 			t.Errorf("%s: as published it is %s", tt.name, got)
@@ -127,13 +127,13 @@ func TestBotID(t *testing.T) {
 	} {
 		e := publish(t, "lead.submit", `{"email":"e"}`, "")
 		e.AgentID, e.AgentName = id, ""
-		got := dataOf(t, ChatislavFormat(), e)
+		got := dataOf(t, Chatislav(), e)
 		if want := `{"bot_id":` + want + `,"form_data":[{"field":"email","value":"e"}],"collection_type":"lead_collection"}`; got != want {
 			t.Errorf("agent %q: %s, want %s", id, got, want)
 		}
 		// Other types have neither bot_id nor bot_name.
 		e.Type = "message.sent"
-		if got := dataOf(t, ChatislavFormat(), e); got != `{"email":"e"}` {
+		if got := dataOf(t, Chatislav(), e); got != `{"email":"e"}` {
 			t.Errorf("another type: %s", got)
 		}
 	}
