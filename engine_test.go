@@ -76,7 +76,9 @@ func TestADayOfRetries(t *testing.T) {
 				last := began
 				for i, req := range got {
 					wait := req.Arrived.Sub(last).Seconds()
-					if math.Abs(wait-waits[i]) > 0.1*waits[i]+1.5 {
+					// The last one may have been brought back to the window's end.
+					atEnd := i == 11 && req.Arrived.Sub(began) > 24*time.Hour-2*time.Second
+					if math.Abs(wait-waits[i]) > 0.1*waits[i]+1.5 && !atEnd {
 						t.Errorf("attempt %d came after %.1f s, want %.0f ± 10 %%", i+1, wait, waits[i])
 					}
 					last = req.Arrived

@@ -16,6 +16,7 @@ import (
 
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/internal/keyring"
+	"github.com/waybell/waybell/sqlite"
 )
 
 const publicURL = "https://hooks.example.com/in"
@@ -413,8 +414,9 @@ func TestRestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return start(t, func(c *waybell.Config) { c.Store, c.EncryptionKeys = s, keys }), func() {
-			if err := s.Close(); err != nil {
+		n := start(t, func(c *waybell.Config) { c.Store, c.EncryptionKeys = &configStore{Store: s}, keys })
+		return n, func() {
+			if err := errors.Join(n.Stop(ctx), s.Close()); err != nil {
 				t.Error(err)
 			}
 		}

@@ -263,11 +263,16 @@ func failureReason(c egress.Class) Reason {
 // report logs an attempt, one line each, and tells Config.OnAttempt.
 func (s *Service) report(m *sent, o *outcome) {
 	w, e := m.w, m.e
-	level := levelOf(o.Reason)
+	level := levelOf(o.State)
 	if s.log.Enabled(s.sending, level) {
-		s.log.LogAttrs(s.sending, level, "attempt", attemptAttrs(w, e, o)...)
+		s.log.LogAttrs(s.sending, level, "attempt", attemptAttrs(m, o)...)
 	}
 	if s.cfg.OnAttempt != nil {
+		defer func() { // the listener's panic is no outcome of the delivery
+			if p := recover(); p != nil {
+				s.log.Error("panic in OnAttempt", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			}
+		}()
 		s.cfg.OnAttempt(AttemptReport{
 			Ref: w.DeliveryRef, AgentID: e.AgentID, Endpoint: e.Endpoint, EventID: m.p.ID, Type: m.p.Type,
 			Number: o.Attempt.Number, Reason: o.Attempt.Reason, State: o.State, Status: o.Attempt.StatusCode,
