@@ -59,9 +59,9 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 		return nil, err
 	}
 	if metrics != nil {
-		metrics.Observe(s.snapshot)
+		metrics.Observe(s.svc)
 	}
-	handler, err := api.New(s.svc, apiConfig(c, log, s.svc, metrics))
+	handler, err := api.New(s.svc, apiConfig(c, log, metrics))
 	if err != nil {
 		return nil, err
 	}
@@ -147,8 +147,8 @@ func attemptListeners(metrics *api.Metrics, other func(waybell.AttemptReport)) f
 	}
 }
 
-func apiConfig(c *configuration, log *slog.Logger, svc *waybell.Service, metrics *api.Metrics) api.Config {
-	cfg := api.Config{Logger: log, Ready: svc.Ready, Metrics: metrics}
+func apiConfig(c *configuration, log *slog.Logger, metrics *api.Metrics) api.Config {
+	cfg := api.Config{Logger: log, Metrics: metrics}
 	if c.MetricsListen != "" {
 		cfg.MetricsPath = api.Off
 	}
@@ -184,33 +184,6 @@ func (s *server) serve(l net.Listener, handler http.Handler) {
 			s.failed <- fmt.Errorf("listen on %s: %w", l.Addr(), err)
 		}
 	}()
-}
-
-// snapshot is what a scrape of the metrics asks for.
-func (s *server) snapshot(ctx context.Context) (api.Snapshot, error) {
-	load := s.svc.Load()
-	snap := api.Snapshot{Queued: load.Queued, InFlight: load.InFlight}
-	oldest, err := s.svc.OldestDue(ctx)
-	if err != nil {
-		return snap, err
-	}
-	if !oldest.IsZero() {
-		snap.OldestWaiting = max(0, time.Since(oldest))
-	}
-	counters, err := s.svc.Counters(ctx)
-	if err != nil {
-		return snap, err
-	}
-	for _, c := range counters {
-		snap.Ledger.Accepted += c.Accepted
-		snap.Ledger.Pending += c.Pending
-		snap.Ledger.Retrying += c.Retrying
-		snap.Ledger.Delivered += c.Delivered
-		snap.Ledger.Failed += c.Failed
-		snap.Ledger.Canceled += c.Canceled
-	}
-	snap.Store, err = s.svc.StoreStats(ctx)
-	return snap, err
 }
 
 // wait returns when ctx ends, or with the error of a listener.
