@@ -244,3 +244,52 @@ func (p *problem) Error() string {
 	}
 	return b.String()
 }
+
+// controlCall asks the server that uses a data directory to do something; there
+// is no time limit but that of ctx. errNoServer when none listens.
+func controlCall(ctx context.Context, dir, action, body string) error {
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", controlPath(dir))
+		},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://waybell/"+action, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if _, ok := errors.AsType[*net.OpError](err); ok {
+			return fmt.Errorf("%w: %w", errNoServer, err)
+		}
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNoContent {
+		return nil
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return err
+	}
+	return errors.New(strings.TrimSpace(string(text)))
+}
+
+// errNoServer: no server listens on the socket of the data directory.
+var errNoServer = errors.New("no server answers for this data directory")
+
+// probe asks for a path of the server and tells the status of the answer.
+func (c *client) probe(ctx context.Context, path ...string) (int, error) {
+	_, err := c.do(ctx, call{method: http.MethodGet, path: path})
+	if p, ok := errors.AsType[*problem](err); ok {
+		return p.Status, err
+	}
+	if err != nil {
+		return 0, err
+	}
+	return http.StatusOK, nil
+}

@@ -88,7 +88,7 @@ func readKeyFile(path string) ([]waybell.Secret, error) {
 // once both use the one that was first.
 func makeKeyFile(dir string) error {
 	raw := make([]byte, 32)
-	rand.Read(raw) // never fails, see crypto/rand
+	rand.Read(raw)                                 // never fails, see crypto/rand
 	f, err := os.CreateTemp(dir, keyFileName+".*") // mode 0600
 	if err != nil {
 		return err

@@ -31,6 +31,9 @@ type server struct {
 	closers     []func() error // the store, and what else outlives the service
 }
 
+// errAddressInUse: another program listens there.
+var errAddressInUse = errors.New("the address is in use")
+
 // closeTime is how long answers under way may take once attempts have ended.
 const closeTime = 2 * time.Second
 
@@ -56,9 +59,9 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 		return nil, err
 	}
 	if metrics != nil {
-		metrics.Observe(s.snapshot)
+		metrics.Observe(s.svc)
 	}
-	handler, err := api.New(s.svc, apiConfig(c, log, s.svc, metrics))
+	handler, err := api.New(s.svc, apiConfig(c, log, metrics))
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +93,7 @@ func (s *server) startService(ctx context.Context, c *configuration, onAttempt f
 		return explainStore(err)
 	}
 	s.closers = append(s.closers, store.Close)
+	s.startControl(string(c.DataDir), store)
 	cfg := c.service()
 	cfg.Store, cfg.Logger, cfg.EncryptionKeys, cfg.OnAttempt = store, s.log, keys, onAttempt
 	if s.svc, err = waybell.New(cfg); err != nil {
@@ -115,6 +119,20 @@ func (s *server) startService(ctx context.Context, c *configuration, onAttempt f
 	return nil
 }
 
+// startControl listens for `waybell backup` and `waybell check`. Without it, as
+// on a file system that has no sockets, everything else still works.
+func (s *server) startControl(dir string, store *sqlite.Store) {
+	l, err := listenControl(dir)
+	if err != nil {
+		s.log.Warn("backups need the server stopped: the control socket cannot be opened", "error", err)
+		return
+	}
+	h := &http.Server{Handler: controlHandler(store), ReadHeaderTimeout: closeTime,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	s.httpServers = append(s.httpServers, h)
+	go h.Serve(l) //nolint:errcheck // it ends with the server
+}
+
 // attemptListeners calls all that want to know of attempts; nil for none.
 func attemptListeners(metrics *api.Metrics, other func(waybell.AttemptReport)) func(waybell.AttemptReport) {
 	switch {
@@ -129,8 +147,8 @@ func attemptListeners(metrics *api.Metrics, other func(waybell.AttemptReport)) f
 	}
 }
 
-func apiConfig(c *configuration, log *slog.Logger, svc *waybell.Service, metrics *api.Metrics) api.Config {
-	cfg := api.Config{Logger: log, Ready: svc.Ready, Metrics: metrics}
+func apiConfig(c *configuration, log *slog.Logger, metrics *api.Metrics) api.Config {
+	cfg := api.Config{Logger: log, Metrics: metrics}
 	if c.MetricsListen != "" {
 		cfg.MetricsPath = api.Off
 	}
@@ -145,7 +163,7 @@ func (s *server) listen(address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("another program listens on %s: stop it, or choose another address with --listen", address)
+		return nil, fmt.Errorf("listen on %s: %w: stop the other program, or choose another address with --listen", address, errAddressInUse)
 	case err != nil:
 		return nil, fmt.Errorf("listen: %w", err)
 	}
@@ -166,33 +184,6 @@ func (s *server) serve(l net.Listener, handler http.Handler) {
 			s.failed <- fmt.Errorf("listen on %s: %w", l.Addr(), err)
 		}
 	}()
-}
-
-// snapshot is what a scrape of the metrics asks for.
-func (s *server) snapshot(ctx context.Context) (api.Snapshot, error) {
-	load := s.svc.Load()
-	snap := api.Snapshot{Queued: load.Queued, InFlight: load.InFlight}
-	oldest, err := s.svc.OldestDue(ctx)
-	if err != nil {
-		return snap, err
-	}
-	if !oldest.IsZero() {
-		snap.OldestWaiting = max(0, time.Since(oldest))
-	}
-	counters, err := s.svc.Counters(ctx)
-	if err != nil {
-		return snap, err
-	}
-	for _, c := range counters {
-		snap.Ledger.Accepted += c.Accepted
-		snap.Ledger.Pending += c.Pending
-		snap.Ledger.Retrying += c.Retrying
-		snap.Ledger.Delivered += c.Delivered
-		snap.Ledger.Failed += c.Failed
-		snap.Ledger.Canceled += c.Canceled
-	}
-	snap.Store, err = s.svc.StoreStats(ctx)
-	return snap, err
 }
 
 // wait returns when ctx ends, or with the error of a listener.

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/format"
 )
 
 // settings is everything that `waybell serve` can be told.
@@ -34,7 +35,7 @@ type settings struct {
 	MaxBatchEvents, MaxEndpoints, MaxInFlight, EndpointConcurrency intValue
 	MaxQueueLength, MaxOutcomes                                    intValue
 
-	Formats    waybell.FormatsConfig
+	Formats    format.Config
 	EventTypes []eventTypeSetting
 }
 
