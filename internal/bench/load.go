@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,7 @@ type publisher struct {
 	addr, key string
 	conn      net.Conn
 	in        *bufio.Reader
-	out       []byte
+	out, body []byte
 }
 
 func dialPublisher(addr, key string) (*publisher, error) {
@@ -36,7 +37,8 @@ func (p *publisher) post(path string, body []byte) (int, []byte, error) {
 	return p.request("POST", path, body)
 }
 
-// request sends one request and returns status and body.
+// request sends one request and returns status and body, which is valid until
+// the next request.
 func (p *publisher) request(method, path string, body []byte) (int, []byte, error) {
 	p.out = append(append(p.out[:0], method...), ' ')
 	p.out = append(p.out, path...)
@@ -81,9 +83,9 @@ func (p *publisher) read() (int, []byte, error) {
 			}
 		}
 	}
-	body := make([]byte, length)
-	_, err = io.ReadFull(p.in, body)
-	return status, body, err
+	p.body = slices.Grow(p.body[:0], length)[:length]
+	_, err = io.ReadFull(p.in, p.body)
+	return status, p.body, err
 }
 
 // load is what closed-loop publishing did.
@@ -92,9 +94,9 @@ type load struct {
 	latency  percentiles
 }
 
-// closedLoop keeps conns publishers busy until stop returns true, and returns
-// how many requests were accepted.
-func closedLoop(s *server, conns int, path string, body func() []byte, stop func(n int64) bool) (load, error) {
+// closedLoop keeps conns publishers busy until stop, told how many requests
+// were begun, returns true.
+func closedLoop(s *server, conns int, path string, body []byte, stop func(begun int64) bool) (load, error) {
 	var count atomic.Int64
 	var mu sync.Mutex
 	var samples []time.Duration
@@ -115,7 +117,7 @@ func closedLoop(s *server, conns int, path string, body func() []byte, stop func
 	return load{requests: int64(len(samples)), latency: summarise(samples)}, errors.Join(errs...)
 }
 
-func publishUntil(s *server, path string, body func() []byte, stop func() bool) ([]time.Duration, error) {
+func publishUntil(s *server, path string, body []byte, stop func() bool) ([]time.Duration, error) {
 	p, err := dialPublisher(s.addr, s.key)
 	if err != nil {
 		return nil, err
@@ -124,11 +126,11 @@ func publishUntil(s *server, path string, body func() []byte, stop func() bool) 
 	var samples []time.Duration
 	for !stop() {
 		began := time.Now()
-		status, answer, err := p.post(path, body())
+		status, answer, err := p.post(path, body)
 		switch {
 		case err != nil:
 			return samples, err
-		case status == 503: // back-pressure: not accepted
+		case status == 429 || status == 503: // back-pressure: not accepted
 			time.Sleep(10 * time.Millisecond)
 			continue
 		case status >= 300:
