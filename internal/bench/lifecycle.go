@@ -49,7 +49,11 @@ func restartOnce(ctx context.Context, o *Options, r *receiver) (ready, first tim
 	ready = time.Since(began)
 	r.wait(1, 20*time.Second)
 	first = time.Since(began)
-	m, err = observe(s, r, want, began.Add(first), usage{})
+	b, err := begin(s, r)
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	m, err = b.end(want)
 	return ready, first, m, err
 }
 

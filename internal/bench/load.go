@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http/httputil"
 	"slices"
 	"strconv"
 	"sync"
@@ -68,7 +69,7 @@ func (p *publisher) read() (int, []byte, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	length := 0
+	length, chunked := 0, false
 	for {
 		line, err := p.in.ReadSlice('\n')
 		if err != nil {
@@ -77,14 +78,32 @@ func (p *publisher) read() (int, []byte, error) {
 		if line = bytes.TrimRight(line, "\r\n"); len(line) == 0 {
 			break
 		}
-		if name, value, ok := bytes.Cut(line, []byte(":")); ok && bytes.EqualFold(name, []byte("Content-Length")) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		switch {
+		case bytes.EqualFold(name, []byte("Content-Length")):
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
 				return 0, nil, err
 			}
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+			chunked = true
 		}
+	}
+	if chunked {
+		return p.readChunks(status)
 	}
 	p.body = slices.Grow(p.body[:0], length)[:length]
 	_, err = io.ReadFull(p.in, p.body)
+	return status, p.body, err
+}
+
+// readChunks reads a chunked body and the empty line behind it.
+func (p *publisher) readChunks(status int) (int, []byte, error) {
+	b := bytes.NewBuffer(p.body[:0])
+	if _, err := b.ReadFrom(httputil.NewChunkedReader(p.in)); err != nil {
+		return 0, nil, err
+	}
+	p.body = b.Bytes()
+	_, err := p.in.Discard(len("\r\n"))
 	return status, p.body, err
 }
 

@@ -68,6 +68,9 @@ func processUsage(pid int) (u usage, err error) {
 	return u, nil
 }
 
+// per1000 is CPU seconds per 1,000 of n deliveries.
+func per1000(cpu time.Duration, n float64) float64 { return cpu.Seconds() / max(n, 1) * 1000 }
+
 func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -2,7 +2,7 @@ package bench
 
 import (
 	"context"
-	"fmt"
+	"os"
 	"time"
 )
 
@@ -14,6 +14,7 @@ type Result struct {
 	Ceiling  float64            `json:"ceiling_per_second,omitempty"`    // median of the runs
 	Ratio    float64            `json:"ratio,omitempty"`                 // median of the runs' ratios
 	Ratios   []float64          `json:"ratios,omitempty"`
+	CPURatio float64            `json:"cpu_ratio,omitempty"`            // CPU of the ceiling to CPU of everything, per delivery
 	CPU      float64            `json:"cpu_seconds_per_1000,omitempty"` // of the server, until the last outcome is stored
 	RSS      float64            `json:"peak_rss_mib,omitempty"`
 	Missing  int64              `json:"missing"`
@@ -26,9 +27,10 @@ type Result struct {
 
 // measured is one run of a scenario.
 type measured struct {
-	rate, cpu, rss float64
-	missing, dups  int64
-	publish        *percentiles
+	rate, rss     float64
+	cpu, all      float64 // seconds per 1,000: of the server; with the load and the receiver
+	missing, dups int64
+	publish       *percentiles
 }
 
 // alternate runs a scenario in turn with the raw ceiling, which has the first
@@ -37,48 +39,73 @@ type measured struct {
 func alternate(o *Options, res *Result, once func(r *receiver, ceiling float64) (*measured, error)) (*Result, error) {
 	before, err := ceiling(o.Duration)
 	if err != nil {
-		return nil, fmt.Errorf("ceiling: %w", err)
+		return nil, err
 	}
-	var rates, ceilings, cpus []float64
+	var rates, ceilings, cpus, cpuRatios []float64
 	for range o.Pairs {
-		m, err := withReceiver(func(r *receiver) (*measured, error) { return once(r, before) })
+		m, err := withReceiver(func(r *receiver) (*measured, error) { return once(r, before.rate) })
 		if err != nil {
 			return nil, err
 		}
 		after, err := ceiling(o.Duration)
 		if err != nil {
-			return nil, fmt.Errorf("ceiling: %w", err)
+			return nil, err
 		}
-		c := (before + after) / 2
+		c := (before.rate + after.rate) / 2
+		cpuRatio := (before.cpu + after.cpu) / 2 / m.all
 		before = after
-		rates, ceilings, cpus = append(rates, m.rate), append(ceilings, c), append(cpus, m.cpu)
+		rates, ceilings = append(rates, m.rate), append(ceilings, c)
+		cpus, cpuRatios = append(cpus, m.cpu), append(cpuRatios, cpuRatio)
 		res.Ratios = append(res.Ratios, m.rate/c)
 		res.Missing, res.Dups = res.Missing+m.missing, res.Dups+m.dups
 		res.RSS, res.Publish = max(res.RSS, m.rss), m.publish
-		o.progress("%s: %.0f deliveries/s, ceiling %.0f, ratio %.3f, CPU %.3f s per 1,000, peak %.0f MiB, missing %d, duplicates %d",
-			res.Scenario, m.rate, c, m.rate/c, m.cpu, m.rss, m.missing, m.dups)
+		o.progress("%s: %.0f deliveries/s, ceiling %.0f, ratio %.3f (by CPU %.3f), CPU %.3f s per 1,000, peak %.0f MiB, missing %d, duplicates %d",
+			res.Scenario, m.rate, c, m.rate/c, cpuRatio, m.cpu, m.rss, m.missing, m.dups)
 	}
-	res.Rate, res.Ceiling, res.Ratio, res.CPU = median(rates), median(ceilings), median(res.Ratios), median(cpus)
+	res.Rate, res.Ceiling, res.Ratio = median(rates), median(ceilings), median(res.Ratios)
+	res.CPU, res.CPURatio = median(cpus), median(cpuRatios)
 	return res, nil
 }
 
-// observe finishes a run that began at began with the server's usage before:
-// it waits for the deliveries, then for their outcomes to be stored, so that
-// the CPU is that of the whole work.
-func observe(s *server, r *receiver, want int, began time.Time, before usage) (*measured, error) {
-	r.wait(want, 20*time.Second)
-	n, dups := r.distinct()
-	took := r.lastAt().Sub(began)
-	if err := s.settled(10 * time.Second); err != nil {
-		return nil, err
-	}
-	after, err := s.usage()
+// run is the part of a scenario that counts.
+type run struct {
+	s            *server
+	r            *receiver
+	began        time.Time
+	server, self usage
+}
+
+func begin(s *server, r *receiver) (*run, error) {
+	server, err := s.usage()
 	if err != nil {
 		return nil, err
 	}
+	self, err := processUsage(os.Getpid())
+	return &run{s, r, time.Now(), server, self}, err
+}
+
+// end waits for the deliveries, then for their outcomes to be stored, so that
+// the CPU is that of the whole work.
+func (b *run) end(want int) (*measured, error) {
+	b.r.wait(want, 20*time.Second)
+	n, dups := b.r.distinct()
+	took := b.r.lastAt().Sub(b.began)
+	if err := b.s.settled(10 * time.Second); err != nil {
+		return nil, err
+	}
+	server, err := b.s.usage()
+	if err != nil {
+		return nil, err
+	}
+	self, err := processUsage(os.Getpid())
+	if err != nil {
+		return nil, err
+	}
+	cpu := server.cpu - b.server.cpu
 	return &measured{
-		rate: float64(n) / took.Seconds(), cpu: (after.cpu - before.cpu).Seconds() / float64(max(n, 1)) * 1000,
-		rss: mib(after.peak), missing: int64(want - n), dups: dups,
+		rate: float64(n) / took.Seconds(), rss: mib(server.peak),
+		cpu: per1000(cpu, float64(n)), all: per1000(cpu+self.cpu-b.self.cpu, float64(n)),
+		missing: int64(want - n), dups: dups,
 	}, nil
 }
 
@@ -118,16 +145,15 @@ func (t throughput) once(ctx context.Context, o *Options, r *receiver) (*measure
 	if t.batch > 1 {
 		path, body = "/v1/events", batchBody(t.batch)
 	}
-	before, err := s.usage()
+	b, err := begin(s, r)
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
-	l, err := closedLoop(s, t.conns, path, body, func(int64) bool { return time.Since(began) >= o.Duration })
+	l, err := closedLoop(s, t.conns, path, body, func(int64) bool { return time.Since(b.began) >= o.Duration })
 	if err != nil {
 		return nil, err
 	}
-	m, err := observe(s, r, int(l.requests)*t.batch*t.endpoints, began, before)
+	m, err := b.end(int(l.requests) * t.batch * t.endpoints)
 	if err != nil {
 		return nil, err
 	}
@@ -162,15 +188,14 @@ func drainOnce(ctx context.Context, o *Options, r *receiver, events int) (*measu
 	if err != nil {
 		return nil, err
 	}
-	before, err := s.usage()
+	b, err := begin(s, r)
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
 	if err := s.call("POST", endpoint+"/resume", nil, nil); err != nil {
 		return nil, err
 	}
-	return observe(s, r, want, began, before)
+	return b.end(want)
 }
 
 // backlog publishes at least n events in batches and returns how many.
