@@ -67,7 +67,7 @@ func TestAgainstOracle(t *testing.T) {
 		check(prefix.Addr())
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 200_000 {
+	for range 20_000 {
 		check(random4(random))
 		check(random6(random, false))
 		check(random6(random, true))
@@ -76,7 +76,7 @@ func TestAgainstOracle(t *testing.T) {
 	if len(met) != len(stricter) {
 		t.Errorf("explained differences that were not met: %v of %v", met, stricter)
 	}
-	if public < 100_000 || refused < 100_000 {
+	if public < 10_000 || refused < 10_000 {
 		t.Errorf("the addresses are one-sided: %d public, %d refused", public, refused)
 	}
 }

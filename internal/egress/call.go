@@ -35,7 +35,7 @@ type call struct {
 	deadline time.Time
 	start    time.Time
 	url      url.URL
-	body     requestBody
+	body     bytes.Reader
 	trace    httptrace.ClientTrace
 	answered atomic.Bool // a byte of the answer was seen
 
@@ -46,12 +46,6 @@ type call struct {
 	timing Timing
 	conn   net.Conn // the connection that the call's own dial made
 }
-
-// requestBody is a request's body without allocations of its own.
-type requestBody struct{ bytes.Reader }
-
-// Close does nothing: the bytes belong to the caller.
-func (*requestBody) Close() error { return nil }
 
 // enter ends the running phase of the dial and begins the next.
 func (cl *call) enter(next phase) {
@@ -145,13 +139,13 @@ func (cl *call) request(ctx context.Context, r *Request) (*http.Request, error) 
 	}).WithContext(ctx)
 	if len(r.Body) > 0 {
 		cl.body.Reset(r.Body)
-		req.Body = &cl.body
+		// net/http sends headers and body in one write only for the body
+		// types that it knows.
+		req.Body = io.NopCloser(&cl.body)
 		req.ContentLength = int64(len(r.Body))
 		body := r.Body
 		req.GetBody = func() (io.ReadCloser, error) {
-			again := new(requestBody)
-			again.Reset(body)
-			return again, nil
+			return io.NopCloser(bytes.NewReader(body)), nil
 		}
 	}
 	return req, nil

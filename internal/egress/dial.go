@@ -34,6 +34,7 @@ type dialer struct {
 	policy   *policy
 	resolver Resolver
 	tls      *tls.Config
+	proxy    *proxy // nil is none
 	// raw replaces the socket where Config.Dial is set.
 	raw func(ctx context.Context, network, addr string) (net.Conn, error)
 }
@@ -216,13 +217,33 @@ func (d *dialer) socket(ctx context.Context, addr netip.AddrPort, host string) (
 	if !d.policy.permits(addr.Addr(), addr.Port(), host) {
 		return nil, blocked()
 	}
+	if d.proxy != nil {
+		conn, err := d.proxyConn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return d.proxy.tunnel(ctx, conn, addr)
+	}
 	if d.raw != nil {
 		return d.raw(ctx, "tcp", addr.String())
 	}
-	nd := net.Dialer{Control: func(network, address string, _ syscall.RawConn) error {
+	return d.socketDialer(host).DialContext(ctx, "tcp", addr.String())
+}
+
+// proxyConn connects to the proxy, which the operator named: it may well be an
+// inner one, so no address is checked.
+func (d *dialer) proxyConn(ctx context.Context) (net.Conn, error) {
+	if d.raw != nil {
+		return d.raw(ctx, "tcp", d.proxy.addr)
+	}
+	nd := net.Dialer{Resolver: &net.Resolver{PreferGo: true}}
+	return nd.DialContext(ctx, "tcp", d.proxy.addr)
+}
+
+func (d *dialer) socketDialer(host string) *net.Dialer {
+	return &net.Dialer{Control: func(network, address string, _ syscall.RawConn) error {
 		return d.checkSocket(network, address, host)
 	}}
-	return nd.DialContext(ctx, "tcp", addr.String())
 }
 
 // checkSocket is the last check, on the address that the kernel is about to

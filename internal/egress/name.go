@@ -6,7 +6,12 @@ import (
 	"golang.org/x/net/idna"
 )
 
-const maxNameBytes = 253 // RFC 1035: 255 octets on the wire
+const (
+	maxNameBytes = 253 // RFC 1035: 255 octets on the wire
+	// maxTypedBytes bounds the work of mapping; characters that the mapping
+	// drops or shortens fit in generously.
+	maxTypedBytes = 1024
+)
 
 // canonicalName maps a host name to the form that is stored and resolved:
 // IDNA mapped (UTS 46, non-transitional), ASCII, lower case, no trailing dot.
@@ -17,6 +22,9 @@ func canonicalName(text string) (name, why string) {
 	const bad = "The host is not a valid host name."
 	if strings.Contains(text, "%") {
 		return "", "The host must not hold percent escapes."
+	}
+	if len(text) > maxTypedBytes {
+		return "", bad
 	}
 	name, err := nameProfile().ToASCII(text)
 	if err != nil {
@@ -110,9 +118,9 @@ func isNonHTTPPort(port uint16) bool {
 		873, 989, 990, 992, 993, 995,
 		1433, 1434, 1521, 1719, 1720, 1723, 1883, 2049, 2181, 2375, 2376, 2379, 2380, 3268, 3269, 3306, 3389, 3659,
 		4045, 4190, 4369, 5060, 5061, 5432, 5433, 5671, 5672, 5900, 5901, 5984, 5985, 5986, 6000, 6379, 6380, 6432,
-		6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 8883, 9042, 9092, 9093, 9142, 9160, 9200, 9300,
+		6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 8883, 9042, 9092, 9142, 9160, 9200, 9300,
 		10080, 10250, 10255, 10256, 11211, 11214, 11215, 25672, 26257, 26379, 27017, 27018, 27019, 28015, 28017,
-		33060, 50000, 61613, 61616:
+		33060, 61613, 61616:
 		return true
 	}
 	return false

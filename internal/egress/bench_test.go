@@ -1,0 +1,85 @@
+package egress
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// BenchmarkDo and BenchmarkTransport post 1 KiB to the same kind of receiver
+// over one kept-alive connection; the difference is what this package adds.
+func BenchmarkDo(b *testing.B) {
+	server := benchReceiver(b)
+	c, err := New(Config{Allow: []string{"127.0.0.0/8"}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.CloseIdle()
+	target := mustParse(b, c, server.URL+"/hook")
+	body := bytes.Repeat([]byte("x"), kib)
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			result := c.Do(b.Context(), &Request{Target: target, Header: benchHeader(), Body: body})
+			if result.Status != http.StatusNoContent {
+				b.Errorf("%+v", result)
+				return
+			}
+		}
+	})
+}
+
+func BenchmarkTransport(b *testing.B) {
+	server := benchReceiver(b)
+	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 256}
+	defer transport.CloseIdleConnections()
+	body := bytes.Repeat([]byte("x"), kib)
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, server.URL+"/hook", bytes.NewReader(body))
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			req.Header = benchHeader()
+			resp, err := transport.RoundTrip(req)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+		}
+	})
+}
+
+func BenchmarkParseTarget(b *testing.B) {
+	c, err := New(Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.ParseTarget("https://example.com/hooks?x=1"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchReceiver(b *testing.B) *httptest.Server {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	b.Cleanup(server.Close)
+	return server
+}
+
+func benchHeader() http.Header {
+	return http.Header{"User-Agent": {"Waybell/test"}, "Content-Type": {"application/json"}}
+}
