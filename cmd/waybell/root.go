@@ -73,7 +73,7 @@ func newRootCommand() *cobra.Command {
 		newCheckCommand(), newHealthcheckCommand())
 	add("client", newSendCommand(), newTestEventCommand(), newAgentsCommand(), newEndpointsCommand(),
 		newDeliveriesCommand(), newKeysCommand())
-	add("tool", newSignCommand(), newVerifyCommand(), newVersionCommand())
+	add("tool", newSignCommand(), newVerifyCommand(), newBenchCommand(), newVersionCommand())
 	root.SetHelpCommandGroupID("tool")
 	root.SetCompletionCommandGroupID("tool")
 	return root
