@@ -37,7 +37,7 @@ var allowedImports = map[string][]string{
 	"internal/storetest":      {"", "pgregory.net/rapid"},
 	"sqlite":                  {"", "modernc.org/sqlite", "golang.org/x/sys/unix"},
 	"api":                     {"", "internal/jsjson", "internal/catalogue", "internal/retry", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
-	"cmd/waybell":             {"", "api", "sqlite", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
+	"cmd/waybell":             {"", "api", "sqlite", "format", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
 	"internal/bench":          {"signature"},
 	"internal/bench/receiver": {},
 }
@@ -141,8 +141,8 @@ func TestGauges(t *testing.T) {
 	if documented*100 < exported*95 {
 		t.Errorf("%d of %d exported names are documented; the gauge is 95 %%", documented, exported)
 	}
-	if rootFiles > 40 || rootLines > 7000 {
-		t.Errorf("the root package has %d files and %d lines; the gauges are 40 and 7,000", rootFiles, rootLines)
+	if rootFiles > 36 || rootLines > 7800 {
+		t.Errorf("the root package has %d files and %d lines; the gauges are 36 and 7,800", rootFiles, rootLines)
 	}
 }
 

@@ -72,17 +72,7 @@ func TestNoSecretShows(t *testing.T) {
 		"authenticate": authErr, "root": rootErr, "rotate": rotateErr,
 	}
 	for name, thing := range things {
-		var log bytes.Buffer
-		slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "thing", thing)
-		slog.New(slog.NewTextHandler(&log, nil)).Info("x", "thing", thing)
-		encoded, err := json.Marshal(thing)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		for how, text := range map[string]string{
-			"log": log.String(), "json": string(encoded), "%v": fmt.Sprintf("%v", thing),
-			"%+v": fmt.Sprintf("%+v", thing), "%#v": fmt.Sprintf("%#v", thing), "%x": fmt.Sprintf("%x", thing),
-		} {
+		for how, text := range shownAs(t, thing) {
 			if strings.Contains(text, canary) || strings.Contains(text, fmt.Sprintf("%x", canary)) {
 				t.Errorf("%s shows a secret as %s: %s", name, how, text)
 			}
@@ -99,5 +89,21 @@ func TestNoSecretShows(t *testing.T) {
 		if bytes.Contains(row.Sealed, []byte(canary)) || len(row.Headers)+len(row.Secrets) > 0 {
 			t.Error("the store got a secret as plain text")
 		}
+	}
+}
+
+// shownAs is a value in all the ways in which a program may print it.
+func shownAs(t *testing.T, thing any) map[string]string {
+	t.Helper()
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "thing", thing)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "thing", thing)
+	encoded, err := json.Marshal(thing)
+	if err != nil {
+		t.Error(err)
+	}
+	return map[string]string{
+		"log": log.String(), "json": string(encoded), "%v": fmt.Sprintf("%v", thing),
+		"%+v": fmt.Sprintf("%+v", thing), "%#v": fmt.Sprintf("%#v", thing), "%x": fmt.Sprintf("%x", thing),
 	}
 }

@@ -81,18 +81,18 @@ const allEvents = "*"
 
 // The bounds of an endpoint's fields.
 const (
-	maxDescription = 500
-	defaultTimeout = 30 * time.Second
-	maxTimeout     = 120 // seconds
-	maxRateLimit   = 10_000
-	maxConcurrency = 1_000
-	maxWaits       = 50
-	maxWaitSeconds = 86_400
-	maxWindow      = 604_800 // seconds
-	maxHeaders     = 50
-	maxHeaderBytes = 16 << 10 // names and values together
-	maxHeaderValue = 4 << 10
-	maxHeaderName  = 256
+	maxEndpointDescription = 500
+	defaultTimeout         = 30 * time.Second
+	maxTimeout             = 120 // seconds
+	maxRateLimit           = 10_000
+	maxConcurrency         = 1_000
+	maxWaits               = 50
+	maxWaitSeconds         = 86_400
+	maxWindow              = 604_800 // seconds
+	maxHeaders             = 50
+	maxHeaderBytes         = 16 << 10 // names and values together
+	maxHeaderValue         = 4 << 10
+	maxHeaderName          = 256
 )
 
 // CreateEndpoint subscribes a URL to events of an agent. Errors: CodeInvalid,
@@ -166,7 +166,7 @@ func (s *Service) setEndpoint(a *Agent, e *Endpoint, in EndpointInput) error {
 		s.setURL(&p, e, in.URL.Value)
 	}
 	in.Description.into(&e.Description, "")
-	p.prose("body.description", e.Description, maxDescription)
+	p.prose("body.description", e.Description, maxEndpointDescription)
 	if in.Events.Set {
 		e.Events = s.eventNames(&p, eventList{location: "body.events", names: in.Events.Value, keep: e.Events, agent: a, all: true})
 	}

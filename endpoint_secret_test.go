@@ -3,6 +3,7 @@ package waybell_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -120,7 +121,9 @@ func TestRotateSecret(t *testing.T) {
 		e := mustEndpoint(t, n, endpointInput()).Endpoint
 		signing := func(want int) {
 			t.Helper()
-			if got := n.SigningSecrets(e.Number); got != want {
+			h := http.Header{}
+			n.Sign(e.Number, h, signature.Message{ID: "evt_1", Timestamp: time.Now(), Body: []byte("{}")})
+			if got := len(strings.Fields(h.Get("webhook-signature"))); got != want {
 				t.Errorf("%d secrets sign, want %d", got, want)
 			}
 		}
@@ -253,7 +256,7 @@ func TestKeyRotation(t *testing.T) {
 	old, fresh := keyring.Generate(), keyring.Generate()
 	n := startWithAgent(t, withKeys(old), func(c *waybell.Config) { c.Limits.EndpointsPerAgent = 1000 })
 	ctx := t.Context()
-	const signed = 600 // more than two pieces
+	const signed = 300 // more than one piece
 	var last waybell.EndpointResult
 	for i := range signed {
 		in := endpointInput()
@@ -345,5 +348,107 @@ func TestEncryptionKeyIsRequired(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "encryption key") || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%d keys: %v", len(keys), err)
 		}
+	}
+}
+
+// signedBody is the body of signedRequest.
+const signedBody = `{"a":1}`
+
+// signedRequest is the headers of a request as the sender signs it.
+func signedRequest(n *node, number waybell.EndpointNumber) http.Header {
+	h := http.Header{}
+	h.Set("webhook-id", "evt_1")
+	h.Set("webhook-timestamp", fmt.Sprint(time.Now().Unix()))
+	n.Sign(number, h, signature.Message{ID: "evt_1", Timestamp: time.Now(), Body: []byte(signedBody)})
+	return h
+}
+
+func verifies(t *testing.T, scheme signature.Scheme, h http.Header, secret waybell.Secret) error {
+	t.Helper()
+	parsed, err := signature.ParseSecret(secret.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := signature.NewVerifier(scheme, parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.Verify(h, []byte(signedBody), time.Now())
+}
+
+// TestSignatureHeaders verifies what each format and kind of secret signs,
+// before and after a rotation.
+func TestSignatureHeaders(t *testing.T) {
+	t.Parallel()
+	n := startWithAgent(t)
+	ctx := t.Context()
+	for _, tc := range []struct {
+		format   string
+		standard bool // standard headers
+		kind     waybell.SecretKind
+		schemes  []signature.Scheme
+	}{
+		{"standard", true, waybell.SecretNone, nil},
+		{"chatzuri", true, waybell.SecretNone, nil},
+		{"standard", true, waybell.SecretSymmetric, []signature.Scheme{signature.Standard()}},
+		{"standard", true, waybell.SecretEd25519, []signature.Scheme{signature.Ed25519()}},
+		{"chatzuri", true, waybell.SecretSymmetric, []signature.Scheme{signature.Chatzuri(), signature.Standard()}},
+		{"chatzuri", false, waybell.SecretSymmetric, []signature.Scheme{signature.Chatzuri()}},
+		{"chatislav", true, waybell.SecretSymmetric, []signature.Scheme{signature.Chatislav(), signature.Standard()}},
+		{"chatislav", false, waybell.SecretSymmetric, []signature.Scheme{signature.Chatislav()}},
+	} {
+		in := endpointInput()
+		in.Profile, in.StandardHeaders, in.GenerateSecret = waybell.Some(tc.format), waybell.Some(tc.standard), tc.kind
+		r := mustEndpoint(t, n, in)
+		h := signedRequest(n, r.Endpoint.Number)
+		if len(h) != 2+len(tc.schemes) {
+			t.Errorf("%s, %v, %q: headers %v", tc.format, tc.standard, tc.kind, h)
+		}
+		for _, scheme := range tc.schemes {
+			if err := verifies(t, scheme, h, r.Secret); err != nil {
+				t.Errorf("%s, %v, %q: %s: %v", tc.format, tc.standard, tc.kind, scheme.Header, err)
+			}
+		}
+		if tc.kind == waybell.SecretNone {
+			continue
+		}
+		rotated, err := n.RotateSecret(ctx, "a", r.Endpoint.ID, waybell.RotateInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h = signedRequest(n, r.Endpoint.Number)
+		for _, scheme := range tc.schemes {
+			if err := verifies(t, scheme, h, rotated.Secret); err != nil {
+				t.Errorf("%s rotated: %v", scheme.Header, err)
+			}
+			if err := verifies(t, scheme, h, r.Secret); (err == nil) != scheme.List {
+				t.Errorf("%s with the old secret: %v", scheme.Header, err)
+			}
+		}
+	}
+}
+
+// TestRotateToAnotherKind: each secret signs as its own kind does, the new one
+// first.
+func TestRotateToAnotherKind(t *testing.T) {
+	t.Parallel()
+	n := startWithAgent(t)
+	ctx := t.Context()
+	in := endpointInput()
+	in.GenerateSecret = waybell.SecretSymmetric
+	r := mustEndpoint(t, n, in)
+	rotated, err := n.RotateSecret(ctx, "a", r.Endpoint.ID, waybell.RotateInput{GenerateSecret: waybell.SecretEd25519})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := signedRequest(n, r.Endpoint.Number)
+	if err := verifies(t, signature.Ed25519(), h, rotated.Secret); err != nil {
+		t.Errorf("the new ed25519 key: %v in %v", err, h)
+	}
+	if err := verifies(t, signature.Standard(), h, r.Secret); err != nil {
+		t.Errorf("the old secret: %v in %v", err, h)
+	}
+	if !strings.HasPrefix(h.Get("webhook-signature"), "v1a,") {
+		t.Errorf("the new one is not first: %v", h)
 	}
 }

@@ -127,7 +127,7 @@ func jsonError(err error, location string) *Error {
 	}
 	if je.Kind == jsjson.NonFiniteNumber {
 		return &Error{Code: CodeInvalid, Message: "the event is not valid", Fields: []FieldError{
-			{Location: location + dotted(je.Path), Message: "is a number too large for JSON receivers"}}}
+			{Location: location + fieldPath(je.Path), Message: "is a number too large for JSON receivers"}}}
 	}
 	if je.Kind == jsjson.TooManyValues {
 		return errorf(CodeTooLarge, "%s: %s", location, je.Error())

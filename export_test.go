@@ -2,7 +2,7 @@ package waybell
 
 import (
 	"context"
-	"strings"
+	"net/http"
 
 	"github.com/waybell/waybell/signature"
 )
@@ -10,13 +10,9 @@ import (
 // DirectoryEndpoint is the endpoint that the sender would read.
 func (s *Service) DirectoryEndpoint(n EndpointNumber) *Endpoint { return s.dir.endpoint(n) }
 
-// SigningSecrets is how many secrets of an endpoint would sign now.
-func (s *Service) SigningSecrets(n EndpointNumber) int {
-	e := s.dir.entry(n)
-	if signers := e.signersAt(clock()); len(signers) > 0 {
-		return 1 + strings.Count(signers[len(signers)-1].Sign(signature.Message{ID: "x", Timestamp: clock()}), " ")
-	}
-	return 0
+// Sign sets the signature headers that the sender would.
+func (s *Service) Sign(n EndpointNumber, h http.Header, m signature.Message) {
+	s.dir.entry(n).sign(h, m)
 }
 
 // Targets are the ids of an agent's endpoints that take a type.

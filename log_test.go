@@ -38,22 +38,28 @@ func newLogbook(t *testing.T) *logbook {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	svc, err := waybell.New(waybell.Config{
-		Store: store, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		EncryptionKeys: []waybell.Secret{waybell.Secret(base64.StdEncoding.EncodeToString(make([]byte, 32)))},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	svc := newLogService(t, store)
 	b := &logbook{t: t, store: store, svc: svc, now: logStart}
 	if b.lease, err = store.Join(t.Context(), "log"); err != nil {
 		t.Fatal(err)
 	}
-	if err := svc.LoadLog(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	b.agent = b.newAgent("bot-1")
 	return b
+}
+
+func newLogService(t *testing.T, store waybell.Store) *waybell.Service {
+	t.Helper()
+	svc, err := waybell.New(waybell.Config{
+		Store: store, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		EncryptionKeys: []waybell.Secret{waybell.Secret(base64.StdEncoding.EncodeToString(make([]byte, 32)))},
+	})
+	if err == nil {
+		err = svc.LoadLog(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return svc
 }
 
 func (b *logbook) newAgent(id string) waybell.Agent {
@@ -320,35 +326,63 @@ func TestDeliveryPages(t *testing.T) {
 	}
 }
 
-// TestDeliveriesLookAtSoMuch has more rows that do not match than one page
-// looks at: some because of their type, some because only their endpoint's
-// state tells that they are canceled.
+// narrowStore looks at few rows where it is asked to look at many.
+type narrowStore struct {
+	waybell.Store
+	asked []int // the bounds asked for
+}
+
+func (s *narrowStore) Deliveries(ctx context.Context, q waybell.DeliveryQuery) (waybell.DeliveryPage, error) {
+	s.asked = append(s.asked, q.Scan)
+	q.Scan = min(q.Scan, 20)
+	return s.Store.Deliveries(ctx, q)
+}
+
+// TestDeliveriesLookAtSoMuch has as many rows that do not match as one page
+// looks at.
 func TestDeliveriesLookAtSoMuch(t *testing.T) {
 	t.Parallel()
-	const scan = 10_000
+	b := newLogbook(t)
+	e := b.endpoint()
+	wanted := b.accept("lead.submit", e)
+	b.acceptMany("message.sent", e, 20)
+	store := &narrowStore{Store: b.store}
+	b.svc = newLogService(t, store)
+	f := waybell.LogFilter{Type: "lead.submit"}
+	page, err := b.svc.Deliveries(t.Context(), b.agent.ID, f)
+	if err != nil || len(page.Data) != 0 || page.Next == "" {
+		t.Fatalf("the first page holds %d, next %q, %v", len(page.Data), page.Next, err)
+	}
+	f.Cursor = page.Next
+	page, err = b.svc.Deliveries(t.Context(), b.agent.ID, f)
+	if err != nil || len(page.Data) != 1 || page.Next != "" || page.Data[0].EventID != wanted.ID {
+		t.Errorf("the second page holds %d, next %q, %v", len(page.Data), page.Next, err)
+	}
+	if !slices.Equal(store.asked, []int{10_000, 10_000}) {
+		t.Errorf("the store was asked to look at %d rows", store.asked)
+	}
+}
+
+// TestDeliveriesSortedOut reads on where the first rows are not what they look
+// like: only their endpoint's state tells that they are canceled.
+func TestDeliveriesSortedOut(t *testing.T) {
+	t.Parallel()
 	b := newLogbook(t)
 	active, resumed := b.endpoint(), b.endpoint()
-	wanted := b.accept("lead.submit", active)
-	b.acceptMany("message.sent", resumed, scan)
+	b.acceptMany("message.sent", active, 4)
+	b.acceptMany("message.sent", resumed, 60)
 	b.must(b.svc.PauseEndpoint(t.Context(), b.agent.ID, resumed.ID))
 	b.must(b.svc.ResumeEndpoint(t.Context(), b.agent.ID, resumed.ID, waybell.HeldCancel))
-	for name, f := range map[string]waybell.LogFilter{
-		"type":  {Type: "lead.submit", Limit: 3},
-		"state": {State: "pending", Limit: 3},
-	} {
+	for state, rest := range map[string]int{"pending": 1, "canceled": 57} {
+		f := waybell.LogFilter{State: state, Limit: 3}
 		page, err := b.svc.Deliveries(t.Context(), b.agent.ID, f)
-		if err != nil || len(page.Data) != 0 || page.Next == "" {
-			t.Fatalf("by %s: the first page holds %d, next %q, %v", name, len(page.Data), page.Next, err)
+		if err != nil || len(page.Data) != 3 || page.Next == "" {
+			t.Fatalf("%s: the first page holds %d, next %q, %v", state, len(page.Data), page.Next, err)
 		}
-		f.Cursor = page.Next
-		page, err = b.svc.Deliveries(t.Context(), b.agent.ID, f)
-		if err != nil || len(page.Data) != 1 || page.Next != "" || page.Data[0].EventID != wanted.ID {
-			t.Errorf("by %s: the second page holds %d, next %q, %v", name, len(page.Data), page.Next, err)
+		f.Cursor, f.Limit = page.Next, 250
+		if got := len(b.all(f)); got != rest {
+			t.Errorf("%s: %d more, want %d", state, got, rest)
 		}
-	}
-	page, err := b.svc.Deliveries(t.Context(), b.agent.ID, waybell.LogFilter{State: "canceled", Limit: 3})
-	if err != nil || len(page.Data) != 3 || page.Next == "" {
-		t.Errorf("canceled: the first page holds %d, next %q, %v", len(page.Data), page.Next, err)
 	}
 }
 

@@ -312,7 +312,7 @@ func (s *Service) check(env *envelope) (name string, data, messages jsjson.Value
 	if len(problems) == 0 && t.schema != nil {
 		for _, p := range t.schema.Validate(data) {
 			problems = append(problems, FieldError{
-				Location: env.location + ".data" + dotted(p.Path), Message: p.Message,
+				Location: env.location + ".data" + fieldPath(p.Path), Message: p.Message,
 			})
 		}
 	}

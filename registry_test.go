@@ -157,7 +157,7 @@ func TestEventTypeRules(t *testing.T) {
 		{"e", example(``, `{`), []string{"body.example"}},
 		{"e", example(`{"properties":{"list":{"items":{"type":"string"}}},"required":["a/b"]}`, `{"list":["x",1]}`), []string{"body.example.a/b", "body.example.list[1]"}},
 		{"E", waybell.EventTypeInput{Description: "\x00", Schema: json.RawMessage(`1`), Example: json.RawMessage(`1`)},
-			[]string{"path.name", "body.description", "body.schema", "body.example"}},
+			[]string{"body.description", "path.name", "body.schema", "body.example"}},
 	} {
 		t.Run(fmt.Sprintf("%d %.10s", i, tc.name), func(t *testing.T) {
 			_, _, err := n.PutEventType(t.Context(), tc.name, tc.in)

@@ -174,10 +174,7 @@ func (s *Service) header(m *sent) http.Header {
 	for _, c := range e.Headers {
 		h.Set(c.Name, c.Value.Reveal())
 	}
-	message := signature.Message{ID: p.ID, Timestamp: m.started, Body: m.body.bytes}
-	for _, signer := range e.signersAt(m.started) {
-		h[http.CanonicalHeaderKey(signer.Scheme().Header)] = []string{signer.Sign(message)}
-	}
+	e.sign(h, signature.Message{ID: p.ID, Timestamp: m.started, Body: m.body.bytes})
 	return h
 }
 
@@ -294,11 +291,16 @@ func (s *Service) report(m *sent, o *outcome) {
 		}
 	}()
 	w, e := m.w, m.e
-	level := levelOf(o.Reason)
+	level := levelOf(o.State)
 	if s.log.Enabled(s.sending, level) {
-		s.log.LogAttrs(s.sending, level, "attempt", attemptAttrs(w, e, o)...)
+		s.log.LogAttrs(s.sending, level, "attempt", attemptAttrs(m, o)...)
 	}
 	if s.cfg.OnAttempt != nil {
+		defer func() { // the listener's panic is no outcome of the delivery
+			if p := recover(); p != nil {
+				s.log.Error("panic in OnAttempt", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			}
+		}()
 		s.cfg.OnAttempt(AttemptReport{
 			Ref: w.DeliveryRef, AgentID: e.AgentID, Endpoint: e.Endpoint, EventID: m.p.ID, Type: m.p.Type,
 			Number: o.Attempt.Number, Reason: o.Attempt.Reason, State: o.State, Status: o.Attempt.StatusCode,

@@ -17,6 +17,7 @@ import (
 
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/api"
+	"github.com/waybell/waybell/internal/receivertest"
 )
 
 func TestUnknownRoutes(t *testing.T) {
@@ -140,25 +141,49 @@ func TestBodyLimit(t *testing.T) {
 	}
 }
 
-// TestSlowBody lets a client stop in the middle of its body.
-func TestSlowBody(t *testing.T) {
-	t.Parallel()
-	s := setup(t)
-	slow := api.NewHTTPServer(s.api, s.svc.Config().Logger)
-	slow.ReadTimeout = 50 * time.Millisecond
+// impatient serves the same API with 50 ms for a request to come in.
+func (s *server) impatient(t *testing.T) (addr string) {
+	t.Helper()
+	srv := api.NewHTTPServer(s.api, s.svc.Config().Logger)
+	srv.ReadTimeout = 50 * time.Millisecond
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- slow.Serve(listener) }()
+	go func() { done <- srv.Serve(listener) }()
 	t.Cleanup(func() {
-		slow.Close()
+		srv.Close()
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
 	})
-	conn, err := net.Dial("tcp", listener.Addr().String())
+	return listener.Addr().String()
+}
+
+// TestSlowTest sends a test to a receiver that answers after the time for
+// requests to come in is over.
+func TestSlowTest(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	_, where := s.subscribe(t, receivertest.After(300*time.Millisecond, receivertest.Answer(200, "")))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.impatient(t)+where+"/test", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+rootKey)
+	req.Header.Set("Content-Type", "application/json")
+	if a := s.send(t, req); a.status != 200 || !a.has(t, `{"state":"delivered"}`) {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+}
+
+// TestSlowBody lets a client stop in the middle of its body.
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	addr := s.impatient(t)
+	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +241,7 @@ func TestHealth(t *testing.T) {
 // TestNotStarted asks before the service has started.
 func TestNotStarted(t *testing.T) {
 	t.Parallel()
-	svc, err := waybell.New(waybell.Config{Store: openStore(t, slog.New(slog.DiscardHandler)), EncryptionKeys: encryptionKeys()})
+	svc, err := waybell.New(waybell.Config{Store: openStore(t, slog.New(slog.DiscardHandler)), EncryptionKeys: encryptionKeys(), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ const (
 	tagDeliveries = "Deliveries"
 	tagKeys       = "Keys"
 	tagHealth     = "Health"
+	tagWebhooks   = "Webhooks"
 )
 
 const introduction = `Waybell delivers the events of a platform's agents to the URLs that the agents' owners subscribed:
@@ -55,6 +56,7 @@ func newDocument(version string, schemas huma.Registry) *huma.OpenAPI {
 			{Name: tagTypes, Description: "What kinds of events there are."},
 			{Name: tagDeliveries, Description: "The delivery log: one event to one endpoint, with every attempt."},
 			{Name: tagKeys, Description: "The keys of this API."},
+			{Name: tagWebhooks, Description: "What a receiver gets, by event type, in the standard format."},
 			{Name: tagHealth, Description: "For load balancers, monitoring and readers of this page."},
 		},
 		Components: &huma.Components{
@@ -135,7 +137,7 @@ func webhookOperation(t catalogue.Type, data, example map[string]any) *huma.Oper
 		},
 	}
 	return &huma.Operation{
-		OperationID: "webhook-" + t.Name, Tags: []string{tagTypes}, Summary: t.Name,
+		OperationID: "webhook-" + t.Name, Tags: []string{tagWebhooks}, Summary: t.Name,
 		Description: t.Description + "\n\nShown in the `standard` format; the formats `chatzuri` and `chatislav` name and order the fields differently.",
 		Security:    []map[string][]string{},
 		Parameters:  webhookHeaders(t.Name, text),

@@ -36,7 +36,7 @@ type route struct {
 // newHuma is huma with its own documents, schema links and error bodies
 // switched off: the routes, the problems and the document are ours.
 func newHuma(s *Server) huma.API {
-	format := huma.Format{Marshal: writeJSON, Unmarshal: json.Unmarshal}
+	format := huma.Format{Marshal: writeAnswer, Unmarshal: json.Unmarshal}
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	for _, a := range optionalTypes() {
 		registry.RegisterTypeAlias(a.optional, a.value)
@@ -61,6 +61,17 @@ func writeJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
+}
+
+// writeAnswer is writeJSON for huma, which panics on any error: that the client
+// is gone or too slow is none.
+func writeAnswer(w io.Writer, v any) error {
+	var b bytes.Buffer
+	if err := writeJSON(&b, v); err != nil {
+		return err
+	}
+	w.Write(b.Bytes()) //nolint:errcheck // see above
+	return nil
 }
 
 // schemaName names the schemas: agentView is Agent, agentBody is AgentInput.

@@ -120,11 +120,18 @@ type fieldProblemView struct {
 }
 
 // Error makes a problem an error that a handler can return; huma writes it as
-// it is, with GetStatus, ContentType and GetHeaders.
-func (p *problemView) Error() string             { return p.Code + ": " + p.Detail }
-func (p *problemView) GetStatus() int            { return p.Status }
+// it is.
+func (p *problemView) Error() string { return p.Code + ": " + p.Detail }
+
+// GetStatus tells huma the status.
+func (p *problemView) GetStatus() int { return p.Status }
+
+// ContentType tells huma the media type.
 func (p *problemView) ContentType(string) string { return "application/problem+json" }
-func (p *problemView) GetHeaders() http.Header   { return p.header }
+
+// GetHeaders tells huma the header fields of this problem.
+func (p *problemView) GetHeaders() http.Header { return p.header }
+
 func (p *problemView) with(name, value string) *problemView {
 	if p.header == nil {
 		p.header = http.Header{}

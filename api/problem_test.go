@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -163,5 +164,37 @@ func TestAppendItems(t *testing.T) {
 	}
 	if string(appendItems(nil, nil)) != "{\"data\":[]}\n" {
 		t.Errorf("no items: %s", appendItems(nil, nil))
+	}
+}
+
+// goneWriter is a client that has gone.
+type goneWriter struct{ h http.Header }
+
+func (w goneWriter) Header() http.Header       { return w.h }
+func (w goneWriter) WriteHeader(int)           {}
+func (w goneWriter) Write([]byte) (int, error) { return 0, errors.New("gone") }
+
+// TestClientGone holds that a client that goes before its answer is no failure
+// of ours: no panic, nothing in the log.
+func TestClientGone(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	svc, err := waybell.New(waybell.Config{Store: struct{ waybell.Store }{}, EncryptionKeys: []waybell.Secret{"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(svc, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/livez", "/openapi.json", "/docs", "/docs/scalar.js", "/nothing", "/v1/agents"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.ServeHTTP(goneWriter{http.Header{}}, r)
+	}
+	if log.Len() > 0 {
+		t.Errorf("the log has %s", log.String())
 	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"reflect"
@@ -82,7 +83,7 @@ func (s *Server) registerPublish() {
 		description: "The 202 is sent when the event and its deliveries are on disk and synced.",
 		scope:       waybell.ScopeEventsWrite, status: http.StatusAccepted, media: []string{mediaJSON},
 		codes: []waybell.Code{
-			waybell.CodeUnknownEventType, waybell.CodeEventNotAvailable, waybell.CodeIdempotencyMismatch,
+			waybell.CodeUnknownEventType, waybell.CodeIdempotencyMismatch,
 			waybell.CodeBusy, waybell.CodeDraining,
 		},
 	}
@@ -183,6 +184,11 @@ func (s *Server) publishBatch(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	for i := range items {
+		if e := items[i].Err; e != nil && kindOf(e.Code).status >= http.StatusInternalServerError {
+			s.report(w, r, e)
+		}
+	}
 	b.answer = appendItems(b.answer, items)
 	w.Header()["Content-Type"] = s.jsonUTF
 	w.WriteHeader(http.StatusOK)
@@ -210,13 +216,9 @@ func appendItems(dst []byte, items []waybell.BatchItem) []byte {
 // encoding/json.
 func appendItemError(dst []byte, err *waybell.Error) []byte {
 	p := problemOf(err)
-	w := appender{dst}
-	writeJSON(&w, batchItemView{ //nolint:errcheck // strings always encode
+	w := bytes.NewBuffer(dst)
+	writeJSON(w, batchItemView{ //nolint:errcheck // strings always encode
 		Status: p.Status, Error: &batchErrorView{Code: p.Code, Title: p.Title, Detail: p.Detail, Errors: p.Errors},
 	})
-	return w.b[:len(w.b)-1] // without the new line
+	return w.Bytes()[:w.Len()-1] // without the new line
 }
-
-type appender struct{ b []byte }
-
-func (a *appender) Write(b []byte) (int, error) { a.b = append(a.b, b...); return len(b), nil }

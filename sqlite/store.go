@@ -314,12 +314,10 @@ func (s *Store) closeWriter() error {
 
 // read lends a reading connection to f.
 func (s *Store) read(ctx context.Context, f func(c *conn) error) error {
-	var c *conn
-	select {
-	case <-s.closing:
-		return errClosed
-	default:
+	if err := s.open(ctx); err != nil {
+		return err
 	}
+	var c *conn
 	select {
 	case c = <-s.readers:
 	case <-s.closing:
@@ -365,6 +363,17 @@ func (s *Store) snapshot(ctx context.Context, f func(c *conn) error) error {
 		}
 		return err
 	})
+}
+
+// open tells why nothing more can be asked: the store is closed, or the caller
+// has gone.
+func (s *Store) open(ctx context.Context) error {
+	select {
+	case <-s.closing:
+		return errClosed
+	default:
+		return ctx.Err()
+	}
 }
 
 var errClosed = fmt.Errorf("%w: the store is closed", waybell.ErrUnavailable)

@@ -39,12 +39,7 @@ func (s *Store) waitingRow(c *conn, agent waybell.AgentNumber, ref waybell.Deliv
 
 // Due implements [waybell.WorkStore] from memory.
 func (s *Store) Due(ctx context.Context, until time.Time) ([]waybell.DueEndpoint, error) {
-	select {
-	case <-s.closing:
-		return nil, errClosed
-	default:
-	}
-	if err := ctx.Err(); err != nil {
+	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

@@ -50,13 +50,8 @@ func (s *Store) write(ctx context.Context, rows, bytes int, do func(*tx) error) 
 }
 
 func (s *Store) submit(ctx context.Context, op *operation) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.open(ctx); err != nil {
 		return err
-	}
-	select {
-	case <-s.closing:
-		return errClosed
-	default:
 	}
 	select {
 	case s.ops <- op:

@@ -7,6 +7,7 @@ Scalar.createApiReference('#reference', {
   telemetry: false,
   hideClientButton: true,
   persistAuth: false,
+  authentication: { preferredSecurityScheme: 'key' },
   documentDownloadType: 'json',
   agent: { disabled: true },
   mcp: { disabled: true },

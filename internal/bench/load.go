@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http/httputil"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -19,7 +21,7 @@ type publisher struct {
 	addr, key string
 	conn      net.Conn
 	in        *bufio.Reader
-	out       []byte
+	out, body []byte
 }
 
 func dialPublisher(addr, key string) (*publisher, error) {
@@ -36,7 +38,8 @@ func (p *publisher) post(path string, body []byte) (int, []byte, error) {
 	return p.request("POST", path, body)
 }
 
-// request sends one request and returns status and body.
+// request sends one request and returns status and body, which is valid until
+// the next request.
 func (p *publisher) request(method, path string, body []byte) (int, []byte, error) {
 	p.out = append(append(p.out[:0], method...), ' ')
 	p.out = append(p.out, path...)
@@ -66,7 +69,7 @@ func (p *publisher) read() (int, []byte, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	length := 0
+	length, chunked := 0, false
 	for {
 		line, err := p.in.ReadSlice('\n')
 		if err != nil {
@@ -75,15 +78,33 @@ func (p *publisher) read() (int, []byte, error) {
 		if line = bytes.TrimRight(line, "\r\n"); len(line) == 0 {
 			break
 		}
-		if name, value, ok := bytes.Cut(line, []byte(":")); ok && bytes.EqualFold(name, []byte("Content-Length")) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		switch {
+		case bytes.EqualFold(name, []byte("Content-Length")):
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
 				return 0, nil, err
 			}
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+			chunked = true
 		}
 	}
-	body := make([]byte, length)
-	_, err = io.ReadFull(p.in, body)
-	return status, body, err
+	if chunked {
+		return p.readChunks(status)
+	}
+	p.body = slices.Grow(p.body[:0], length)[:length]
+	_, err = io.ReadFull(p.in, p.body)
+	return status, p.body, err
+}
+
+// readChunks reads a chunked body and the empty line behind it.
+func (p *publisher) readChunks(status int) (int, []byte, error) {
+	b := bytes.NewBuffer(p.body[:0])
+	if _, err := b.ReadFrom(httputil.NewChunkedReader(p.in)); err != nil {
+		return 0, nil, err
+	}
+	p.body = b.Bytes()
+	_, err := p.in.Discard(len("\r\n"))
+	return status, p.body, err
 }
 
 // load is what closed-loop publishing did.
@@ -92,9 +113,9 @@ type load struct {
 	latency  percentiles
 }
 
-// closedLoop keeps conns publishers busy until stop returns true, and returns
-// how many requests were accepted.
-func closedLoop(s *server, conns int, path string, body func() []byte, stop func(n int64) bool) (load, error) {
+// closedLoop keeps conns publishers busy until stop, told how many requests
+// were begun, returns true.
+func closedLoop(s *server, conns int, path string, body []byte, stop func(begun int64) bool) (load, error) {
 	var count atomic.Int64
 	var mu sync.Mutex
 	var samples []time.Duration
@@ -115,7 +136,7 @@ func closedLoop(s *server, conns int, path string, body func() []byte, stop func
 	return load{requests: int64(len(samples)), latency: summarise(samples)}, errors.Join(errs...)
 }
 
-func publishUntil(s *server, path string, body func() []byte, stop func() bool) ([]time.Duration, error) {
+func publishUntil(s *server, path string, body []byte, stop func() bool) ([]time.Duration, error) {
 	p, err := dialPublisher(s.addr, s.key)
 	if err != nil {
 		return nil, err
@@ -124,11 +145,11 @@ func publishUntil(s *server, path string, body func() []byte, stop func() bool) 
 	var samples []time.Duration
 	for !stop() {
 		began := time.Now()
-		status, answer, err := p.post(path, body())
+		status, answer, err := p.post(path, body)
 		switch {
 		case err != nil:
 			return samples, err
-		case status == 503: // back-pressure: not accepted
+		case status == 429 || status == 503: // back-pressure: not accepted
 			time.Sleep(10 * time.Millisecond)
 			continue
 		case status >= 300:

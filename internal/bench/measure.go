@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -26,34 +25,55 @@ func summarise(samples []time.Duration) percentiles {
 	}
 	slices.Sort(samples)
 	at := func(q float64) float64 {
-		return float64(samples[min(len(samples)-1, int(q*float64(len(samples))))].Microseconds()) / 1000
+		return milliseconds(samples[min(len(samples)-1, int(q*float64(len(samples))))])
 	}
 	return percentiles{len(samples), at(0.5), at(0.9), at(0.99), at(1)}
 }
 
 // usage is what the operating system accounted to a process.
 type usage struct {
-	cpu time.Duration // user and system
-	rss int64         // bytes
+	cpu       time.Duration // user and system
+	rss, peak int64         // bytes now, and at most so far
 }
 
 // processUsage reads /proc: the bench runs where the servers do, on Linux.
-func processUsage(pid int) (usage, error) {
+func processUsage(pid int) (u usage, err error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return usage{}, err
+		return u, err
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return u, err
 	}
 	// Fields after the command, which ends with the last parenthesis (proc(5)).
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	const clockTicks = 100 // USER_HZ, fixed on Linux
-	user, err1 := strconv.ParseInt(fields[11], 10, 64)
-	system, err2 := strconv.ParseInt(fields[12], 10, 64)
-	pages, err3 := strconv.ParseInt(fields[21], 10, 64)
-	if err1 != nil || err2 != nil || err3 != nil {
-		return usage{}, fmt.Errorf("process %d: unreadable /proc entry", pid)
+	var user, system int64
+	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
+		return u, fmt.Errorf("/proc/%d/stat: %w", pid, err)
 	}
-	return usage{time.Duration(user+system) * time.Second / clockTicks, pages * int64(os.Getpagesize())}, nil
+	u.cpu = time.Duration(user+system) * time.Second / clockTicks
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		to := map[string]*int64{"VmRSS": &u.rss, "VmHWM": &u.peak}[name]
+		if to == nil {
+			continue
+		}
+		if _, err := fmt.Sscan(value, to); err != nil {
+			return u, fmt.Errorf("/proc/%d/status: %s: %w", pid, name, err)
+		}
+		*to <<= 10 // kB
+	}
+	return u, nil
 }
+
+// per1000 is CPU seconds per 1,000 of n deliveries.
+func per1000(cpu time.Duration, n float64) float64 { return cpu.Seconds() / max(n, 1) * 1000 }
+
+func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // fsyncTime is the median of appending 4 KiB to a file of the folder and
 // syncing it.
@@ -89,19 +109,4 @@ func median(v []float64) float64 {
 		return v[len(v)/2]
 	}
 	return (v[len(v)/2-1] + v[len(v)/2]) / 2
-}
-
-// dirSize is what the files of a folder occupy, in bytes.
-func dirSize(dir string) int64 {
-	var n int64
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return 0
-	}
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil {
-			n += info.Size()
-		}
-	}
-	return n
 }

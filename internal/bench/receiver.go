@@ -9,27 +9,25 @@ import (
 	"time"
 )
 
-// receiver is the other side of every scenario: a plain net/http server that
-// reads each request, notes which delivery it was and answers 204. The raw
-// ceiling posts to the same one.
+// receiver is the other side of every scenario and of the raw ceiling: a plain
+// net/http server that reads each request, notes which delivery it was and
+// answers 204.
 type receiver struct {
-	server   *http.Server
-	addr     string
-	requests atomic.Int64
-	last     atomic.Int64 // when the last request came, unix nanoseconds
-
-	// handle, when set, decides about a request before it is noted; false means
-	// that it was answered already.
-	handle atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
-
+	server *http.Server
+	addr   string
+	last   atomic.Int64 // when the last noted request came, unix nanoseconds
+	hook   atomic.Pointer[hook]
 	shards [64]shard
-	notify chan struct{}
 }
 
-// shard holds the deliveries seen, with the time of the first request.
+// hook sees a request whose body was read before it is noted; false means that
+// it is not to be noted. The context of the request ends when its sender goes.
+type hook func(*http.Request) bool
+
+// shard holds the ids of deliveries seen.
 type shard struct {
 	mu   sync.Mutex
-	seen map[string]int64
+	seen map[string]struct{}
 	dups int64
 }
 
@@ -38,7 +36,7 @@ func newReceiver() (*receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &receiver{addr: l.Addr().String(), notify: make(chan struct{}, 1)}
+	r := &receiver{addr: l.Addr().String()}
 	r.reset()
 	r.server = &http.Server{Handler: r, ReadHeaderTimeout: time.Minute}
 	go r.server.Serve(l)
@@ -47,38 +45,49 @@ func newReceiver() (*receiver, error) {
 
 func (r *receiver) close() { r.server.Close() }
 
-// reset forgets everything seen.
+// withReceiver lends f a receiver of its own.
+func withReceiver[T any](f func(*receiver) (T, error)) (T, error) {
+	r, err := newReceiver()
+	if err != nil {
+		var none T
+		return none, err
+	}
+	defer r.close()
+	return f(r)
+}
+
+// reset forgets everything seen, and the hook.
 func (r *receiver) reset() {
 	for i := range r.shards {
 		r.shards[i].mu.Lock()
-		r.shards[i].seen, r.shards[i].dups = map[string]int64{}, 0
+		r.shards[i].seen, r.shards[i].dups = map[string]struct{}{}, 0
 		r.shards[i].mu.Unlock()
 	}
-	r.requests.Store(0)
-	r.handle.Store(nil)
+	r.hook.Store(nil)
 }
 
 // ServeHTTP takes one delivery.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	now := time.Now().UnixNano()
-	if f := r.handle.Load(); f != nil && !(*f)(w, req) {
+	io.Copy(io.Discard, req.Body)
+	if f := r.hook.Load(); f != nil && !(*f)(req) {
 		return
 	}
-	io.Copy(io.Discard, req.Body)
-	if id := req.Header.Get("X-Waybell-Delivery"); id != "" {
-		s := &r.shards[hash(id)%uint32(len(r.shards))]
-		s.mu.Lock()
-		if _, again := s.seen[id]; again {
-			s.dups++
-		} else {
-			s.seen[id] = now
-		}
-		s.mu.Unlock()
+	id := req.Header.Get("X-Waybell-Delivery")
+	s := &r.shards[hash(id)%uint32(len(r.shards))]
+	s.mu.Lock()
+	if _, again := s.seen[id]; again {
+		s.dups++
+	} else {
+		s.seen[id] = struct{}{}
 	}
+	s.mu.Unlock()
 	r.last.Store(now)
-	r.requests.Add(1)
 	w.WriteHeader(http.StatusNoContent)
 }
+
+// lastAt is when the last request came.
+func (r *receiver) lastAt() time.Time { return time.Unix(0, r.last.Load()) }
 
 func hash(s string) uint32 {
 	h := uint32(2166136261)

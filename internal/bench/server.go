@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -82,15 +81,6 @@ func (s *server) kill() {
 	s.log.Close()
 }
 
-// stop ends the process properly.
-func (s *server) stop() error {
-	defer s.log.Close()
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	return s.cmd.Wait()
-}
-
 func (s *server) usage() (usage, error) { return processUsage(s.cmd.Process.Pid) }
 
 // call makes one API call and decodes the answer into out.
@@ -139,10 +129,16 @@ func (s *server) agent(r *receiver, n int) ([]string, error) {
 	return ids, nil
 }
 
-// ledger is the agent's ledger.
-type ledger struct{ Accepted, Pending, Retrying, Delivered, Failed, Held, Canceled int64 }
-
-func (s *server) ledger() (l ledger, err error) {
-	err = s.call("GET", "/v1/agents/bench/ledger", nil, &l)
-	return l, err
+// settled waits until the agent's ledger has nothing left to do.
+func (s *server) settled(limit time.Duration) error {
+	var l struct{ Accepted, Pending, Retrying, Delivered int64 }
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if err := s.call("GET", "/v1/agents/bench/ledger", nil, &l); err != nil {
+			return err
+		}
+		if l.Pending == 0 && l.Retrying == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("not settled after %v: %+v", limit, l)
 }

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/waybell/waybell/internal/bench"
+)
+
+func newBenchCommand() *cobra.Command {
+	var o bench.Options
+	var out output
+	cmd := &cobra.Command{
+		Use:   "bench [scenario …]",
+		Short: "Measure this program beside the raw ceiling",
+		Long: `Measure this program beside the raw ceiling.
+
+Each scenario starts servers of its own, with a fresh store on a real disk and
+fsync on, and a receiver, all on loopback. In turn with it a plain HTTP client
+loop signs and posts the same bytes to such a receiver: what counts is the ratio
+to that. Scenarios: ` + strings.Join(bench.Names(), ", ") + `; without any, S1, S2, S2b and S3.
+
+docs/performance.md describes the scenarios and how to read the figures.`,
+		Example: `  waybell bench
+  waybell bench S1 S2 --pairs 3 --duration 2s --dir /var/tmp
+  waybell bench S1 -o json --flag --log-level=info`,
+		ValidArgs: bench.Names(),
+		Args:      cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			write := bench.WriteTable
+			if out.json() {
+				write = bench.WriteJSON
+			}
+			o.Scenarios = args
+			o.Progress = cmd.ErrOrStderr()
+			if err := o.Validate(); err != nil {
+				return usageErrorf("%w", err)
+			}
+			var err error
+			if o.Binary, err = os.Executable(); err != nil {
+				return fmt.Errorf("find this program: %w", err)
+			}
+			results, err := bench.Run(cmd.Context(), o)
+			if len(results) > 0 { // what was measured before a failure is worth showing
+				if err := write(cmd.OutOrStdout(), results); err != nil {
+					return err
+				}
+			}
+			return err
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.IntVar(&o.Pairs, "pairs", 5, "how often each scenario runs, in turn with the ceiling")
+	flags.DurationVar(&o.Duration, "duration", 4*time.Second, "how long each load lasts")
+	flags.StringVar(&o.Dir, "dir", "", "where stores are made (default: the system's folder for temporary files)")
+	out.flag(cmd)
+	flags.StringArrayVar(&o.Flags, "flag", nil, "a flag for serve, such as --flag=--retention=1h; may be repeated")
+	return cmd
+}

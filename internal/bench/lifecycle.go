@@ -1,0 +1,112 @@
+package bench
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// restart is S8: kill -9 with 100,000 pending.
+func restart(ctx context.Context, o *Options) (*Result, error) {
+	figures := map[string]float64{}
+	res := &Result{Scenario: "S8", What: "kill -9 with 100,000 pending; the worst of the runs",
+		Bar: "ready ≤ 2 s, first ≤ 2 s, then the rate of S2", Figures: figures}
+	return alternate(o, res, func(r *receiver, _ float64) (*measured, error) {
+		ready, first, m, err := restartOnce(ctx, o, r)
+		if err == nil {
+			figures["ready_s"] = max(figures["ready_s"], ready.Seconds())
+			figures["first_s"] = max(figures["first_s"], first.Seconds())
+			o.progress("S8: ready after %.2f s, first after %.2f s", ready.Seconds(), first.Seconds())
+		}
+		return m, err
+	})
+}
+
+func restartOnce(ctx context.Context, o *Options, r *receiver) (ready, first time.Duration, m *measured, err error) {
+	s, err := o.server(ctx)
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	defer func() { o.discard(s) }()
+	if _, err := s.agent(r, 1); err != nil {
+		return 0, 0, nil, err
+	}
+	// Nothing is answered before the crash, so that all is pending then.
+	hang := hook(func(req *http.Request) bool { <-req.Context().Done(); return false })
+	r.hook.Store(&hang)
+	want, err := s.backlog(100_000)
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	s.kill()
+	r.reset()
+	began := time.Now()
+	again, err := o.again(ctx, s)
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	s = again
+	ready = time.Since(began)
+	r.wait(1, 20*time.Second)
+	first = time.Since(began)
+	b, err := begin(s, r)
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	m, err = b.end(want)
+	return ready, first, m, err
+}
+
+// idle is S9: memory and CPU when fresh, during S1, and a minute after it.
+func idle(ctx context.Context, o *Options) (*Result, error) {
+	return withReceiver(func(r *receiver) (*Result, error) {
+		s, err := o.server(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer o.discard(s)
+		if _, err := s.agent(r, 1); err != nil {
+			return nil, err
+		}
+		figures := map[string]float64{}
+		time.Sleep(2 * time.Second)
+		if err := s.rest("fresh", 10*time.Second, figures); err != nil {
+			return nil, err
+		}
+		began := time.Now()
+		l, err := closedLoop(s, 256, "/v1/agents/bench/events", eventBody(),
+			func(int64) bool { return time.Since(began) >= 2*o.Duration })
+		if err != nil {
+			return nil, err
+		}
+		r.wait(int(l.requests), 20*time.Second)
+		busy, err := s.usage()
+		if err != nil {
+			return nil, err
+		}
+		figures["busy_rss_mib"] = mib(busy.peak)
+		o.progress("S9: waiting a minute after the load")
+		time.Sleep(50 * time.Second)
+		if err := s.rest("after", 10*time.Second, figures); err != nil {
+			return nil, err
+		}
+		n, dups := r.distinct()
+		o.progress("S9: fresh %.1f MiB and %.2f %% of a core, %.1f MiB during S1, %.1f MiB a minute after", figures["fresh_rss_mib"],
+			figures["fresh_cpu_percent"], figures["busy_rss_mib"], figures["after_rss_mib"])
+		return &Result{Scenario: "S9", What: "memory and idling", Figures: figures, Missing: l.requests - int64(n), Dups: dups,
+			Bar: "fresh ≤ 40 MiB and < 0.5 %, during S1 ≤ 250 MiB, a minute after ≤ 100 MiB"}, nil
+	})
+}
+
+// rest measures a server that is left alone for d.
+func (s *server) rest(name string, d time.Duration, figures map[string]float64) error {
+	before, err := s.usage()
+	if err != nil {
+		return err
+	}
+	time.Sleep(d)
+	after, err := s.usage()
+	figures[name+"_cpu_percent"] = 100 * (after.cpu - before.cpu).Seconds() / d.Seconds()
+	figures[name+"_rss_mib"] = mib(after.rss)
+	return err
+}
