@@ -281,7 +281,7 @@ func (d *dispatcher) wants(due []DueEndpoint, now time.Time) (wants []ClaimWant,
 			later(e.NextAt)
 			continue
 		}
-		w := ClaimWant{Endpoint: e.Endpoint, Max: d.limits.QueueLength - q.items.len() - q.reserved}
+		w := ClaimWant{Endpoint: e.Endpoint, Max: d.places(q) - q.items.len() - q.reserved}
 		ep := d.svc.dir.endpoint(e.Endpoint)
 		if ep == nil || !ep.IsHeld() {
 			q.backlog = true
@@ -299,7 +299,7 @@ func (d *dispatcher) wants(due []DueEndpoint, now time.Time) (wants []ClaimWant,
 				continue
 			}
 			w.Max = 1
-		case q.items.len()+q.reserved > d.limits.QueueLength/2:
+		case q.items.len()+q.reserved > d.places(q)/2:
 			continue // worth a claim once half of the places are free
 		}
 		if ep != nil && ep.DrainUpTo > q.drained {

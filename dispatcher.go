@@ -25,6 +25,7 @@ type dispatcher struct {
 	inFlight  int                   // attempts being made
 	active    int                   // queues with something queued or in flight
 	queued    int                   // works in queues
+	reserved  int                   // places promised to publishes under way
 	bodyBytes int64                 // events kept in memory with works in hand, each once
 	outcomes  int                   // outcomes not yet durable
 	alone     bool                  // a suspect is being sent: nothing else starts
@@ -94,7 +95,7 @@ func (d *dispatcher) reserve(entries []*endpointEntry, targets []NewTarget) {
 	defer d.mu.Unlock()
 	for i := range targets {
 		q := d.queue(targets[i].Endpoint)
-		limit := d.limits.QueueLength
+		limit := d.places(q)
 		if q.backlog {
 			limit = (limit + 1) / 2 // due ones take the other places in turn
 		}
@@ -104,7 +105,21 @@ func (d *dispatcher) reserve(entries []*endpointEntry, targets []NewTarget) {
 			continue
 		}
 		q.reserved++
+		d.reserved++
 	}
+}
+
+// leastPlaces is how many deliveries of an endpoint may wait in memory however
+// full it is, so that endpoints in trouble do not send the others' through the
+// store.
+const leastPlaces = 4
+
+// places is how many deliveries of an endpoint may wait in memory: its own
+// limit, or half of what is free in all where that is less. So no number of
+// full queues takes all of the memory. d.mu is held.
+func (d *dispatcher) places(q *queue) int {
+	free := d.limits.Queued - d.queued - d.reserved + q.items.len() + q.reserved
+	return max(min(d.limits.QueueLength, free/2), leastPlaces)
 }
 
 // unreserve takes a promise back: the event was not accepted by this call.
@@ -114,6 +129,7 @@ func (d *dispatcher) unreserve(targets []NewTarget) {
 	for _, t := range targets {
 		if !t.Aside {
 			d.queue(t.Endpoint).reserved--
+			d.reserved--
 		}
 	}
 	signal(d.room)
@@ -127,6 +143,7 @@ func (d *dispatcher) enqueue(works []*work) {
 	for _, w := range works {
 		q := d.queue(w.Endpoint)
 		q.reserved--
+		d.reserved--
 		d.push(q, w)
 		d.settleBack(q, now)
 	}
@@ -221,7 +238,7 @@ func (d *dispatcher) next() (*queue, *work) {
 		q.pace.begin(time.Now(), q.inFlight)
 		q.inFlight++
 		d.inFlight++
-		if q.backlog && q.items.len()+q.reserved <= d.limits.QueueLength/2 {
+		if q.backlog && q.items.len()+q.reserved <= d.places(q)/2 {
 			signal(d.room)
 		}
 		d.list(q)
