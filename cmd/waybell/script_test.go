@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/hex"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -26,11 +27,14 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"waybell": main})
 }
 
+// scriptTime ends scripts in which a server runs that should not have started.
+const scriptTime = time.Minute
+
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true,
-		Setup: setupScript,
+		Setup: setupScript, Deadline: time.Now().Add(scriptTime),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"freeaddr":   freeaddr,
 			"waitready":  waitready,
@@ -200,8 +204,7 @@ func poke(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	offset, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
-	var raw []byte
-	_, err = fmt.Sscanf(args[2], "%x", &raw)
+	raw, err := hex.DecodeString(args[2])
 	ts.Check(err)
 	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY, 0)
 	ts.Check(err)
