@@ -57,5 +57,14 @@ func contract(t *testing.T) storetest.Open {
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, contract(t))
+	var plans planRecorder
+	open := contract(t)
+	t.Run("Store", func(t *testing.T) {
+		storetest.Run(t, func(t testing.TB) storetest.Harness {
+			h := open(t)
+			t.Cleanup(func() { plans.record(h.Store.(*Store)) })
+			return h
+		})
+	})
+	plans.check(t)
 }
