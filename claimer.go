@@ -243,11 +243,7 @@ func (c *claimer) takePiece(ctx context.Context, after Waiting) ([]Waiting, erro
 	if err != nil {
 		return nil, err
 	}
-	works := make([]*work, len(rows))
-	for i, r := range rows {
-		works[i] = &work{Waiting: r}
-	}
-	s.dispatcher.adopt(works)
+	s.dispatcher.adopt(s.dispatcher.unknown(rows))
 	return rows, nil
 }
 

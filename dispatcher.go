@@ -37,8 +37,9 @@ type dispatcher struct {
 // work is a delivery in hand.
 type work struct {
 	Waiting
-	payload *payload      // nil: read the event when it is sent
-	done    chan struct{} // closed when the outcome is durable; nil unless somebody waits
+	payload   *payload      // nil: read the event when it is sent
+	reclaimed bool          // see adopt
+	done      chan struct{} // closed when the outcome is durable; nil unless somebody waits
 }
 
 // queue is what waits in memory for one endpoint.
@@ -133,18 +134,21 @@ func (d *dispatcher) enqueue(works []*work) {
 	d.pump()
 }
 
-// adopt takes claimed rows in hand. Rows that are in hand already are left
-// alone: their first outcome decides.
+// adopt takes claimed rows in hand. One that is in hand already was claimed
+// between the commit of its outcome and the node's knowing: it is read back
+// when that outcome has left the hand.
 func (d *dispatcher) adopt(works []*work) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
 	for _, w := range works {
-		if d.inHand[w.DeliveryRef] == nil {
-			q := d.queue(w.Endpoint)
-			d.push(q, w)
-			d.settleBack(q, now)
+		if old := d.inHand[w.DeliveryRef]; old != nil {
+			old.reclaimed = true
+			continue
 		}
+		q := d.queue(w.Endpoint)
+		d.push(q, w)
+		d.settleBack(q, now)
 	}
 	d.pump()
 }
@@ -415,6 +419,19 @@ func (d *dispatcher) endpointChanged(old, e *Endpoint) {
 	d.pump()
 }
 
+// unknown leaves out the rows that are in hand.
+func (d *dispatcher) unknown(rows []Waiting) []*work {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var works []*work
+	for _, r := range rows {
+		if d.inHand[r.DeliveryRef] == nil {
+			works = append(works, &work{Waiting: r})
+		}
+	}
+	return works
+}
+
 // find returns the work in hand for a delivery, and a channel that is closed
 // when its outcome is durable.
 func (d *dispatcher) find(ref DeliveryRef) (done <-chan struct{}, ok bool) {
@@ -506,6 +523,9 @@ func (d *dispatcher) forget() {
 func (d *dispatcher) leave(w *work) {
 	if d.inHand[w.DeliveryRef] == w {
 		delete(d.inHand, w.DeliveryRef)
+	}
+	if w.reclaimed {
+		d.svc.claimer.readBack()
 	}
 	if w.done != nil {
 		close(w.done)
