@@ -277,7 +277,7 @@ func (d *dispatcher) wants(due []DueEndpoint, now time.Time) (wants []ClaimWant,
 			later(e.NextAt)
 			continue
 		}
-		w := ClaimWant{Endpoint: e.Endpoint, Max: d.limits.QueueLength - q.items.len() - q.reserved}
+		w := ClaimWant{Endpoint: e.Endpoint, Max: d.places(q)}
 		ep := d.svc.dir.endpoint(e.Endpoint)
 		if ep == nil || !ep.IsHeld() {
 			q.backlog = true
@@ -295,8 +295,8 @@ func (d *dispatcher) wants(due []DueEndpoint, now time.Time) (wants []ClaimWant,
 				continue
 			}
 			w.Max = 1
-		case q.items.len()+q.reserved > d.limits.QueueLength/2:
-			continue // worth a claim once half of the places are free
+		case !d.worthClaiming(q):
+			continue
 		}
 		if ep != nil && ep.DrainUpTo > q.drained {
 			w.Oldest = ep.DrainUpTo

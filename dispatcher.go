@@ -39,6 +39,7 @@ type work struct {
 	Waiting
 	payload   *payload      // nil: read the event when it is sent
 	reclaimed bool          // see adopt
+	fresh     bool          // see queue
 	done      chan struct{} // closed when the outcome is durable; nil unless somebody waits
 }
 
@@ -46,6 +47,7 @@ type work struct {
 type queue struct {
 	number   EndpointNumber
 	items    ring[*work]
+	fresh    int // items that came from a publish, not from a claim
 	reserved int // places promised to publishes under way
 	inFlight int
 	listed   bool // it stands in dispatcher.ready
@@ -54,6 +56,34 @@ type queue struct {
 	backlog  bool // the store has due rows for it
 	drained  Key  // resumed deliveries entered up to this one were sent, oldest first
 	pace     pace
+}
+
+func (q *queue) push(w *work) {
+	q.items.push(w)
+	if w.fresh {
+		q.fresh++
+	}
+}
+
+func (q *queue) pop() *work {
+	w := q.items.pop()
+	if w.fresh {
+		q.fresh--
+	}
+	return w
+}
+
+// places is how many due deliveries may be claimed for q. While there is a
+// backlog, due and new ones have half of the places each, and are sent in the
+// order in which they took them: neither waits for the end of the other.
+func (d *dispatcher) places(q *queue) int {
+	n := q.items.len()
+	return min(d.limits.QueueLength-n-q.reserved, max(1, d.limits.QueueLength/2)-(n-q.fresh))
+}
+
+// worthClaiming tells whether there are places enough for a claim.
+func (d *dispatcher) worthClaiming(q *queue) bool {
+	return d.places(q) >= max(1, d.limits.QueueLength/4)
 }
 
 // busy tells whether the queue takes part in sharing the node's slots.
@@ -95,11 +125,8 @@ func (d *dispatcher) reserve(entries []*endpointEntry, targets []NewTarget) {
 	defer d.mu.Unlock()
 	for i := range targets {
 		q := d.queue(targets[i].Endpoint)
-		limit := d.limits.QueueLength
-		if q.backlog {
-			limit = (limit + 1) / 2 // due ones take the other places in turn
-		}
-		full := q.items.len()+q.reserved >= limit
+		length := d.limits.QueueLength
+		full := q.items.len()+q.reserved >= length || q.backlog && q.fresh+q.reserved >= (length+1)/2
 		if d.stopped || full || entries[i].IsHeld() || q.pace.health.Open {
 			targets[i].Aside = true
 			continue
@@ -128,6 +155,7 @@ func (d *dispatcher) enqueue(works []*work) {
 	for _, w := range works {
 		q := d.queue(w.Endpoint)
 		q.reserved--
+		w.fresh = true
 		d.push(q, w)
 		d.settleBack(q, now)
 	}
@@ -180,7 +208,7 @@ func (d *dispatcher) push(q *queue, w *work) {
 		d.active++
 	}
 	d.inHand[w.DeliveryRef] = w
-	q.items.push(w)
+	q.push(w)
 	d.queued++
 	d.list(q)
 }
@@ -220,12 +248,12 @@ func (d *dispatcher) next() (*queue, *work) {
 		if q.items.len() == 0 || !d.mayStart(q) {
 			continue
 		}
-		w := q.items.pop()
+		w := q.pop()
 		d.queued--
 		q.pace.begin(time.Now(), q.inFlight)
 		q.inFlight++
 		d.inFlight++
-		if q.backlog && q.items.len()+q.reserved <= d.limits.QueueLength/2 {
+		if q.backlog && d.worthClaiming(q) {
 			signal(d.room)
 		}
 		d.list(q)
@@ -370,10 +398,10 @@ func (d *dispatcher) sift(q *queue, decide func(*work) (outcome, bool)) {
 		return
 	}
 	for range q.items.len() {
-		w := q.items.pop()
+		w := q.pop()
 		o, ends := decide(w)
 		if !ends {
-			q.items.push(w)
+			q.push(w)
 			continue
 		}
 		d.queued--
@@ -511,7 +539,7 @@ func (d *dispatcher) forget() {
 			d.active--
 		}
 		for q.items.len() > 0 {
-			w := q.items.pop()
+			w := q.pop()
 			d.queued--
 			d.dropBody(w)
 			d.leave(w)

@@ -112,3 +112,14 @@ func withFaults(f *faultStore) func(*waybell.Config) {
 		f.Store, c.Store = c.Store, f
 	}
 }
+
+// slowStore accepts nothing before its gate is open.
+type slowStore struct {
+	waybell.Store
+	gate <-chan struct{}
+}
+
+func (s *slowStore) Accept(ctx context.Context, l waybell.Lease, v int64, e []*waybell.NewEvent) ([]waybell.Accepted, error) {
+	<-s.gate
+	return s.Store.Accept(ctx, l, v, e)
+}
