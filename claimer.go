@@ -27,7 +27,7 @@ type claimer struct {
 	hint time.Time // the earliest time at which something is known to become due
 	back bool      // a commit's outcome was unknown: read the owned rows back
 
-	suspected time.Time // when there was no suspect
+	suspected time.Time // when there was no suspect, or it was the others' turn
 
 	wake chan struct{}
 }
