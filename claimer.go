@@ -277,7 +277,7 @@ func (d *dispatcher) wants(due []DueEndpoint, now time.Time) (wants []ClaimWant,
 			later(e.NextAt)
 			continue
 		}
-		w := ClaimWant{Endpoint: e.Endpoint, Max: d.places(q)}
+		w := ClaimWant{Endpoint: e.Endpoint, Max: d.claimable(q)}
 		ep := d.svc.dir.endpoint(e.Endpoint)
 		if ep == nil || !ep.IsHeld() {
 			q.backlog = true

@@ -25,6 +25,7 @@ type dispatcher struct {
 	inFlight  int                   // attempts being made
 	active    int                   // queues with something queued or in flight
 	queued    int                   // works in queues
+	reserved  int                   // places promised to publishes under way
 	bodyBytes int64                 // events kept in memory with works in hand, each once
 	outcomes  int                   // outcomes not yet durable
 	alone     bool                  // a suspect is being sent: nothing else starts
@@ -42,52 +43,6 @@ type work struct {
 	fresh     bool          // see queue
 	done      chan struct{} // closed when the outcome is durable; nil unless somebody waits
 }
-
-// queue is what waits in memory for one endpoint.
-type queue struct {
-	number   EndpointNumber
-	items    ring[*work]
-	fresh    int // items that came from a publish, not from a claim
-	reserved int // places promised to publishes under way
-	inFlight int
-	listed   bool // it stands in dispatcher.ready
-	denied   bool // it stands in dispatcher.denied
-	waking   bool // a timer of its rate limit runs
-	backlog  bool // the store has due rows for it
-	drained  Key  // resumed deliveries entered up to this one were sent, oldest first
-	pace     pace
-}
-
-func (q *queue) push(w *work) {
-	q.items.push(w)
-	if w.fresh {
-		q.fresh++
-	}
-}
-
-func (q *queue) pop() *work {
-	w := q.items.pop()
-	if w.fresh {
-		q.fresh--
-	}
-	return w
-}
-
-// places is how many due deliveries may be claimed for q. While there is a
-// backlog, due and new ones have half of the places each, and are sent in the
-// order in which they took them: neither waits for the end of the other.
-func (d *dispatcher) places(q *queue) int {
-	n := q.items.len()
-	return min(d.limits.QueueLength-n-q.reserved, max(1, d.limits.QueueLength/2)-(n-q.fresh))
-}
-
-// worthClaiming tells whether there are places enough for a claim.
-func (d *dispatcher) worthClaiming(q *queue) bool {
-	return d.places(q) >= max(1, d.limits.QueueLength/4)
-}
-
-// busy tells whether the queue takes part in sharing the node's slots.
-func (q *queue) busy() bool { return q.inFlight > 0 || q.items.len() > 0 }
 
 func newDispatcher(s *Service) *dispatcher {
 	return &dispatcher{
@@ -117,36 +72,6 @@ func (d *dispatcher) queue(n EndpointNumber) *queue {
 	return q
 }
 
-// reserve promises places to the targets of a new event, or marks those that
-// find none to be put aside in the store. Every reserve is followed by one of
-// enqueue or unreserve.
-func (d *dispatcher) reserve(entries []*endpointEntry, targets []NewTarget) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for i := range targets {
-		q := d.queue(targets[i].Endpoint)
-		length := d.limits.QueueLength
-		full := q.items.len()+q.reserved >= length || q.backlog && q.fresh+q.reserved >= (length+1)/2
-		if d.stopped || full || entries[i].IsHeld() || q.pace.health.Open {
-			targets[i].Aside = true
-			continue
-		}
-		q.reserved++
-	}
-}
-
-// unreserve takes a promise back: the event was not accepted by this call.
-func (d *dispatcher) unreserve(targets []NewTarget) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, t := range targets {
-		if !t.Aside {
-			d.queue(t.Endpoint).reserved--
-		}
-	}
-	signal(d.room)
-}
-
 // enqueue takes accepted deliveries in hand, in the places reserved for them.
 func (d *dispatcher) enqueue(works []*work) {
 	d.mu.Lock()
@@ -155,6 +80,7 @@ func (d *dispatcher) enqueue(works []*work) {
 	for _, w := range works {
 		q := d.queue(w.Endpoint)
 		q.reserved--
+		d.reserved--
 		w.fresh = true
 		d.push(q, w)
 		d.settleBack(q, now)

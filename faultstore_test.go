@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/receivertest"
 )
 
 // faultStore is a real store that fails on demand in what the engine calls
@@ -122,4 +123,17 @@ type slowStore struct {
 func (s *slowStore) Accept(ctx context.Context, l waybell.Lease, v int64, e []*waybell.NewEvent) ([]waybell.Accepted, error) {
 	<-s.gate
 	return s.Store.Accept(ctx, l, v, e)
+}
+
+// scriptCanaries answers each path in its own bad way, with canaries in it.
+func scriptCanaries(r *rig, canary string) {
+	for path, step := range map[string]receivertest.Step{
+		"/ok":      receivertest.Answer(200, canary, receivertest.Header("X-Answer", canary)),
+		"/error":   receivertest.Answer(500, canary, receivertest.Header("X-Answer", canary)),
+		"/hang":    receivertest.Hang(),
+		"/garbage": receivertest.Garbage([]byte(canary + "\r\n\r\n")),
+		"/gone":    receivertest.Answer(410, canary),
+	} {
+		r.receiver.Handle(path, receivertest.Always(step))
+	}
 }

@@ -33,7 +33,7 @@ type settings struct {
 
 	MaxEventBytes, MaxBatchBytes, MaxPublishBytes, MaxQueueBytes   sizeValue
 	MaxBatchEvents, MaxEndpoints, MaxInFlight, EndpointConcurrency intValue
-	MaxQueueLength, MaxOutcomes                                    intValue
+	MaxQueueLength, MaxQueued, MaxOutcomes                         intValue
 
 	Formats    format.Config
 	EventTypes []eventTypeSetting
@@ -69,7 +69,7 @@ func newSettings() *settings {
 		ShutdownGrace: durationValue(25 * time.Second), LogFormat: "text", LogLevel: "info",
 		MaxEventBytes: 1 << 20, MaxBatchBytes: 10 << 20, MaxPublishBytes: 64 << 20, MaxQueueBytes: 64 << 20,
 		MaxBatchEvents: 1000, MaxEndpoints: 100, MaxInFlight: 512, EndpointConcurrency: 16,
-		MaxQueueLength: 512, MaxOutcomes: 8192,
+		MaxQueueLength: 8192, MaxQueued: 65536, MaxOutcomes: 8192,
 	}
 }
 
@@ -139,6 +139,8 @@ func (s *settings) limitTable() []setting {
 		{name: "max-in-flight", value: &s.MaxInFlight, help: "attempts that this process makes at once"},
 		{name: "endpoint-concurrency", value: &s.EndpointConcurrency,
 			help: "attempts that one endpoint gets at once"},
+		{name: "max-queued", value: &s.MaxQueued,
+			help: "deliveries that wait in memory in all; more wait in the store"},
 		{name: "max-queue-length", value: &s.MaxQueueLength,
 			help: "deliveries of one endpoint that wait in memory; more wait in the store"},
 		{name: "max-queue-bytes", value: &s.MaxQueueBytes,
@@ -157,7 +159,7 @@ func (s *settings) limits() waybell.Limits {
 	return waybell.Limits{
 		EventBytes: int(s.MaxEventBytes), BatchBytes: int(s.MaxBatchBytes), BatchEvents: int(s.MaxBatchEvents),
 		EndpointsPerAgent: int(s.MaxEndpoints), PublishBytes: int64(s.MaxPublishBytes), InFlight: int(s.MaxInFlight),
-		Concurrency: int(s.EndpointConcurrency), QueueLength: int(s.MaxQueueLength),
+		Concurrency: int(s.EndpointConcurrency), QueueLength: int(s.MaxQueueLength), Queued: int(s.MaxQueued),
 		QueueBytes: int64(s.MaxQueueBytes), Outcomes: int(s.MaxOutcomes),
 	}
 }
