@@ -83,11 +83,7 @@ func loadSettings(flags *pflag.FlagSet, environ []string) (*configuration, error
 	c := &configuration{settings: newSettings(), origins: map[string]string{}}
 	env := environment(environ)
 	var errs []error
-	if f := flags.Lookup(configKey); f != nil && f.Changed {
-		c.path = f.Value.String()
-	} else {
-		c.path = env[envName(configKey)]
-	}
+	c.path = configPath(flags, env)
 	file := &configFile{}
 	if c.path != "" {
 		var err error
@@ -114,6 +110,14 @@ func loadSettings(flags *pflag.FlagSet, environ []string) (*configuration, error
 		return nil, &exitError{exitUsage, fmt.Errorf("the configuration is wrong:\n%s", indent(err.Error()))}
 	}
 	return c, nil
+}
+
+// configPath is the configuration file that the flag or the environment names.
+func configPath(flags *pflag.FlagSet, env map[string]string) string {
+	if f := flags.Lookup(configKey); f != nil && f.Changed {
+		return f.Value.String()
+	}
+	return env[envName(configKey)]
 }
 
 // resolve sets one setting from the first source that has it.
