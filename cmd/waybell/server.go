@@ -75,6 +75,8 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 		s.serve(own, mux)
 	}
 	// A key is made once and shown once: after this nothing may fail.
+	rest := tuneMemory(s.svc)
+	s.closers = append(s.closers, func() error { rest(); return nil })
 	if s.rootKey, err = s.svc.EnsureRootKey(ctx, waybell.Secret(c.APIKey)); err != nil {
 		return nil, fmt.Errorf("the API key: %w", err)
 	}
