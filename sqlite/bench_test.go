@@ -175,7 +175,7 @@ func BenchmarkSweep(b *testing.B) {
 				}
 			})
 			if agents == 0 {
-				time.Sleep(5 * time.Second)
+				<-time.After(5 * time.Second)
 			}
 			swept := 0
 			for more := agents > 0; more; {
