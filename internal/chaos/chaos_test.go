@@ -196,8 +196,8 @@ func (tr *trial) end() *verdict {
 		t.Error(c)
 	}
 	c := tr.feeder.count()
-	t.Logf("%d faults; %d events accepted, %d requests refused (503), %d connections refused, %d broken; %d events taken without an answer",
-		len(tr.faults), v.accepted, c.busy, c.refused, c.broken, v.silent)
+	t.Logf("%d faults; %d events accepted, %d requests refused (503), %d connections refused, %d broken %v; %d events taken without a 202",
+		len(tr.faults), v.accepted, c.busy, c.refused, c.broken, tr.feeder.breaks, v.silent)
 	t.Logf("%d deliveries by %d requests; drained in %v", v.deliveries, v.requests, drain.Round(time.Millisecond))
 	t.Logf("%d duplicates, first answered at most %v before the fault; by each fault: %v", v.duplicates, v.oldest.Round(time.Millisecond), v.byFault)
 	return v

@@ -72,7 +72,11 @@ func testFileSizeLimit(t *testing.T) {
 	}
 	testNoRoom(t, options{prepare: blockFileSizeSignal}, room{
 		take: func(t *testing.T, s *server) { limit(t, s, 4096) },
-		give: func(t *testing.T, s *server) { limit(t, s, unix.RLIM_INFINITY) },
+		give: func(t *testing.T, s *server) {
+			if s.cmd != nil { // the next process has no limit
+				limit(t, s, unix.RLIM_INFINITY)
+			}
+		},
 	})
 }
 
@@ -110,7 +114,9 @@ func fill(t *testing.T, file string) {
 	}
 }
 
-// testNoRoom takes the room again and again.
+// testNoRoom takes the room again and again. Every second time the process is
+// killed before it gets it back: what it accepted must not be in its memory
+// alone.
 func testNoRoom(t *testing.T, o options, r room) {
 	t.Helper()
 	o.temper, o.timeout = temper{fail: 4, hang: 2, reset: 2}, 2*time.Second
@@ -118,31 +124,38 @@ func testNoRoom(t *testing.T, o options, r room) {
 	// Where the medium fails during a commit nobody knows at first what it kept.
 	tr.unsure = o.prepare != nil
 	var recovery []time.Duration
-	for range repeat(2) {
+	for n := range repeat(4) {
 		before := tr.feeder.count()
 		tr.feeder.until("publishing works", func(c feedCounts) bool { return c.accepted >= before.accepted+100 })
 		tr.pause(100*time.Millisecond, 500*time.Millisecond)
+		kill := n%2 == 1
+		before = tr.feeder.count()
 		tr.during(noRoom, func() {
+			taken := time.Now()
 			r.take(t, tr.server)
-			full := tr.feeder.count()
-			tr.feeder.until("publishing answers 503", func(c feedCounts) bool { return c.busy >= full.busy+50 })
+			tr.feeder.until("publishing answers 503", func(c feedCounts) bool { return c.busy >= before.busy+50 })
 			tr.pause(100*time.Millisecond, 500*time.Millisecond)
+			if kill {
+				tr.during(killed, tr.server.kill)
+				tr.faults[len(tr.faults)-1].stale = time.Since(taken)
+			}
 			r.give(t, tr.server)
 		})
-		began, again := time.Now(), tr.feeder.count()
-		tr.feeder.until("publishing works again", func(c feedCounts) bool { return c.accepted > again.accepted })
+		began := time.Now()
+		if kill {
+			tr.server.start()
+			continue
+		}
+		given := tr.feeder.count()
+		tr.feeder.until("publishing works again", func(c feedCounts) bool { return c.accepted > given.accepted })
 		recovery = append(recovery, time.Since(began))
+		if after := tr.feeder.count(); after.broken > before.broken || after.refused > before.refused {
+			t.Errorf("publishes got no answer instead of 503: %+v before, %+v after", before, after)
+		}
 	}
-	v := tr.end()
+	tr.end()
 	if !tr.server.running() {
 		t.Errorf("the process ended: %v", tr.server.cmd.ProcessState)
-	}
-	c := tr.feeder.count()
-	if c.broken > 0 || c.refused > 0 {
-		t.Errorf("%d publishes got no answer and %d no connection; all should have got 503", c.broken, c.refused)
-	}
-	if v.duplicates > 0 {
-		t.Errorf("%d deliveries came twice", v.duplicates)
 	}
 	t.Logf("accepts again after: %s", spread(recovery))
 }

@@ -49,8 +49,9 @@ type feeder struct {
 	mu        sync.Mutex
 	publishes map[string]*publish
 	counts    feedCounts
-	problems  []string      // answers that break the contract
-	changed   chan struct{} // closed and renewed at every answer
+	breaks    map[string]int // what requests without an answer ended with
+	problems  []string       // answers that break the contract
+	changed   chan struct{}  // closed and renewed at every answer
 }
 
 // feedCounts count answers.
@@ -68,7 +69,7 @@ func startFeeder(t *testing.T, s *server) *feeder {
 		client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 			MaxIdleConnsPerHost: feedWorkers + 1, DisableCompression: true,
 		}},
-		publishes: map[string]*publish{}, changed: make(chan struct{}),
+		publishes: map[string]*publish{}, breaks: map[string]int{}, changed: make(chan struct{}),
 	}
 	for w := range feedWorkers {
 		f.ended.Go(func() { f.work(ctx, fmt.Sprintf("w%d", w), feedEvery, 1) })
@@ -167,6 +168,7 @@ func (f *feeder) publish(ids []string) (broken []string) {
 		}
 	case err != nil:
 		f.counts.broken++
+		f.breaks[cause(err)]++
 		for _, id := range ids {
 			f.publishes[id].broken = true
 		}
@@ -227,6 +229,14 @@ func (f *feeder) answered(ids []string, status int, text []byte) {
 		p.accepted = true
 		f.counts.accepted++
 	}
+}
+
+// cause is an error without the addresses around it.
+func cause(err error) string {
+	for errors.Unwrap(err) != nil {
+		err = errors.Unwrap(err)
+	}
+	return err.Error()
 }
 
 func (f *feeder) problem(format string, args ...any) {

@@ -21,11 +21,13 @@ const (
 	noRoom     faultKind = "no room"
 )
 
-// fault is something done to the server. Of a kill, ended is when the next
-// process was launched; of a freeze, when it was lifted.
+// fault is something done to the server. Of a kill, ended is when the process
+// was gone; of a freeze, when it was lifted.
 type fault struct {
 	kind         faultKind
 	began, ended time.Time
+	// stale is for how long before it nothing could be made durable.
+	stale time.Duration
 }
 
 // ledger is the conservation ledger as the API answers it.
@@ -209,7 +211,7 @@ const clock = "15:04:05.000"
 func (e *evidence) explain(a, b hit) int {
 	for i := len(e.faults) - 1; i >= 0; i-- {
 		f := &e.faults[i]
-		if b.at.Before(f.began) || a.at.After(f.ended) || f.began.Sub(a.at) > e.lag {
+		if b.at.Before(f.began) || a.at.After(f.ended) || f.began.Sub(a.at) > e.lag+f.stale {
 			continue
 		}
 		if f.kind == killed && b.attempt == a.attempt || f.kind == frozen && b.attempt == a.attempt+1 {
@@ -235,7 +237,7 @@ func TestJudge(t *testing.T) {
 			hits: map[deliveryKey][]hit{ok: {
 				{"dlv_1", 1, at(0), failed}, {"dlv_1", 2, at(1000), answered}, {"dlv_1", 2, at(3000), answered},
 			}},
-			faults: []fault{{killed, at(1500), at(1600)}},
+			faults: []fault{{killed, at(1500), at(1600), 0}},
 			ledger: ledger{Accepted: 1, Delivered: 1},
 			events: []string{"ok"},
 			log:    []logged{{"dlv_1", "ok", "ep_1", "delivered", 2}},
