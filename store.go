@@ -302,6 +302,7 @@ const (
 type Settlement struct {
 	DeliveryRef
 	Agent AgentNumber
+	Type  string // the event's; "" = as the waiting row says
 	Kind  SettleKind
 	// Attempt is the finished attempt; nil with SettleRelease, and with
 	// SettleFinal for a cancellation or an expiry without an attempt.

@@ -58,7 +58,7 @@ func (l *load) outcomes(events []*waybell.NewEvent) []waybell.Settlement {
 	for _, e := range events {
 		for _, target := range e.Targets {
 			ref := waybell.DeliveryRef{Event: e.Key, Endpoint: target.Endpoint}
-			list = append(list, waybell.Settlement{DeliveryRef: ref, Agent: e.Agent, Kind: waybell.SettleFinal,
+			list = append(list, waybell.Settlement{DeliveryRef: ref, Agent: e.Agent, Type: e.Type, Kind: waybell.SettleFinal,
 				State: waybell.DeliveryDelivered, Reason: waybell.ReasonDelivered, FinishedAt: e.Timestamp,
 				Attempt: &waybell.Attempt{DeliveryRef: ref, Agent: e.Agent, Number: 1, StartedAt: e.Timestamp,
 					Duration: time.Millisecond, StatusCode: 200, Reason: waybell.ReasonDelivered, Detail: l.det}})

@@ -46,7 +46,14 @@ var sanityChecks = [...]struct{ finding, sql string }{
 // check a backup where the store is large and busy.
 func (s *Store) Check(ctx context.Context) error {
 	var findings []error
-	err := s.snapshot(ctx, func(c *conn) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	c, err := s.openReader() // its own: this takes long
+	if err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	err = c.snapshot(func(c *conn) error {
 		r := c.queryContext(ctx, fmt.Sprintf("PRAGMA integrity_check(%d)", checkFindings))
 		for r.next() {
 			if text := r.text(); text != "ok" {
@@ -68,7 +75,7 @@ func (s *Store) Check(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
+	if err = errors.Join(err, c.close()); err != nil {
 		return fmt.Errorf("check: %w", err)
 	}
 	if len(findings) > 0 {

@@ -26,6 +26,9 @@ type writer struct {
 // reopenPause keeps a broken disk from being opened for each single operation.
 const reopenPause = 250 * time.Millisecond
 
+// reopenPatience is how long reads under way may take to end; a second is much.
+const reopenPatience = 10 * time.Second
+
 // operation is one caller's write. do runs inside a transaction that other
 // operations may share; it may run again after a rollback, so that it sets its
 // results anew each time. outside runs between transactions.
@@ -160,6 +163,7 @@ func (s *Store) between(op *operation) {
 // without it: SQLite tells at once whose row it was, so no search by halves is
 // needed.
 func (s *Store) commit(batch []*operation) {
+	single := false
 	for len(batch) > 0 {
 		if err := s.ready(); err != nil {
 			answer(batch, err)
@@ -167,12 +171,17 @@ func (s *Store) commit(batch []*operation) {
 		}
 		started := time.Now()
 		t := &tx{conn: s.writer.conn, s: s}
+		t.targets.single = single
 		guilty, err := t.run(batch)
 		if err == nil {
 			s.account(t, batch, started)
 			return
 		}
 		s.giveUp(err)
+		if guilty < 0 && !single && !errors.Is(err, waybell.ErrUnavailable) && !errors.Is(err, waybell.ErrCommitUnknown) {
+			single = true // one of the rows inserted together: which one shows one by one
+			continue
+		}
 		if guilty < 0 || errors.Is(err, waybell.ErrUnavailable) {
 			s.wantCheckpoint() // on a full disk it may make room in the log
 			answer(batch, err)
@@ -250,20 +259,12 @@ func (s *Store) ready() error {
 // file, and reads it as after a crash.
 func (s *Store) reopen() error {
 	s.gen.Add(1)
-	held := make([]*conn, 0, cap(s.readers))
-	for range cap(s.readers) { // readers under way take a second at most
-		held = append(held, <-s.readers)
-	}
-	defer func() {
-		for range held {
-			s.readers <- nil
-		}
-	}()
-	for _, c := range held {
-		if c != nil {
-			_ = c.close() // given up
-		}
+	back := s.holdReaders(reopenPatience)
+	if back == nil {
+		return fmt.Errorf("%w: a read does not end", waybell.ErrUnavailable)
 	}
 	_ = s.closeWriter() // given up
-	return s.openWriter()
+	err := s.openWriter()
+	back(true)
+	return err
 }

@@ -97,6 +97,7 @@ uses the database, which does the check itself. Exit code 1 when it is damaged.`
 	return cmd
 }
 
+// copyFile makes a new file, readable by its owner only, and syncs it.
 func copyFile(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
@@ -108,7 +109,7 @@ func copyFile(from, to string) error {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
+	return errors.Join(err, out.Sync(), out.Close())
 }
 
 // addDataDirFlags adds --data-dir and returns what tells its value.

@@ -35,7 +35,7 @@ func testSweep(e *env) {
 	owned.ID, owned.CustomID = "again", true
 	done.IdempotencyKey = "key"
 	e.accept(owned, parked, done, other)
-	e.settle(final(attempt(a.Number, ref(done, eps[0]), 1, 200), waybell.DeliveryDelivered))
+	e.settle(final(attempt(a.Number, ref(done, eps[0]), 1, 100), waybell.DeliveryDelivered))
 	border := e.event(a, eps[0])
 	e.accept(border)
 	kept := e.park(a, eps[0], start.Add(time.Hour))
@@ -149,7 +149,7 @@ func testSweepBeside(e *env) {
 	version := e.version()
 	for range 4 {
 		wg.Go(func() {
-			for range 50 {
+			for range 25 {
 				n := e.event(a, eps[0])
 				if _, err := e.s.Accept(e.ctx(), e.lease, version, []*waybell.NewEvent{n}); err != nil {
 					e.Error(err)
@@ -171,12 +171,12 @@ func testSweepBeside(e *env) {
 		swept += n
 	}
 	swept += e.sweep(e.key())
-	if swept != 200 {
-		e.Fatalf("%d events went, want 200", swept)
+	if swept != 100 {
+		e.Fatalf("%d events went, want 100", swept)
 	}
 	list, err := e.s.Counters(e.ctx(), a.Number)
 	e.ok(err)
-	e.same("ledger", list, []waybell.Counters{{Endpoint: eps[0], Accepted: 200, Canceled: 200}})
+	e.same("ledger", list, []waybell.Counters{{Endpoint: eps[0], Accepted: 100, Canceled: 100}})
 }
 
 func testStats(e *env) {

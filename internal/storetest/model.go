@@ -35,6 +35,7 @@ type model struct {
 	now    time.Time
 	rows   []*row // by rising (event, endpoint)
 	health map[waybell.EndpointNumber]waybell.Health
+	steps  int
 }
 
 // runModel compares the store with the model after random sequences of
@@ -52,6 +53,7 @@ func runModel(e *env) {
 		}
 		defer m.clear()
 		t.Repeat(actions)
+		m.checkRows()
 	})
 }
 
@@ -339,28 +341,9 @@ func (m *model) crash(*rapid.T) {
 	}
 }
 
-// check compares everything that can be seen.
+// check compares what can be seen after each step: the ledger, the health and
+// what is due; after some, and at the end, every row too.
 func (m *model) check(*rapid.T) {
-	page, err := m.s.Deliveries(m.ctx(), waybell.DeliveryQuery{Agent: m.a.Number, Limit: 1000, Scan: 1000})
-	m.ok(err)
-	got := page.Deliveries
-	if len(got) != len(m.rows) {
-		m.t.Fatalf("%d deliveries, want %d", len(got), len(m.rows))
-	}
-	next := make(map[waybell.EndpointNumber]time.Time)
-	for _, r := range m.rows {
-		if first, ok := next[r.ref.Endpoint]; sane(r) && (!ok || r.nextAt.Before(first)) {
-			next[r.ref.Endpoint] = r.nextAt
-		}
-	}
-	for i, d := range got {
-		// Newest first, and endpoints of one event by falling number.
-		r := m.rows[len(m.rows)-1-i]
-		if d.DeliveryRef != r.ref || d.State != r.state || d.Attempts != r.attempts ||
-			!r.state.Settled() && (!d.NextAt.Equal(r.nextAt) || d.Entered != r.entered) {
-			m.t.Fatalf("delivery %+v, the model has %+v", d, r)
-		}
-	}
 	counters, err := m.s.Counters(m.ctx(), m.a.Number)
 	m.ok(err)
 	for _, c := range counters {
@@ -373,14 +356,39 @@ func (m *model) check(*rapid.T) {
 		}
 		m.same("ledger", c, want)
 	}
+	due, err := m.s.Due(m.ctx(), start.AddDate(100, 0, 0))
+	m.ok(err)
 	for _, ep := range m.eps {
-		at, ok := m.due(ep)
-		if want, any := next[ep]; ok != any || ok && !at.Equal(want) {
-			m.t.Fatalf("endpoint %d is due at %v, %v, want %v, %v", ep, at, ok, want, any)
+		var want *row
+		for _, r := range m.byEntered(ep) {
+			if sane(r) && (want == nil || r.nextAt.Before(want.nextAt)) {
+				want = r
+			}
+		}
+		i := slices.IndexFunc(due, func(d waybell.DueEndpoint) bool { return d.Endpoint == ep })
+		if (want == nil) != (i < 0) || want != nil && !due[i].NextAt.Equal(want.nextAt) {
+			m.t.Fatalf("endpoint %d: due %+v, the model's earliest is %+v", ep, due, want)
 		}
 	}
-	if len(m.rows) > 0 {
-		r := m.rows[len(m.rows)-1]
+	if m.steps++; m.steps%5 == 0 {
+		m.checkRows()
+	}
+}
+
+func (m *model) checkRows() {
+	page, err := m.s.Deliveries(m.ctx(), waybell.DeliveryQuery{Agent: m.a.Number, Limit: 1000, Scan: 1000})
+	m.ok(err)
+	if len(page.Deliveries) != len(m.rows) {
+		m.t.Fatalf("%d deliveries, want %d", len(page.Deliveries), len(m.rows))
+	}
+	for i, d := range page.Deliveries { // newest first
+		r := m.rows[len(m.rows)-1-i]
+		if d.DeliveryRef != r.ref || d.State != r.state || d.Attempts != r.attempts ||
+			!r.state.Settled() && (!d.NextAt.Equal(r.nextAt) || d.Entered != r.entered) {
+			m.t.Fatalf("delivery %+v, the model has %+v", d, r)
+		}
+	}
+	for _, r := range m.rows[max(0, len(m.rows)-2):] {
 		if n := len(m.attempts(m.a, r.ref)); n != r.log {
 			m.t.Fatalf("%d attempts of %v, want %d", n, r.ref, r.log)
 		}
