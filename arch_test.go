@@ -40,6 +40,7 @@ var allowedImports = map[string][]string{
 	"cmd/waybell":             {"", "api", "sqlite", "format", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
 	"internal/bench":          {"signature"},
 	"internal/bench/receiver": {},
+	"internal/chaos":          {},
 }
 
 func TestImportsPointOneWay(t *testing.T) {

@@ -337,7 +337,8 @@ type WorkStore interface {
 	// ignored: a batch may be written again after ErrCommitUnknown.
 	Settle(ctx context.Context, lease Lease, outcomes []Settlement) error
 	// Owned returns the waiting rows that the lease owns, in (Agent, Event,
-	// Endpoint) order after the given one (zero = from the start).
+	// Endpoint) order after the given one (zero = from the start). It sees what
+	// each commit before it left, also those that ended with ErrCommitUnknown.
 	Owned(ctx context.Context, lease Lease, after Waiting, limit int) ([]Waiting, error)
 	// ExpireWaiting settles unowned rows of an endpoint that have been attempted
 	// in this cycle (Attempts > Cycle) and whose WindowEnd is at or before end,

@@ -133,6 +133,33 @@ func TestBrokenCheckpoint(t *testing.T) {
 	}
 }
 
+// TestOwnedAfterFailure asks for the owned rows when the handle was given up: a
+// commit that failed may have reached the log, and shows only when the database
+// was opened anew.
+func TestOwnedAfterFailure(t *testing.T) {
+	t.Parallel()
+	l := newLoad(t, Config{})
+	l.accept(t, l.events(10, 1, 7))
+	if _, err := l.s.Owned(t.Context(), l.lease, waybell.Waiting{}, 1); err != nil { // a reader is open
+		t.Fatal(err)
+	}
+	gen := l.s.gen.Load()
+	err := l.s.outside(t.Context(), func(c *conn) error {
+		c.bad = true
+		return waybell.ErrUnavailable
+	})
+	if !errors.Is(err, waybell.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	rows, err := l.s.Owned(t.Context(), l.lease, waybell.Waiting{}, 100)
+	if err != nil || len(rows) != 10 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	if l.s.gen.Load() == gen {
+		t.Fatal("the rows were read without opening the database anew")
+	}
+}
+
 // TestStaysBroken has a store that cannot be opened again: every write says so,
 // until it can.
 func TestStaysBroken(t *testing.T) {
