@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/jsjson"
 )
 
@@ -266,7 +267,7 @@ func (s *Service) setAgent(a *Agent, in AgentInput, merge bool) error {
 	p.line("body.name", a.Name, 1, maxAgentName)
 	in.Profile.into(&a.Profile, "")
 	if a.Profile == "" {
-		a.Profile = DefaultProfile
+		a.Profile = format.DefaultProfile
 	}
 	if _, ok := s.dir.formats.Profile(a.Profile); !ok {
 		p.addValue("body.profile", a.Profile, "is no profile; there are %s", strings.Join(s.dir.formats.ProfileNames(), ", "))

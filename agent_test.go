@@ -237,7 +237,7 @@ func TestEnsureAgent(t *testing.T) {
 	closed := start(t)
 	wantCode(t, closed.EnsureAgent(t.Context(), "new"), waybell.CodeAgentNotFound)
 
-	shared := &configStore{}
+	shared := openConfigStore(t)
 	open := func(c *waybell.Config) { c.CreateAgents, c.Store = true, shared }
 	n, other := start(t, open), start(t, open)
 	for _, node := range []*node{n, other, n} { // the second finds what the first made

@@ -293,11 +293,11 @@ func decodeDetail(b []byte) (AttemptDetail, error) {
 // the rates a node reaches they would drown everything else, and the delivery
 // log has them. What is tried again is Info; what ends a delivery for good is
 // Warn.
-func levelOf(r Reason) slog.Level {
-	switch r {
-	case ReasonDelivered:
+func levelOf(state DeliveryState) slog.Level {
+	switch state {
+	case DeliveryDelivered:
 		return slog.LevelDebug
-	case ReasonExpired, ReasonGone, ReasonBlocked:
+	case DeliveryFailed:
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo
@@ -305,14 +305,13 @@ func levelOf(r Reason) slog.Level {
 }
 
 // attemptAttrs is the content of an attempt's log line. Of the URL it names the
-// host alone: paths and queries of webhooks carry tokens. The event's id is
-// left out where the event was not kept in memory; the delivery's id leads to
-// it.
-func attemptAttrs(w *work, e *endpointEntry, o *outcome) []slog.Attr {
-	a := o.Attempt
+// host alone: paths and queries of webhooks carry tokens.
+func attemptAttrs(m *sent, o *outcome) []slog.Attr {
+	w, e, a := m.w, m.e, o.Attempt
 	attrs := append(make([]slog.Attr, 0, 16),
 		slog.String("delivery", w.DeliveryRef.ID()),
 		slog.String("event", w.Type),
+		slog.String("event_id", m.p.ID),
 		slog.String("agent", e.AgentID),
 		slog.String("endpoint", e.ID),
 		slog.String("host", e.target.Host()),
@@ -321,9 +320,6 @@ func attemptAttrs(w *work, e *endpointEntry, o *outcome) []slog.Attr {
 		slog.Float64("duration_ms", float64(a.Duration.Microseconds())/1000),
 		slog.String("state", o.State.String()),
 	)
-	if w.payload != nil {
-		attrs = append(attrs, slog.String("event_id", w.payload.ID))
-	}
 	if a.StatusCode != 0 {
 		attrs = append(attrs, slog.Int("status", a.StatusCode))
 	}

@@ -13,8 +13,10 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/waybell/waybell/internal/egress"
 	"pgregory.net/rapid"
+
+	"github.com/waybell/waybell/format"
+	"github.com/waybell/waybell/internal/egress"
 )
 
 const detailURL = "https://hooks.example.com/tenants/path-canary/in?token=query-canary"
@@ -36,9 +38,8 @@ func detailCase(t testing.TB) (*endpointEntry, *sent) {
 			Number: 7, ID: "ep_01", AgentID: "bot-1", URL: detailURL, Method: "POST", IncludeMessages: true,
 			Headers: []Header{{Name: "authorization", Value: "Bearer header-canary"}},
 		},
-		target: target, format: ChatislavFormat(),
+		target: target, format: format.Chatislav(),
 	}
-	e.format.version = e.format.Version() // as the registry does
 	h := http.Header{}
 	for name, value := range map[string]string{
 		"Content-Type": "application/json", "User-Agent": "Waybell/1.0.0", "X-Waybell-Event": "lead.submit",
@@ -111,7 +112,7 @@ func TestDetailRoundTrip(t *testing.T) {
 		endpoint.URL = rapid.String().Draw(t, "url")
 		endpoint.Method = rapid.SampledFrom([]string{"POST", "PUT"}).Draw(t, "method")
 		endpoint.IncludeMessages = rapid.Bool().Draw(t, "messages")
-		e.format = rapid.SampledFrom([]*Format{StandardFormat(), ChatzuriFormat(), ChatislavFormat()}).Draw(t, "format")
+		e.format = rapid.SampledFrom([]*format.Format{format.Standard(), format.Chatzuri(), format.Chatislav()}).Draw(t, "format")
 		name := rapid.StringMatching(`X-[A-Z][a-z0-9]{0,20}`)
 		m.header = http.Header(rapid.MapOf(name, rapid.SliceOfN(rapid.String(), 1, 3)).Draw(t, "header"))
 		r := egress.Result{
@@ -288,16 +289,16 @@ func TestAttemptLogLine(t *testing.T) {
 		out  Settlement
 		want string
 	}{
-		{"retry", &work{Waiting: Waiting{DeliveryRef: ref, Type: "lead.submit"}, payload: newPayload(Event{ID: "own-1", Data: []byte("body-canary")})},
+		{"retry", &work{Waiting: Waiting{DeliveryRef: ref, Type: "lead.submit"}},
 			Settlement{Kind: SettleRetry, State: DeliveryRetrying, Reason: ReasonHTTPStatus, NextAt: next,
 				Attempt: &Attempt{Number: 2, StatusCode: 503, Reason: ReasonHTTPStatus, Duration: 41200 * time.Microsecond}},
-			`delivery=` + ref.ID() + ` event=lead.submit agent=bot-1 endpoint=ep_01 host=hooks.example.com attempt=2 reason=http_status duration_ms=41.2 state=retrying event_id=own-1 status=503 next_at=2026-04-26T08:30:19.000Z`},
+			`delivery=` + ref.ID() + ` event=lead.submit event_id=own-1 agent=bot-1 endpoint=ep_01 host=hooks.example.com attempt=2 reason=http_status duration_ms=41.2 state=retrying status=503 next_at=2026-04-26T08:30:19.000Z`},
 		{"expired", &work{Waiting: Waiting{DeliveryRef: ref, Type: "lead.submit"}},
 			Settlement{State: DeliveryFailed, Reason: ReasonExpired, Attempt: &Attempt{Number: 12, Reason: ReasonTimeout, Duration: 30 * time.Second}},
-			`delivery=` + ref.ID() + ` event=lead.submit agent=bot-1 endpoint=ep_01 host=hooks.example.com attempt=12 reason=timeout duration_ms=30000 state=failed delivery_reason=expired`},
+			`delivery=` + ref.ID() + ` event=lead.submit event_id=own-1 agent=bot-1 endpoint=ep_01 host=hooks.example.com attempt=12 reason=timeout duration_ms=30000 state=failed delivery_reason=expired`},
 		{"test", &work{Waiting: Waiting{DeliveryRef: ref, Type: "lead.submit", Test: true}},
 			Settlement{State: DeliveryDelivered, Reason: ReasonDelivered, Attempt: &Attempt{Number: 1, StatusCode: 200, Reason: ReasonDelivered}},
-			`delivery=` + ref.ID() + ` event=lead.submit agent=bot-1 endpoint=ep_01 host=hooks.example.com attempt=1 reason=delivered duration_ms=0 state=delivered status=200 test=true`},
+			`delivery=` + ref.ID() + ` event=lead.submit event_id=own-1 agent=bot-1 endpoint=ep_01 host=hooks.example.com attempt=1 reason=delivered duration_ms=0 state=delivered status=200 test=true`},
 	} {
 		var out bytes.Buffer
 		logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
@@ -306,7 +307,7 @@ func TestAttemptLogLine(t *testing.T) {
 			}
 			return a
 		}}))
-		logger.LogAttrs(t.Context(), slog.LevelInfo, "attempt", attemptAttrs(test.work, e, &outcome{Settlement: test.out})...)
+		logger.LogAttrs(t.Context(), slog.LevelInfo, "attempt", attemptAttrs(&sent{w: test.work, e: e, p: newPayload(Event{ID: "own-1"})}, &outcome{Settlement: test.out})...)
 		if got := strings.TrimSpace(out.String()); got != test.want {
 			t.Errorf("%s:\n%s\nwant\n%s", test.name, got, test.want)
 		}
@@ -315,12 +316,11 @@ func TestAttemptLogLine(t *testing.T) {
 
 func TestAttemptLogLevel(t *testing.T) {
 	t.Parallel()
-	for reason, want := range map[Reason]slog.Level{
-		ReasonDelivered: slog.LevelDebug, ReasonHTTPStatus: slog.LevelInfo, ReasonTimeout: slog.LevelInfo,
-		ReasonDNS: slog.LevelInfo, ReasonExpired: slog.LevelWarn, ReasonBlocked: slog.LevelWarn, ReasonGone: slog.LevelWarn,
+	for state, want := range map[DeliveryState]slog.Level{
+		DeliveryDelivered: slog.LevelDebug, DeliveryRetrying: slog.LevelInfo, DeliveryFailed: slog.LevelWarn,
 	} {
-		if got := levelOf(reason); got != want {
-			t.Errorf("%s is logged as %v, want %v", reason, got, want)
+		if got := levelOf(state); got != want {
+			t.Errorf("%s is logged as %v, want %v", state, got, want)
 		}
 	}
 }

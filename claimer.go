@@ -3,6 +3,7 @@ package waybell
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,6 +15,7 @@ const (
 	claimRest    = 30 * time.Second     // the same where there are no other nodes
 	claimPace    = 2 * time.Millisecond // between two claims, at least
 	reclaimLimit = 512                  // rows of one piece of expiring or reading back
+	readAhead    = 64                   // events read at once for claimed rows
 )
 
 // claimer brings due deliveries from the store into the dispatcher: retries,
@@ -24,6 +26,8 @@ type claimer struct {
 	mu   sync.Mutex
 	hint time.Time // the earliest time at which something is known to become due
 	back bool      // a commit's outcome was unknown: read the owned rows back
+
+	suspected time.Time // when there was no suspect
 
 	wake chan struct{}
 }
@@ -60,10 +64,14 @@ func (c *claimer) retriesAt(batch []Settlement) {
 
 // readBack makes the claimer take in the rows this node owns and does not hold.
 func (c *claimer) readBack() {
+	c.oweReadBack()
+	signal(c.wake)
+}
+
+func (c *claimer) oweReadBack() {
 	c.mu.Lock()
 	c.back = true
 	c.mu.Unlock()
-	signal(c.wake)
 }
 
 // run claims until ctx ends.
@@ -83,8 +91,12 @@ func (c *claimer) run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
+			if errors.Is(err, ErrCommitUnknown) { // rows may be this node's without its knowing
+				c.oweReadBack()
+			}
 			c.svc.log.Warn("claim: the store cannot answer", "retry_in", claimPoll, "error", err)
-			next = claimPoll
+			pause(ctx, claimPoll) // however many hints come meanwhile
+			next = 0
 		}
 		pause(ctx, claimPace)
 		timer.Reset(max(0, next-claimPace))
@@ -101,7 +113,7 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 	c.mu.Unlock()
 	if back {
 		if err := c.takeOwned(ctx); err != nil {
-			c.readBack()
+			c.oweReadBack()
 			return 0, err
 		}
 	}
@@ -116,17 +128,11 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 	wants, next := s.dispatcher.wants(due, now)
 	more := false
 	if len(wants) > 0 {
-		rows, err := s.store.Claim(ctx, *s.lease.Load(), now, wants)
-		if err != nil {
-			return 0, err
-		}
-		works, err := c.works(ctx, rows)
-		if err != nil {
-			return 0, err
-		}
-		s.dispatcher.adopt(works)
-		more = c.drained(wants, rows)
-	} else if err := c.suspect(ctx, now); err != nil {
+		more, err = c.claim(ctx, now, wants)
+	} else {
+		more, err = c.suspect(ctx, now)
+	}
+	if err != nil {
 		return 0, err
 	}
 	wait := claimRest
@@ -142,34 +148,54 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 	return max(wait, 0), nil
 }
 
+// claim takes due rows in hand and tells whether there may be more.
+func (c *claimer) claim(ctx context.Context, now time.Time, wants []ClaimWant) (more bool, err error) {
+	s := c.svc
+	s.owning.RLock()
+	defer s.owning.RUnlock()
+	rows, err := s.store.Claim(ctx, *s.lease.Load(), now, wants)
+	if err != nil {
+		return false, err
+	}
+	s.dispatcher.adopt(c.works(ctx, rows))
+	return c.drained(wants, rows), nil
+}
+
 // works puts the events to claimed rows, as far as there is memory for bodies.
-func (c *claimer) works(ctx context.Context, rows []Waiting) ([]*work, error) {
+// The rows are owned already: an event that cannot be read now is read when it
+// is sent.
+func (c *claimer) works(ctx context.Context, rows []Waiting) []*work {
 	s := c.svc
 	refs := make([]EventRef, 0, len(rows))
-	seen := make(map[Key]*payload, len(rows))
-	if s.dispatcher.hasBodyRoom() {
-		for _, r := range rows {
-			if _, ok := seen[r.Event]; !ok {
-				seen[r.Event] = nil
-				refs = append(refs, EventRef{r.Agent, r.Event})
-			}
+	read := make(map[Key]*payload, len(rows))
+	for _, r := range rows {
+		if _, ok := read[r.Event]; !ok {
+			read[r.Event] = nil
+			refs = append(refs, EventRef{r.Agent, r.Event})
 		}
-		events, err := s.store.EventsByKey(ctx, refs)
+	}
+	room := s.dispatcher.bodyRoom()
+	for piece := range slices.Chunk(refs, readAhead) {
+		if room <= 0 {
+			break
+		}
+		events, err := s.store.EventsByKey(ctx, piece)
 		if err != nil {
-			// The rows are owned already: they are sent with their events read
-			// one by one.
 			s.log.Warn("claim: events cannot be read ahead", "error", err)
+			break
 		}
 		for _, e := range events {
 			s.fillEvent(&e)
-			seen[e.Key] = newPayload(e)
+			p := newPayload(e)
+			read[e.Key] = p
+			room -= p.size
 		}
 	}
 	works := make([]*work, len(rows))
 	for i, r := range rows {
-		works[i] = &work{Waiting: r, payload: seen[r.Event]}
+		works[i] = &work{Waiting: r, payload: read[r.Event]}
 	}
-	return works, nil
+	return works
 }
 
 // drained tells whether some want was filled, so that there may be more due
@@ -194,18 +220,12 @@ func (c *claimer) drained(wants []ClaimWant, rows []Waiting) (more bool) {
 // takeOwned takes in rows that this node owns and does not hold: those of a
 // commit whose outcome was unknown.
 func (c *claimer) takeOwned(ctx context.Context) error {
-	s := c.svc
 	var after Waiting
 	for {
-		rows, err := s.store.Owned(ctx, *s.lease.Load(), after, reclaimLimit)
+		rows, err := c.takePiece(ctx, after)
 		if err != nil {
 			return err
 		}
-		works, err := c.works(ctx, rows)
-		if err != nil {
-			return err
-		}
-		s.dispatcher.adopt(works)
 		if len(rows) < reclaimLimit {
 			return nil
 		}
@@ -213,18 +233,93 @@ func (c *claimer) takeOwned(ctx context.Context) error {
 	}
 }
 
-// suspect runs one delivery during whose sending processes died, when nothing
-// else is due: alone, so that nothing dies with it.
-func (c *claimer) suspect(ctx context.Context, now time.Time) error {
+// takePiece takes in the next owned rows. Nothing comes into this node's hand
+// or leaves it meanwhile, so what is owned and not in hand is nobody's.
+func (c *claimer) takePiece(ctx context.Context, after Waiting) ([]Waiting, error) {
 	s := c.svc
-	row, err := s.store.ClaimSuspect(ctx, *s.lease.Load(), now)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
+	s.owning.Lock()
+	defer s.owning.Unlock()
+	rows, err := s.store.Owned(ctx, *s.lease.Load(), after, reclaimLimit)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.log.Warn("a delivery during which the process died runs alone", "delivery", row.DeliveryRef, "deaths", row.Deaths)
-	s.dispatcher.runAlone(ctx, &work{Waiting: row})
-	return nil
+	works := make([]*work, len(rows))
+	for i, r := range rows {
+		works[i] = &work{Waiting: r}
+	}
+	s.dispatcher.adopt(works)
+	return rows, nil
+}
+
+// bodyRoom is how many bytes of events may still be kept in memory.
+func (d *dispatcher) bodyRoom() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.limits.QueueBytes - d.bodyBytes
+}
+
+// wants turns due endpoints into what to claim of each, by the places that are
+// free, and returns when the next one becomes due that has to wait.
+func (d *dispatcher) wants(due []DueEndpoint, now time.Time) (wants []ClaimWant, next time.Time) {
+	later := func(t time.Time) {
+		if next.IsZero() || t.Before(next) {
+			next = t
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stopped || d.alone {
+		return nil, next
+	}
+	for _, q := range d.due {
+		q.backlog = false
+	}
+	d.due = d.due[:0]
+	for _, e := range due {
+		q := d.queue(e.Endpoint)
+		if e.NextAt.After(now) {
+			later(e.NextAt)
+			continue
+		}
+		w := ClaimWant{Endpoint: e.Endpoint, Max: d.places(q) - q.items.len() - q.reserved}
+		ep := d.svc.dir.endpoint(e.Endpoint)
+		if ep == nil || !ep.IsHeld() {
+			q.backlog = true
+			d.due = append(d.due, q)
+		}
+		switch {
+		case ep != nil && ep.IsHeld():
+			continue
+		case q.pace.health.Open && ep != nil && ep.State == EndpointActive:
+			if q.busy() {
+				continue
+			}
+			if q.pace.nextProbe.After(now) {
+				later(q.pace.nextProbe)
+				continue
+			}
+			w.Max = 1
+		case q.items.len()+q.reserved > d.places(q)/2:
+			continue // worth a claim once half of the places are free
+		}
+		if ep != nil && ep.DrainUpTo > q.drained {
+			w.Oldest = ep.DrainUpTo
+		}
+		if w.Max > 0 {
+			wants = append(wants, w)
+		}
+	}
+	share := max(1, claimMost/max(1, len(wants)))
+	for i := range wants {
+		wants[i].Max = min(wants[i].Max, share)
+	}
+	return wants, next
+}
+
+// drainedUpTo ends the oldest-first order of a resumed endpoint.
+func (d *dispatcher) drainedUpTo(n EndpointNumber, upTo Key) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.queue(n)
+	q.drained = max(q.drained, upTo)
 }

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/waybell/waybell/format"
 )
 
 // Resolver finds the addresses of a name. *net.Resolver is one.
@@ -31,7 +33,7 @@ type Config struct {
 
 	// Formats are the formats, retry policies and profiles added to the built-in
 	// ones.
-	Formats FormatsConfig
+	Formats format.Config
 
 	// AllowTargets are exceptions from the rule that only public addresses are
 	// reached: CIDRs, addresses, hosts or host:port.
@@ -94,6 +96,9 @@ type Limits struct {
 	// Concurrency is how many attempts an endpoint gets at once unless it has
 	// its own setting, default 16.
 	Concurrency int
+	// Queued is how many deliveries wait in memory in all, default 65,536. Near
+	// it every endpoint keeps at least four; more wait in the store.
+	Queued int
 	// QueueLength is how many deliveries of one endpoint wait in memory, default
 	// 512; more wait in the store.
 	QueueLength int
@@ -117,7 +122,8 @@ func (l Limits) withDefaults() Limits {
 	set(&l.EndpointsPerAgent, 100)
 	set(&l.InFlight, 512)
 	set(&l.Concurrency, 16)
-	set(&l.QueueLength, 512)
+	set(&l.Queued, 65536)
+	set(&l.QueueLength, 8192)
 	set(&l.Outcomes, 8192)
 	if l.PublishBytes == 0 {
 		l.PublishBytes = 64 << 20
@@ -143,6 +149,7 @@ func (l Limits) Validate() error {
 	check("PublishBytes", l.PublishBytes, int64(l.EventBytes))
 	check("InFlight", int64(l.InFlight), 1)
 	check("Concurrency", int64(l.Concurrency), 1)
+	check("Queued", int64(l.Queued), 1)
 	check("QueueLength", int64(l.QueueLength), 1)
 	check("QueueBytes", l.QueueBytes, 0)
 	check("Outcomes", int64(l.Outcomes), 1)

@@ -7,12 +7,11 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
 	"github.com/waybell/waybell/internal/keyring"
 	"github.com/waybell/waybell/internal/retry"
-	"github.com/waybell/waybell/signature"
 )
 
 // directory is the configuration in memory: what publishing matches against
@@ -22,9 +21,10 @@ type directory struct {
 	version atomic.Int64
 
 	// Fixed when the service is made.
-	ring    *keyring.Ring
-	targets targetParser
-	formats *Formats
+	ring     *keyring.Ring
+	targets  targetParser
+	formats  *format.Set
+	reserved map[string]bool // signature headers of all formats, in lower case
 
 	mu        sync.RWMutex
 	agents    map[string]*agentEntry            // living, by id
@@ -53,81 +53,17 @@ type endpointEntry struct {
 	// refused tells why a URL that was saved is no longer allowed: the
 	// operator's exceptions are others now.
 	refused  error
-	format   *Format
+	format   *format.Format
 	policy   retry.Policy // with the endpoint's own schedule and window
-	secrets  []preparedSecret
-	signers  []signerSet // by rising end; the last has none
+	signing  []signingSet // by rising end; none without a secret
 	allTypes bool
 	outdated bool // sealed with a key that is not the first
-}
-
-// preparedSecret is a signing secret, parsed.
-type preparedSecret struct {
-	signature.Secret
-	expires time.Time // zero for the current one
 }
 
 // takes tells whether new events of a type, by canonical name, go to the
 // endpoint.
 func (e *endpointEntry) takes(eventType string) bool {
 	return e.Enabled && (e.allTypes || slices.Contains(e.Events, eventType))
-}
-
-// signerSet signs with the secrets that are valid until a time.
-type signerSet struct {
-	until   time.Time // zero: for good
-	signers []*signature.Signer
-}
-
-// prepareSigners makes a signer for each signature header, for now and for
-// after each old secret's end: signing an attempt then makes nothing anew.
-func (e *endpointEntry) prepareSigners() error {
-	ends := []time.Time{}
-	for _, s := range e.secrets {
-		if !s.expires.IsZero() {
-			ends = append(ends, s.expires)
-		}
-	}
-	slices.SortFunc(ends, time.Time.Compare)
-	for _, until := range append(ends, time.Time{}) {
-		var valid []signature.Secret
-		for _, s := range e.secrets {
-			if s.expires.IsZero() || !until.IsZero() && !s.expires.Before(until) {
-				valid = append(valid, s.Secret)
-			}
-		}
-		set := signerSet{until: until}
-		if len(valid) > 0 {
-			for _, scheme := range e.format.Schemes(valid[0].Asymmetric(), e.StandardHeaders) {
-				signer, err := signature.NewSigner(scheme, sameKind(valid)...)
-				if err != nil {
-					return err
-				}
-				set.signers = append(set.signers, signer)
-			}
-		}
-		e.signers = append(e.signers, set)
-	}
-	return nil
-}
-
-// sameKind leaves out old secrets of the other kind (symmetric or not): one
-// header's list cannot hold both.
-func sameKind(secrets []signature.Secret) []signature.Secret {
-	return slices.DeleteFunc(slices.Clone(secrets), func(s signature.Secret) bool {
-		return s.Asymmetric() != secrets[0].Asymmetric()
-	})
-}
-
-// signersAt are the signers of an attempt at a time, one for each signature
-// header; none without a secret.
-func (e *endpointEntry) signersAt(at time.Time) []*signature.Signer {
-	for _, set := range e.signers {
-		if set.until.IsZero() || at.Before(set.until) {
-			return set.signers
-		}
-	}
-	return nil
 }
 
 func (d *directory) init(cfg Config, targets targetParser) error {
@@ -147,8 +83,14 @@ func (d *directory) init(cfg Config, targets targetParser) error {
 	if d.types, err = builtInTypes(); err != nil {
 		return err
 	}
-	d.formats, err = NewFormats(cfg.Formats)
-	return err
+	if d.formats, err = format.NewSet(cfg.Formats); err != nil {
+		return err
+	}
+	d.reserved = map[string]bool{}
+	for _, header := range d.formats.SignatureHeaders() {
+		d.reserved[header] = true
+	}
+	return nil
 }
 
 // agent finds a living agent.
@@ -216,7 +158,7 @@ func (s *Service) apply(c ConfigChange) error {
 		types[i] = entry
 	}
 	for _, change := range d.replace(c, entries, types) {
-		s.endpointChanged(change.old, change.new)
+		s.onEndpoint(change.old, change.new)
 	}
 	return nil
 }
@@ -236,9 +178,11 @@ func (d *directory) replace(c ConfigChange, entries []*endpointEntry, types []*t
 	}
 	d.putEndpoints(entries)
 	for _, t := range types {
-		if t.DeletedAt.IsZero() {
+		switch have := d.types[t.Name]; {
+		case have != nil && have.BuiltIn: // since a version after it was registered
+		case t.DeletedAt.IsZero():
 			d.types[t.Name] = t
-		} else {
+		default:
 			delete(d.types, t.Name)
 		}
 	}
@@ -308,23 +252,19 @@ func (d *directory) prepare(e *Endpoint) (*endpointEntry, error) {
 		return nil, err
 	}
 	e.Sealed = nil // opened; the memory is better spent
-	for _, secret := range e.Secrets {
-		parsed, err := signature.ParseSecret(secret.Value.Reveal())
-		if err != nil {
-			return nil, err
-		}
-		entry.secrets = append(entry.secrets, preparedSecret{parsed, secret.ExpiresAt})
-	}
 	entry.allTypes = slices.Equal(e.Events, []string{allEvents})
 	entry.target, entry.refused = d.targets.ParseTarget(e.URL)
 	var ok bool
 	if entry.format, ok = d.formats.Format(e.Format); !ok {
 		return nil, fmt.Errorf("its format %q is not configured", e.Format)
 	}
-	policy, ok := d.formats.policy(e.Retry.Policy)
+	policy, ok := d.formats.Policy(e.Retry.Policy)
 	if !ok {
 		return nil, fmt.Errorf("its retry policy %q is not configured", e.Retry.Policy)
 	}
 	entry.policy = e.Retry.over(policy)
-	return entry, entry.prepareSigners()
+	if err := entry.prepareSigning(); err != nil {
+		return nil, err
+	}
+	return entry, nil
 }

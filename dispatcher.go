@@ -3,7 +3,6 @@ package waybell
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -20,12 +19,14 @@ type dispatcher struct {
 	mu        sync.Mutex
 	queues    map[EndpointNumber]*queue
 	ready     ring[*queue]          // queues that may have something to send, in turn
-	denied    []*queue              // queues that wait for a free share of a busy node
+	denied    []*queue              // queues that wait for a free share of a busy node, each once
+	due       []*queue              // queues with backlog set
 	inHand    map[DeliveryRef]*work // queued, being sent, or outcome not yet durable
 	inFlight  int                   // attempts being made
 	active    int                   // queues with something queued or in flight
 	queued    int                   // works in queues
-	bodyBytes int64                 // bodies kept with queued works
+	reserved  int                   // places promised to publishes under way
+	bodyBytes int64                 // events kept in memory with works in hand, each once
 	outcomes  int                   // outcomes not yet durable
 	alone     bool                  // a suspect is being sent: nothing else starts
 	stopped   bool                  // no new attempt starts
@@ -37,31 +38,8 @@ type dispatcher struct {
 // work is a delivery in hand.
 type work struct {
 	Waiting
-	payload *payload    // nil: read the event when it is sent
-	dropped atomic.Bool // canceled meanwhile: not sent any more
-	started time.Time
+	payload *payload      // nil: read the event when it is sent
 	done    chan struct{} // closed when the outcome is durable; nil unless somebody waits
-}
-
-// payload is an event with the bodies rendered from it, shared by its
-// deliveries.
-type payload struct {
-	Event
-	size   int64
-	mu     sync.Mutex
-	bodies []renderedBody
-}
-
-// renderedBody is a body for one format and transcript choice.
-type renderedBody struct {
-	format     *Format
-	transcript bool
-	bytes      []byte
-	sum        [32]byte
-}
-
-func newPayload(e Event) *payload {
-	return &payload{Event: e, size: int64(len(e.Data) + len(e.Messages) + 256)}
 }
 
 // queue is what waits in memory for one endpoint.
@@ -71,6 +49,7 @@ type queue struct {
 	reserved int // places promised to publishes under way
 	inFlight int
 	listed   bool // it stands in dispatcher.ready
+	denied   bool // it stands in dispatcher.denied
 	waking   bool // a timer of its rate limit runs
 	backlog  bool // the store has due rows for it
 	drained  Key  // resumed deliveries entered up to this one were sent, oldest first
@@ -116,7 +95,7 @@ func (d *dispatcher) reserve(entries []*endpointEntry, targets []NewTarget) {
 	defer d.mu.Unlock()
 	for i := range targets {
 		q := d.queue(targets[i].Endpoint)
-		limit := d.limits.QueueLength
+		limit := d.places(q)
 		if q.backlog {
 			limit = (limit + 1) / 2 // due ones take the other places in turn
 		}
@@ -126,7 +105,21 @@ func (d *dispatcher) reserve(entries []*endpointEntry, targets []NewTarget) {
 			continue
 		}
 		q.reserved++
+		d.reserved++
 	}
+}
+
+// leastPlaces is how many deliveries of an endpoint may wait in memory however
+// full it is, so that endpoints in trouble do not send the others' through the
+// store.
+const leastPlaces = 4
+
+// places is how many deliveries of an endpoint may wait in memory: its own
+// limit, or half of what is free in all where that is less. So no number of
+// full queues takes all of the memory. d.mu is held.
+func (d *dispatcher) places(q *queue) int {
+	free := d.limits.Queued - d.queued - d.reserved + q.items.len() + q.reserved
+	return max(min(d.limits.QueueLength, free/2), leastPlaces)
 }
 
 // unreserve takes a promise back: the event was not accepted by this call.
@@ -136,6 +129,7 @@ func (d *dispatcher) unreserve(targets []NewTarget) {
 	for _, t := range targets {
 		if !t.Aside {
 			d.queue(t.Endpoint).reserved--
+			d.reserved--
 		}
 	}
 	signal(d.room)
@@ -145,10 +139,13 @@ func (d *dispatcher) unreserve(targets []NewTarget) {
 func (d *dispatcher) enqueue(works []*work) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	now := time.Now()
 	for _, w := range works {
 		q := d.queue(w.Endpoint)
 		q.reserved--
+		d.reserved--
 		d.push(q, w)
+		d.settleBack(q, now)
 	}
 	d.pump()
 }
@@ -158,23 +155,40 @@ func (d *dispatcher) enqueue(works []*work) {
 func (d *dispatcher) adopt(works []*work) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	now := time.Now()
 	for _, w := range works {
 		if d.inHand[w.DeliveryRef] == nil {
-			d.push(d.queue(w.Endpoint), w)
+			q := d.queue(w.Endpoint)
+			d.push(q, w)
+			d.settleBack(q, now)
 		}
 	}
 	d.pump()
 }
 
+// settleBack gives back what came in too late: after the stop, or after the
+// breaker opened, but for the probe. d.mu is held.
+func (d *dispatcher) settleBack(q *queue, now time.Time) {
+	probes := 0
+	switch {
+	case d.stopped:
+	case !q.pace.health.Open:
+		return
+	case q.inFlight == 0 && !q.pace.nextProbe.After(now):
+		probes = 1
+	}
+	d.sift(q, func(w *work) (outcome, bool) {
+		probes--
+		return released(w, w.NextAt), probes < 0
+	})
+}
+
 // push appends w to q. d.mu is held.
 func (d *dispatcher) push(q *queue, w *work) {
-	if w.payload != nil {
-		if d.bodyBytes+w.payload.size > d.limits.QueueBytes {
-			w.payload = nil
-		} else {
-			d.bodyBytes += w.payload.size
-		}
+	if p := w.payload; p != nil && p.holders == 0 && d.bodyBytes+p.size > d.limits.QueueBytes {
+		w.payload = nil
 	}
+	d.keepBody(w)
 	if !q.busy() {
 		d.active++
 	}
@@ -224,7 +238,7 @@ func (d *dispatcher) next() (*queue, *work) {
 		q.pace.begin(time.Now(), q.inFlight)
 		q.inFlight++
 		d.inFlight++
-		if q.backlog && q.items.len()+q.reserved <= d.limits.QueueLength/2 {
+		if q.backlog && q.items.len()+q.reserved <= d.places(q)/2 {
 			signal(d.room)
 		}
 		d.list(q)
@@ -254,7 +268,10 @@ func (d *dispatcher) mayStart(q *queue) bool {
 			share = 1
 		}
 		if q.inFlight >= share {
-			d.denied = append(d.denied, q)
+			if !q.denied {
+				q.denied = true
+				d.denied = append(d.denied, q)
+			}
 			return false
 		}
 	}
@@ -303,12 +320,13 @@ func (d *dispatcher) finish(q *queue, w *work, o outcome) (*queue, *work) {
 		d.svc.janitor.suspendSoon(w.Endpoint, o.suspend)
 	}
 	if changed.opened {
-		d.releaseQueue(q, nil)
+		d.sift(q, release)
 	}
 	d.outcomes++
 	d.list(q)
 	if 2*d.inFlight < d.limits.InFlight {
 		for _, q := range d.denied {
+			q.denied = false
 			d.list(q)
 		}
 		d.denied = d.denied[:0]
@@ -319,17 +337,29 @@ func (d *dispatcher) finish(q *queue, w *work, o outcome) (*queue, *work) {
 		d.pump() // a wider limit may let more than one start
 	}
 	signal(d.quiet)
-	d.mu.Unlock()
-	if changed.closed || o.Kind == SettleRetry {
-		signal(d.room)
+	if changed != (paceChange{}) || q.pace.health.Open || o.Kind == SettleRetry {
+		signal(d.room) // the next probe, or what waited for the last one
 	}
+	d.mu.Unlock()
 	return nq, nw
+}
+
+// keepBody counts the event that a work in hand keeps in memory; deliveries of
+// one event share it. d.mu is held.
+func (d *dispatcher) keepBody(w *work) {
+	if p := w.payload; p != nil {
+		if p.holders++; p.holders == 1 {
+			d.bodyBytes += p.size
+		}
+	}
 }
 
 // dropBody lets the event of a work go. d.mu is held.
 func (d *dispatcher) dropBody(w *work) {
-	if w.payload != nil {
-		d.bodyBytes -= w.payload.size
+	if p := w.payload; p != nil {
+		if p.holders--; p.holders == 0 {
+			d.bodyBytes -= p.size
+		}
 		w.payload = nil
 	}
 }
@@ -339,41 +369,43 @@ func (d *dispatcher) settled(works []*work) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, w := range works {
-		if d.inHand[w.DeliveryRef] == w {
-			delete(d.inHand, w.DeliveryRef)
-		}
-		if w.done != nil {
-			close(w.done)
-		}
+		d.leave(w)
 	}
 	d.outcomes -= len(works)
 	signal(d.quiet)
 	d.pump()
 }
 
-// releaseQueue gives what is queued for an endpoint back to the store, held or
-// canceled as the endpoint now is. keep, when not nil, tells which works stay.
-// d.mu is held.
-func (d *dispatcher) releaseQueue(q *queue, keep func(*work) bool) {
+// sift takes works out of a queue: decide gives the outcome of each, or false
+// for one that stays. d.mu is held.
+func (d *dispatcher) sift(q *queue, decide func(*work) (outcome, bool)) {
 	if q.items.len() == 0 {
 		return
 	}
-	was := q.busy()
 	for range q.items.len() {
 		w := q.items.pop()
-		if keep != nil && keep(w) {
+		o, ends := decide(w)
+		if !ends {
 			q.items.push(w)
 			continue
 		}
 		d.queued--
-		d.dropBody(w)
-		d.outcomes++
-		d.svc.settler.add(w, released(w, w.NextAt))
+		d.conclude(w, o)
 	}
-	if was && !q.busy() {
+	if !q.busy() {
 		d.active--
 	}
 }
+
+// conclude settles a work in hand without an attempt. d.mu is held.
+func (d *dispatcher) conclude(w *work, o outcome) {
+	d.dropBody(w)
+	d.outcomes++
+	d.svc.settler.add(w, o)
+}
+
+// release gives a queued work back to the store, due when it was.
+func release(w *work) (outcome, bool) { return released(w, w.NextAt), true }
 
 // endpointChanged applies a change of an endpoint to what is queued for it.
 func (d *dispatcher) endpointChanged(old, e *Endpoint) {
@@ -383,12 +415,19 @@ func (d *dispatcher) endpointChanged(old, e *Endpoint) {
 	if q == nil {
 		return
 	}
-	if old != nil && old.State == EndpointSuspended && !e.IsHeld() {
+	if old != nil && old.IsHeld() && !e.IsHeld() {
 		q.pace.resume()
 	}
-	if e.IsHeld() {
-		d.releaseQueue(q, func(w *work) bool { return w.Test })
-	}
+	now := time.Now()
+	d.sift(q, func(w *work) (outcome, bool) {
+		switch {
+		case w.Test && e.State != EndpointDeleted:
+			return outcome{}, false
+		case e.cancels(w.Entered):
+			return canceled(w, now), true
+		}
+		return released(w, w.NextAt), e.IsHeld()
+	})
 	d.list(q)
 	d.pump()
 }
@@ -420,9 +459,7 @@ func (d *dispatcher) startDirect(w *work) (<-chan struct{}, bool) {
 	if !q.busy() {
 		d.active++
 	}
-	if w.payload != nil {
-		d.bodyBytes += w.payload.size
-	}
+	d.keepBody(w)
 	w.done = make(chan struct{})
 	done := w.done
 	d.inHand[w.DeliveryRef] = w
@@ -440,7 +477,7 @@ func (d *dispatcher) stop(ctx context.Context) error {
 	d.mu.Lock()
 	d.stopped = true
 	for _, q := range d.queues {
-		d.releaseQueue(q, nil)
+		d.sift(q, release)
 	}
 	d.mu.Unlock()
 	ended := make(chan struct{})
@@ -453,112 +490,42 @@ func (d *dispatcher) stop(ctx context.Context) error {
 	}
 }
 
-// hasBodyRoom tells whether more bodies may be kept in memory.
-func (d *dispatcher) hasBodyRoom() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.bodyBytes < d.limits.QueueBytes
-}
-
-// wants turns due endpoints into what to claim of each, by the places that are
-// free, and returns when the next one becomes due that has to wait.
-func (d *dispatcher) wants(due []DueEndpoint, now time.Time) (wants []ClaimWant, next time.Time) {
-	later := func(t time.Time) {
-		if next.IsZero() || t.Before(next) {
-			next = t
-		}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.stopped || d.alone {
-		return nil, next
-	}
-	for _, e := range due {
-		q := d.queue(e.Endpoint)
-		if q.backlog = !e.NextAt.After(now); !q.backlog {
-			later(e.NextAt)
-			continue
-		}
-		w := ClaimWant{Endpoint: e.Endpoint, Max: d.limits.QueueLength - q.items.len() - q.reserved}
-		ep := d.svc.dir.endpoint(e.Endpoint)
-		switch {
-		case ep != nil && ep.IsHeld():
-			q.backlog = false
-			continue
-		case q.pace.health.Open && ep != nil && ep.State == EndpointActive:
-			if q.busy() {
-				continue
-			}
-			if q.pace.nextProbe.After(now) {
-				later(q.pace.nextProbe)
-				continue
-			}
-			w.Max = 1
-		case q.items.len()+q.reserved > d.limits.QueueLength/2:
-			continue // worth a claim once half of the places are free
-		}
-		if ep != nil && ep.DrainUpTo > q.drained {
-			w.Oldest = ep.DrainUpTo
-		}
-		if w.Max > 0 {
-			wants = append(wants, w)
-		}
-	}
-	share := max(1, claimMost/max(1, len(wants)))
-	for i := range wants {
-		wants[i].Max = min(wants[i].Max, share)
-	}
-	return wants, next
-}
-
-// drainedUpTo ends the oldest-first order of a resumed endpoint.
-func (d *dispatcher) drainedUpTo(n EndpointNumber, upTo Key) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	q := d.queue(n)
-	q.drained = max(q.drained, upTo)
-}
-
-// aloneFor is how long a suspect has the node for itself: what kills a process
-// does it within this time. After it, the others go on beside it.
-const aloneFor = 5 * time.Second
-
-// runAlone sends one delivery while nothing else is in flight and every outcome
-// is durable, so that nothing else is sent twice if the process dies of it.
-func (d *dispatcher) runAlone(ctx context.Context, w *work) {
-	d.mu.Lock()
-	d.alone = true
-	for !d.stopped && ctx.Err() == nil && (d.inFlight > 0 || d.outcomes > 0) {
-		d.mu.Unlock()
-		select {
-		case <-d.quiet:
-		case <-ctx.Done():
-		}
-		d.mu.Lock()
-	}
-	d.mu.Unlock()
-	done, ok := d.startDirect(w)
-	if ok {
-		timer := time.NewTimer(aloneFor)
-		defer timer.Stop()
-		select {
-		case <-done:
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-	}
-	d.mu.Lock()
-	d.alone = false
-	d.pump()
-	d.mu.Unlock()
-}
-
-// drop marks a canceled delivery that is queued, so that it is not sent.
+// drop lets go of a delivery that was canceled, unless it is being sent.
 func (d *dispatcher) drop(ref DeliveryRef) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if w := d.inHand[ref]; w != nil {
-		w.dropped.Store(true)
+		d.sift(d.queue(ref.Endpoint), func(other *work) (outcome, bool) {
+			return released(w, w.NextAt), other == w // its row is gone
+		})
+	}
+}
+
+// forget lets go of all that is queued: the lease was lost, so it is another
+// node's to send.
+func (d *dispatcher) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, q := range d.queues {
+		if q.items.len() > 0 && q.inFlight == 0 {
+			d.active--
+		}
+		for q.items.len() > 0 {
+			w := q.items.pop()
+			d.queued--
+			d.dropBody(w)
+			d.leave(w)
+		}
+	}
+}
+
+// leave ends a work's time in hand. d.mu is held.
+func (d *dispatcher) leave(w *work) {
+	if d.inHand[w.DeliveryRef] == w {
+		delete(d.inHand, w.DeliveryRef)
+	}
+	if w.done != nil {
+		close(w.done)
 	}
 }
 
@@ -584,7 +551,11 @@ func (d *dispatcher) restore(counters []Counters, now time.Time) {
 	defer d.mu.Unlock()
 	for _, c := range counters {
 		if h := c.Health; h != (Health{}) {
-			d.queue(c.Endpoint).pace.restore(h, now)
+			p := &d.queue(c.Endpoint).pace
+			p.restore(h, now)
+			if e := d.svc.dir.endpoint(c.Endpoint); e != nil && !e.IsHeld() && e.StateSince.After(h.LastFailure) {
+				p.resume() // nothing was sent since it was resumed
+			}
 		}
 	}
 }

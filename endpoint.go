@@ -162,8 +162,8 @@ func (r RetrySettings) over(p retry.Policy) retry.Policy {
 // EffectiveRetry is an endpoint's retry settings with what it leaves to its
 // policy filled in.
 func (s *Service) EffectiveRetry(e *Endpoint) RetrySettings {
-	base, _ := s.dir.formats.policy(e.Retry.Policy) // stored endpoints name one that is there
-	p := e.Retry.over(base)
+	p, _ := s.dir.formats.Policy(e.Retry.Policy)
+	p = e.Retry.over(p)
 	return RetrySettings{Policy: e.Retry.Policy, Schedule: slices.Clone(p.Schedule), Window: p.Window}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
 	"github.com/waybell/waybell/signature"
 )
@@ -80,18 +81,18 @@ const allEvents = "*"
 
 // The bounds of an endpoint's fields.
 const (
-	maxDescription = 500
-	defaultTimeout = 30 * time.Second
-	maxTimeout     = 120 // seconds
-	maxRateLimit   = 10_000
-	maxConcurrency = 1_000
-	maxWaits       = 50
-	maxWaitSeconds = 86_400
-	maxWindow      = 604_800 // seconds
-	maxHeaders     = 50
-	maxHeaderBytes = 16 << 10 // names and values together
-	maxHeaderValue = 4 << 10
-	maxHeaderName  = 256
+	maxEndpointDescription = 500
+	defaultTimeout         = 30 * time.Second
+	maxTimeout             = 120 // seconds
+	maxRateLimit           = 10_000
+	maxConcurrency         = 1_000
+	maxWaits               = 50
+	maxWaitSeconds         = 86_400
+	maxWindow              = 604_800 // seconds
+	maxHeaders             = 50
+	maxHeaderBytes         = 16 << 10 // names and values together
+	maxHeaderValue         = 4 << 10
+	maxHeaderName          = 256
 )
 
 // CreateEndpoint subscribes a URL to events of an agent. Errors: CodeInvalid,
@@ -165,7 +166,7 @@ func (s *Service) setEndpoint(a *Agent, e *Endpoint, in EndpointInput) error {
 		s.setURL(&p, e, in.URL.Value)
 	}
 	in.Description.into(&e.Description, "")
-	p.prose("body.description", e.Description, maxDescription)
+	p.prose("body.description", e.Description, maxEndpointDescription)
 	if in.Events.Set {
 		e.Events = s.eventNames(&p, eventList{location: "body.events", names: in.Events.Value, keep: e.Events, agent: a, all: true})
 	}
@@ -219,18 +220,22 @@ func (s *Service) setEnabled(e *Endpoint, in Optional[bool]) error {
 	return nil
 }
 
-// setProfile sets the profile and what it fills: format, retry policy,
-// include_messages, and whether the standard headers are sent.
+// setProfile sets the profile and what another one fills: format, retry
+// policy, include_messages and standard_headers.
 func (s *Service) setProfile(p *problems, e *Endpoint, in EndpointInput) {
+	formats := s.dir.formats
 	name := e.Profile
 	in.Profile.into(&name, e.Profile)
-	profile, ok := s.dir.formats.Profile(name)
-	if !ok {
-		p.addValue("body.profile", name, "is no profile; there are %s", strings.Join(s.dir.formats.ProfileNames(), ", "))
-		profile = Profile{Format: e.Format, RetryPolicy: e.Retry.Policy, IncludeMessages: e.IncludeMessages}
-	} else if name != e.Profile {
+	profile, ok := formats.Profile(name)
+	switch {
+	case !ok && in.Profile.Set:
+		p.addValue("body.profile", name, "is no profile; there are %s", strings.Join(formats.ProfileNames(), ", "))
+	case ok && name != e.Profile:
 		e.Profile, e.Format, e.Retry.Policy = name, profile.Format, profile.RetryPolicy
 		e.IncludeMessages, e.StandardHeaders = profile.IncludeMessages, !profile.OmitStandardHeaders
+	}
+	if !ok { // no longer configured: the endpoint has all it needs of it
+		profile = format.Profile{Format: e.Format, RetryPolicy: e.Retry.Policy, IncludeMessages: e.IncludeMessages}
 	}
 	in.Format.into(&e.Format, profile.Format)
 	in.IncludeMessages.into(&e.IncludeMessages, profile.IncludeMessages)
@@ -238,18 +243,17 @@ func (s *Service) setProfile(p *problems, e *Endpoint, in EndpointInput) {
 		e.Retry = RetrySettings{Policy: profile.RetryPolicy}
 	}
 	in.Retry.Value.Policy.into(&e.Retry.Policy, profile.RetryPolicy)
-	if _, ok := s.dir.formats.policy(e.Retry.Policy); !ok && in.Retry.Value.Policy.Set {
-		p.addValue("body.retry.policy", e.Retry.Policy, "is no retry policy; there are %s", strings.Join(s.dir.formats.PolicyNames(), ", "))
+	if _, ok := formats.Policy(e.Retry.Policy); !ok && in.Retry.Value.Policy.Set {
+		p.addValue("body.retry.policy", e.Retry.Policy, "is no retry policy; there are %s", strings.Join(formats.PolicyNames(), ", "))
 	}
 	in.StandardHeaders.into(&e.StandardHeaders, !profile.OmitStandardHeaders)
-	switch format, ok := s.dir.formats.Format(e.Format); {
-	case !ok:
-		if in.Format.Set {
-			p.addValue("body.format", e.Format, "is no format; there are %s", strings.Join(s.dir.formats.FormatNames(), ", "))
-		}
-	case !format.StandardHeadersOptional:
+	f, ok := formats.Format(e.Format)
+	switch {
+	case !ok && in.Format.Set:
+		p.addValue("body.format", e.Format, "is no format; there are %s", strings.Join(formats.FormatNames(), ", "))
+	case ok && !f.StandardHeadersOptional:
 		if in.StandardHeaders.given() && !in.StandardHeaders.Value {
-			p.addValue("body.standard_headers", false, "must be true with the format %s, which is signed in them", e.Format)
+			p.addValue("body.standard_headers", false, "must be true with the format %s, which needs them", e.Format)
 		}
 		e.StandardHeaders = true
 	}
@@ -331,8 +335,9 @@ func (s *Service) setSecret(p *problems, e *Endpoint, in EndpointInput) {
 // checkSecretFits: ed25519 is an option of the standard signature; the legacy
 // ones are HMACs.
 func (s *Service) checkSecretFits(p *problems, e *Endpoint, secret Secret, location string) {
-	if f, ok := s.dir.formats.Format(e.Format); ok && isEd25519(secret) && len(f.Schemes(true, false)) == 0 {
-		p.add(location, "an ed25519 key cannot sign the format %s; only standard can", e.Format)
+	f, ok := s.dir.formats.Format(e.Format)
+	if ok && secret != "" && len(f.Schemes(isEd25519(secret), false)) == 0 {
+		p.add(location, "the format %s cannot be signed with this kind of secret", e.Format)
 	}
 }
 
@@ -406,7 +411,7 @@ func (d *directory) headerNameFault(name string) string {
 	case strings.HasPrefix(lower, "x-aws-ec2-metadata-token"):
 		return "opens the metadata service of a cloud"
 	}
-	if slices.Contains(d.formats.SignatureHeaders(), lower) {
+	if d.reserved[lower] {
 		return "is the signature header of a format"
 	}
 	return ""

@@ -282,8 +282,11 @@ func TestProfileFills(t *testing.T) {
 		t.Errorf("nulls made %+v, want the profile's", got)
 	}
 	got = patch(waybell.EndpointInput{Profile: waybell.Some("chatzuri"), IncludeMessages: waybell.Some(true)})
-	if got.Format != "chatzuri" || got.Retry.Policy != "chatzuri" || !got.IncludeMessages || got.StandardHeaders {
+	if got.Format != "chatzuri" || got.Retry.Policy != "chatzuri" || !got.IncludeMessages || !got.StandardHeaders {
 		t.Errorf("another profile made %+v", got)
+	}
+	if got = patch(waybell.EndpointInput{StandardHeaders: waybell.Some(false)}); got.StandardHeaders {
+		t.Error("the standard headers cannot be left out")
 	}
 	got = patch(waybell.EndpointInput{Profile: waybell.Null[string]()})
 	if got.Profile != "standard" || got.Format != "standard" || !got.StandardHeaders {
@@ -398,11 +401,8 @@ func FuzzHeaders(f *testing.F) {
 	f.Add("Authorization", "Bearer x")
 	f.Add("host", "a\r\nb")
 	f.Add("X-A", "••••")
-	n := &node{}
+	n := startWithAgent(f, func(c *waybell.Config) { c.Limits.EndpointsPerAgent = 1 << 30 })
 	f.Fuzz(func(t *testing.T, name, value string) {
-		if n.Service == nil {
-			n = startWithAgent(t, func(c *waybell.Config) { c.Limits.EndpointsPerAgent = 1 << 30 })
-		}
 		in := endpointInput()
 		in.Headers = waybell.Some([]waybell.HeaderInput{{Name: name, Value: waybell.Secret(value)}})
 		r, err := n.CreateEndpoint(t.Context(), "a", in)

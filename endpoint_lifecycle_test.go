@@ -137,7 +137,11 @@ func TestDeleteEndpoint(t *testing.T) {
 	if len(n.Targets("a", "lead.submit")) != 0 {
 		t.Error("a deleted endpoint is a target")
 	}
-	for _, row := range n.store.endpoints {
+	stored, err := n.store.ConfigSince(ctx, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range stored.Endpoints {
 		if len(row.Sealed) != 0 {
 			t.Error("the secrets of a deleted endpoint are kept")
 		}
@@ -151,7 +155,7 @@ func TestDeleteEndpoint(t *testing.T) {
 // that made it and on the others, with the endpoint before and after.
 func TestChangesAreTold(t *testing.T) {
 	t.Parallel()
-	shared := &configStore{}
+	shared := openConfigStore(t)
 	withShared := func(keys []waybell.Secret) func(*waybell.Config) {
 		return func(c *waybell.Config) {
 			c.Store = shared

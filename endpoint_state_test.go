@@ -6,6 +6,63 @@ import (
 	"time"
 )
 
+// moved is what a transition is expected to make of an endpoint.
+type moved struct {
+	state         EndpointState
+	enabled       bool
+	cancel, drain bool          // the mark went up
+	held          time.Duration // added
+	err           Code          // or unchanged
+}
+
+const unchanged = Code("unchanged")
+
+// wantedMoves is the whole table, for an endpoint that is in its state since an
+// hour.
+func wantedMoves() map[EndpointState][transitions]moved {
+	active := moved{state: EndpointActive, enabled: true}
+	gone := moved{err: CodeEndpointNotFound}
+	return map[EndpointState][transitions]moved{
+		EndpointActive: {
+			moveEnable:       {err: unchanged},
+			moveDisable:      {state: EndpointDisabled, cancel: true},
+			movePause:        {state: EndpointPaused, enabled: true},
+			moveResumeSend:   {err: unchanged},
+			moveResumeCancel: {err: unchanged},
+			moveSuspend:      {state: EndpointSuspended, enabled: true},
+			moveDelete:       {state: EndpointDeleted, cancel: true},
+		},
+		EndpointDisabled: {
+			moveEnable:       active,
+			moveDisable:      {err: unchanged},
+			movePause:        {err: CodeEndpointDisabled},
+			moveResumeSend:   {err: CodeEndpointDisabled},
+			moveResumeCancel: {err: CodeEndpointDisabled},
+			moveSuspend:      {err: unchanged},
+			moveDelete:       {state: EndpointDeleted, cancel: true},
+		},
+		EndpointPaused: {
+			moveEnable:       {err: unchanged},
+			moveDisable:      {state: EndpointDisabled, cancel: true, held: time.Hour},
+			movePause:        {err: unchanged},
+			moveResumeSend:   {state: EndpointActive, enabled: true, drain: true, held: time.Hour},
+			moveResumeCancel: {state: EndpointActive, enabled: true, cancel: true, held: time.Hour},
+			moveSuspend:      {err: unchanged},
+			moveDelete:       {state: EndpointDeleted, cancel: true, held: time.Hour},
+		},
+		EndpointSuspended: {
+			moveEnable:       {err: unchanged},
+			moveDisable:      {state: EndpointDisabled, cancel: true, held: time.Hour},
+			movePause:        {state: EndpointPaused, enabled: true, held: time.Hour},
+			moveResumeSend:   {state: EndpointActive, enabled: true, drain: true, held: time.Hour},
+			moveResumeCancel: {state: EndpointActive, enabled: true, cancel: true, held: time.Hour},
+			moveSuspend:      {err: unchanged},
+			moveDelete:       {state: EndpointDeleted, cancel: true, held: time.Hour},
+		},
+		EndpointDeleted: {gone, gone, gone, gone, gone, gone, gone},
+	}
+}
+
 // TestTransitions holds every cell of the table of states and transitions.
 func TestTransitions(t *testing.T) {
 	t.Parallel()
@@ -15,71 +72,18 @@ func TestTransitions(t *testing.T) {
 	)
 	since := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	now := since.Add(time.Hour)
-	type result struct {
-		state         EndpointState
-		enabled       bool
-		cancel, drain bool          // the mark moved to fresh
-		held          time.Duration // added
-		err           Code          // or "unchanged"
-	}
-	const unchanged = Code("unchanged")
-	active := result{state: EndpointActive, enabled: true}
-	for _, row := range []struct {
-		from EndpointState
-		want [transitions]result
-	}{
-		{EndpointActive, [transitions]result{
-			moveEnable:       {err: unchanged},
-			moveDisable:      {state: EndpointDisabled, cancel: true},
-			movePause:        {state: EndpointPaused, enabled: true},
-			moveResumeSend:   {err: unchanged},
-			moveResumeCancel: {err: unchanged},
-			moveSuspend:      {state: EndpointSuspended, enabled: true},
-			moveDelete:       {state: EndpointDeleted, cancel: true},
-		}},
-		{EndpointDisabled, [transitions]result{
-			moveEnable:       active,
-			moveDisable:      {err: unchanged},
-			movePause:        {err: CodeEndpointDisabled},
-			moveResumeSend:   {err: CodeEndpointDisabled},
-			moveResumeCancel: {err: CodeEndpointDisabled},
-			moveSuspend:      {err: unchanged},
-			moveDelete:       {state: EndpointDeleted, cancel: true},
-		}},
-		{EndpointPaused, [transitions]result{
-			moveEnable:       {err: unchanged},
-			moveDisable:      {state: EndpointDisabled, cancel: true, held: time.Hour},
-			movePause:        {err: unchanged},
-			moveResumeSend:   {state: EndpointActive, enabled: true, drain: true, held: time.Hour},
-			moveResumeCancel: {state: EndpointActive, enabled: true, cancel: true, held: time.Hour},
-			moveSuspend:      {err: unchanged},
-			moveDelete:       {state: EndpointDeleted, cancel: true, held: time.Hour},
-		}},
-		{EndpointSuspended, [transitions]result{
-			moveEnable:       {err: unchanged},
-			moveDisable:      {state: EndpointDisabled, cancel: true, held: time.Hour},
-			movePause:        {state: EndpointPaused, enabled: true, held: time.Hour},
-			moveResumeSend:   {state: EndpointActive, enabled: true, drain: true, held: time.Hour},
-			moveResumeCancel: {state: EndpointActive, enabled: true, cancel: true, held: time.Hour},
-			moveSuspend:      {err: unchanged},
-			moveDelete:       {state: EndpointDeleted, cancel: true, held: time.Hour},
-		}},
-		{EndpointDeleted, [transitions]result{
-			{err: CodeEndpointNotFound}, {err: CodeEndpointNotFound}, {err: CodeEndpointNotFound}, {err: CodeEndpointNotFound},
-			{err: CodeEndpointNotFound}, {err: CodeEndpointNotFound}, {err: CodeEndpointNotFound},
-		}},
-	} {
-		for m, want := range row.want {
+	for from, row := range wantedMoves() {
+		for m, want := range row {
 			e := Endpoint{
-				ID: "ep_x", State: row.from, StateSince: since, Held: time.Minute, CancelUpTo: before, DrainUpTo: before,
-				Enabled: row.from != EndpointDisabled && row.from != EndpointDeleted,
+				ID: "ep_x", State: from, StateSince: since, Held: time.Minute, CancelUpTo: before, DrainUpTo: before,
+				Enabled: from != EndpointDisabled && from != EndpointDeleted,
 				Headers: []Header{{"X-A", "x"}}, Secrets: []EndpointSecret{{Value: "x"}},
 			}
-			if row.from == EndpointSuspended {
+			if from == EndpointSuspended {
 				e.StateReason = "gone"
 			}
 			was := e.clone()
-			name := row.from.String() + "/" + [...]string{"enable", "disable", "pause", "resume send", "resume cancel", "suspend", "delete"}[m]
+			name := from.String() + "/" + [...]string{"enable", "disable", "pause", "resume send", "resume cancel", "suspend", "delete"}[m]
 			err := e.move(transition(m), now, fresh)
 			if want.err != "" {
 				if got := ErrorCode(err); err == nil || want.err == unchanged != errors.Is(err, errUnchanged) || want.err != unchanged && got != want.err {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,7 +77,9 @@ func TestADayOfRetries(t *testing.T) {
 				last := began
 				for i, req := range got {
 					wait := req.Arrived.Sub(last).Seconds()
-					if math.Abs(wait-waits[i]) > 0.1*waits[i]+1.5 {
+					// The last one may have been brought back to the window's end.
+					atEnd := i == 11 && req.Arrived.Sub(began) > 24*time.Hour-2*time.Second
+					if math.Abs(wait-waits[i]) > 0.1*waits[i]+1.5 && !atEnd {
 						t.Errorf("attempt %d came after %.1f s, want %.0f ± 10 %%", i+1, wait, waits[i])
 					}
 					last = req.Arrived
@@ -214,18 +217,18 @@ func TestDisableCancelsWhatWaits(t *testing.T) {
 func TestSuspendedAfterFiveDaysAndResumed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		up := false
+		var up atomic.Bool
 		r := newRig(t, func(int, *receivertest.Recorded) receivertest.Step {
-			if up {
+			if up.Load() {
 				return receivertest.Answer(200, "")
 			}
 			return receivertest.Answer(404, "")
 		})
 		r.agent("standard")
 		e := r.endpoint("a")
-		for i := range 8 * 24 {
+		for i := range 12 {
 			r.publish(i)
-			time.Sleep(time.Hour)
+			time.Sleep(11 * time.Hour)
 		}
 		now, err := r.svc.Endpoint(r.ctx, "bot", e.ID)
 		if err != nil || now.State != waybell.EndpointSuspended || now.StateReason == "" {
@@ -234,7 +237,7 @@ func TestSuspendedAfterFiveDaysAndResumed(t *testing.T) {
 		if r.ledger().Held == 0 {
 			t.Error("nothing is held")
 		}
-		up = true
+		up.Store(true)
 		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend); err != nil {
 			t.Fatal(err)
 		}
@@ -251,9 +254,9 @@ func TestSuspendedAfterFiveDaysAndResumed(t *testing.T) {
 func TestBreaker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		up := false
+		var up atomic.Bool
 		r := newRig(t, func(int, *receivertest.Recorded) receivertest.Step {
-			if up {
+			if up.Load() {
 				return receivertest.Answer(200, "")
 			}
 			return receivertest.Answer(503, "")
@@ -269,7 +272,7 @@ func TestBreaker(t *testing.T) {
 		if n := r.receiver.Count() - before; n < 50 || n > 70 {
 			t.Errorf("%d requests in an hour behind an open breaker, want a probe a minute", n)
 		}
-		up = true
+		up.Store(true)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if l := r.ledger(); l.Delivered < 190 {

@@ -127,7 +127,10 @@ func jsonError(err error, location string) *Error {
 	}
 	if je.Kind == jsjson.NonFiniteNumber {
 		return &Error{Code: CodeInvalid, Message: "the event is not valid", Fields: []FieldError{
-			{Location: location + strings.ReplaceAll(je.Path, "/", "."), Message: "is a number too large for JSON receivers"}}}
+			{Location: location + fieldPath(je.Path), Message: "is a number too large for JSON receivers"}}}
+	}
+	if je.Kind == jsjson.TooManyValues {
+		return errorf(CodeTooLarge, "%s: %s", location, je.Error())
 	}
 	return errorf(CodeMalformedJSON, "%s: %s", location, je.Error())
 }

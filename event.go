@@ -1,6 +1,10 @@
 package waybell
 
-import "time"
+import (
+	"time"
+
+	"github.com/waybell/waybell/format"
+)
 
 // Event is something that happened at an agent, as it is stored. Data and
 // Messages are canonical JSON bytes (JavaScript-stable, see internal/jsjson):
@@ -19,3 +23,15 @@ type Event struct {
 	// Deliveries is how many deliveries the event was accepted with.
 	Deliveries int
 }
+
+// content is what formats make a body of.
+func (e *Event) content() *format.Event {
+	return &format.Event{
+		ID: e.ID, Type: e.Type, AgentID: e.AgentID, AgentName: e.AgentName,
+		Timestamp: e.Timestamp, Data: e.Data, Messages: e.Messages,
+	}
+}
+
+// CanonicalData is the event's data as the API shows it: of a lead both
+// platforms' shapes, see [format.Event.CanonicalData].
+func (e *Event) CanonicalData() ([]byte, error) { return e.content().CanonicalData() }

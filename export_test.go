@@ -1,13 +1,18 @@
 package waybell
 
-import "context"
+import (
+	"context"
+	"net/http"
+
+	"github.com/waybell/waybell/signature"
+)
 
 // DirectoryEndpoint is the endpoint that the sender would read.
 func (s *Service) DirectoryEndpoint(n EndpointNumber) *Endpoint { return s.dir.endpoint(n) }
 
-// SigningSecrets is how many secrets of an endpoint would sign now.
-func (s *Service) SigningSecrets(n EndpointNumber) int {
-	return len(s.dir.entry(n).signingSecrets(clock()))
+// Sign sets the signature headers that the sender would.
+func (s *Service) Sign(n EndpointNumber, h http.Header, m signature.Message) {
+	s.dir.entry(n).sign(h, m)
 }
 
 // Targets are the ids of an agent's endpoints that take a type.

@@ -107,27 +107,30 @@ func (p *problems) err(what string) error {
 // line checks a text of one line: least to most characters, none of them a
 // control character.
 func (p *problems) line(location, text string, least, most int) {
-	p.text(location, text, least, most, unicode.IsControl)
+	p.text(location, text, span{least, most}, unicode.IsControl)
 }
 
 // prose is line for a text that may have several lines.
 func (p *problems) prose(location, text string, most int) {
-	p.text(location, text, 0, most, func(r rune) bool {
+	p.text(location, text, span{0, most}, func(r rune) bool {
 		return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t'
 	})
 }
 
-func (p *problems) text(location, text string, least, most int, refused func(rune) bool) {
+// span is how many characters a text may have.
+type span struct{ least, most int }
+
+func (p *problems) text(location, text string, length span, refused func(rune) bool) {
 	switch n := utf8.RuneCountInString(text); {
 	case !utf8.ValidString(text):
 		p.add(location, "must be UTF-8")
-	case n < least && n == 0:
+	case n < length.least && n == 0:
 		p.add(location, "is required")
-	case n < least || n > most:
-		p.addValue(location, text, "must have %d to %d characters, has %d", least, most, n)
+	case n < length.least || n > length.most:
+		p.addValue(location, text, "must have %d to %d characters, has %d", length.least, length.most, n)
 	case strings.ContainsFunc(text, refused):
 		p.add(location, "must not hold control characters")
-	case least > 0 && strings.TrimSpace(text) == "":
+	case length.least > 0 && strings.TrimSpace(text) == "":
 		p.add(location, "must not be blank")
 	}
 }
@@ -175,11 +178,15 @@ func (q ListQuery) numbers(kind string) (limit int, after int64, err error) {
 		return limit, 0, err
 	}
 	if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 1 {
-		var p problems
-		p.add("query.cursor", "is not the next_cursor of this list")
-		return 0, 0, p.err("the query")
+		return 0, 0, badCursor()
 	}
 	return limit, after, nil
+}
+
+func badCursor() error {
+	var p problems
+	p.add("query.cursor", "is not the next_cursor of this list")
+	return p.err("the query")
 }
 
 func listCursor(kind, after string) string {

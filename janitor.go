@@ -9,7 +9,7 @@ import (
 const (
 	tendEvery       = 15 * time.Second
 	adoptEvery      = 5 * time.Second
-	retentionEvery  = time.Minute
+	retentionEvery  = 5 * time.Minute
 	sweepBudget     = 250 * time.Millisecond // of one sweep; between two the store rests
 	idempotencySpan = 24 * time.Hour         // how long an Idempotency-Key is remembered
 	configPoll      = 500 * time.Millisecond // how often another node's changes are looked for
@@ -26,6 +26,7 @@ type janitor struct {
 	suspend chan suspension
 	// canceling carries endpoints whose waiting deliveries are to be canceled.
 	canceling chan *Endpoint
+	tended    time.Time // when tend ran last
 }
 
 type suspension struct {
@@ -37,18 +38,34 @@ func newJanitor(s *Service) *janitor {
 	return &janitor{svc: s, suspend: make(chan suspension, 256), canceling: make(chan *Endpoint, 256)}
 }
 
-func (j *janitor) run(ctx context.Context) {
-	j.adopt(ctx)
-	tend := time.NewTicker(tendEvery)
-	defer tend.Stop()
+// clean takes over the work of dead nodes and sweeps: what may take long.
+func (j *janitor) clean(ctx context.Context) {
 	adopt := time.NewTicker(adoptEvery)
 	defer adopt.Stop()
-	if !j.svc.lease.Load().Shared {
-		adopt.Stop() // there is nobody else whose work could be taken over
-	}
 	retention := time.NewTicker(retentionEvery)
 	defer retention.Stop()
+	adopted := j.adopt(ctx)
 	j.sweep(ctx)
+	for {
+		if adopted && !j.svc.lease.Load().Shared {
+			adopt.Stop() // there is nobody else whose work could be taken over
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-adopt.C:
+			adopted = j.adopt(ctx)
+		case <-retention.C:
+			j.sweep(ctx)
+		}
+	}
+}
+
+// run suspends, cancels, expires and brings forward: what is soon done.
+func (j *janitor) run(ctx context.Context) {
+	tend := time.NewTicker(tendEvery)
+	defer tend.Stop()
+	j.tend(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -57,12 +74,8 @@ func (j *janitor) run(ctx context.Context) {
 			j.logError("suspend", j.svc.SuspendEndpoint(ctx, v.endpoint, v.reason))
 		case e := <-j.canceling:
 			j.cancelWaiting(ctx, e)
-		case <-adopt.C:
-			j.adopt(ctx)
 		case <-tend.C:
 			j.tend(ctx)
-		case <-retention.C:
-			j.sweep(ctx)
 		}
 	}
 }
@@ -74,8 +87,8 @@ func (j *janitor) logError(what string, err error) {
 }
 
 // adopt releases what dead nodes own, piece by piece, so that publishing goes
-// on between the pieces.
-func (j *janitor) adopt(ctx context.Context) {
+// on between the pieces. It tells whether it came to the end.
+func (j *janitor) adopt(ctx context.Context) bool {
 	s := j.svc
 	for total := 0; ctx.Err() == nil; {
 		n, more, err := s.store.Adopt(ctx, *s.lease.Load(), time.Now())
@@ -84,15 +97,16 @@ func (j *janitor) adopt(ctx context.Context) {
 		}
 		if err != nil {
 			j.logError("adopt", err)
-			return
+			return false
 		}
 		if !more {
 			if total > 0 {
 				s.log.Info("took over deliveries of an ended process", "deliveries", total)
 			}
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // tend looks after every endpoint that has unowned waiting rows.
@@ -104,24 +118,53 @@ func (j *janitor) tend(ctx context.Context) {
 		j.logError("tend", err)
 		return
 	}
+	stepped := j.steppedBack(now)
 	for _, d := range due {
 		e := s.dir.entry(d.Endpoint)
 		if e == nil {
 			continue
 		}
-		latest := now.Add(e.policy.Window)
-		if d.NextAt.After(latest) {
-			n, err := s.store.BringForward(ctx, *s.lease.Load(), d.Endpoint, now.Add(e.policy.LongestWait()), reclaimLimit)
-			j.logError("bring forward", err)
-			if n > 0 {
-				s.log.Warn("the clock went back: deliveries were brought forward", "endpoint", e.ID, "deliveries", n)
-				s.claimer.dueAt(now)
-			}
+		if stepped || d.NextAt.After(now.Add(e.policy.Window)) {
+			j.bringForward(ctx, e, now)
 		}
 		if !e.IsHeld() && s.dispatcher.breakerOpen(d.Endpoint) {
 			j.expire(ctx, e, now)
 		}
 	}
+}
+
+// steppedBack tells whether the clock may have gone back since the call before:
+// the wall clock against the monotonic one, and always at the start. Where it
+// did, rows may lie too far ahead behind others that do not.
+func (j *janitor) steppedBack(now time.Time) bool {
+	before := j.tended
+	j.tended = now
+	if before.IsZero() {
+		return true
+	}
+	return now.Round(0).Sub(before.Round(0)) < now.Sub(before)-time.Second
+}
+
+// bringForward makes deliveries that lie further ahead than they can be planned
+// due within the longest planned wait. Only a Retry-After may ask for more, up
+// to a window; where the clock went back, it is not told from the others.
+func (j *janitor) bringForward(ctx context.Context, e *endpointEntry, now time.Time) {
+	s := j.svc
+	total := 0
+	for _, latest := range []time.Duration{e.policy.Window, e.policy.LongestWait()} {
+		for ctx.Err() == nil {
+			n, err := s.store.BringForward(ctx, *s.lease.Load(), e.Number, now.Add(latest), reclaimLimit)
+			j.logError("bring forward", err)
+			if total += n; err != nil || n < reclaimLimit {
+				break
+			}
+		}
+		if total == 0 {
+			return
+		}
+	}
+	s.log.Warn("the clock went back: deliveries were brought forward", "endpoint", e.ID, "deliveries", total)
+	s.claimer.dueAt(now)
 }
 
 // expire ends the deliveries whose window closed behind an open breaker.

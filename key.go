@@ -80,7 +80,7 @@ func (s Scope) valid() bool {
 
 const (
 	keyTextPrefix = "wb_"
-	maxKeyName    = 200
+	maxAPIKeyName = 200
 	maxKeyAgents  = 250
 	minRootKey    = 24
 	maxKeyText    = 256
@@ -132,7 +132,7 @@ func uniq[T comparable](in []T) []T {
 
 func (in KeyInput) check() error {
 	var p problems
-	p.line("body.name", in.Name, 0, maxKeyName)
+	p.line("body.name", in.Name, 0, maxAPIKeyName)
 	if len(in.Scopes) == 0 {
 		p.add("body.scopes", "is required: at least one")
 	}
@@ -167,7 +167,10 @@ func (s *Service) Keys(ctx context.Context, q ListQuery) (Page[APIKey], error) {
 		return Page[APIKey]{}, err
 	}
 	rows, err := s.store.Keys(ctx, after, limit+1)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Page[APIKey]{}, badCursor()
+	case err != nil:
 		return Page[APIKey]{}, storeFailed("keys", err)
 	}
 	return cutPage(rows, limit, func(k *APIKey) string { return listCursor("keys", k.ID) }), nil
@@ -233,7 +236,10 @@ func (s *Service) EnsureRootKey(ctx context.Context, configured Secret) (made Se
 		ID: newID(keyPrefix), Name: "root", Hash: keyHash(text.Reveal()),
 		Scopes: []Scope{ScopeAdmin}, Root: true, CreatedAt: clock(),
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrExists):
+		return "", errorf(CodeInvalid, "the API key works already as another key than the root key")
+	case err != nil:
 		return "", storeFailed("root key", err)
 	}
 	if err := s.refresh(ctx); err != nil {

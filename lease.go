@@ -56,6 +56,7 @@ func (s *Service) beat(ctx context.Context) {
 		s.confirm(at)
 	case errors.Is(err, ErrFenced):
 		s.log.Error("the lease was lost: joining as a new node")
+		s.confirmed.Store(nil) // no attempt starts
 		at = time.Now()
 		lease, err := s.store.Join(ctx, s.cfg.Node)
 		if err != nil {
@@ -63,8 +64,12 @@ func (s *Service) beat(ctx context.Context) {
 			return
 		}
 		s.keys.start(lease.Slot, lease.LastKey)
+		s.owning.Lock()
+		s.dispatcher.forget()
 		s.lease.Store(&lease)
+		s.owning.Unlock()
 		s.confirm(at)
+		s.claimer.dueAt(at)
 	case ctx.Err() == nil:
 		s.log.Warn("heartbeat failed", "error", err)
 	}

@@ -216,11 +216,11 @@ func (b *sentBodies) of(d *AttemptDetail) []byte {
 	if body, ok := b.known[d.BodySHA256]; ok {
 		return body
 	}
-	f := b.svc.dir.formats[d.Format]
-	if f == nil {
+	f, ok := b.svc.dir.formats.Format(d.Format)
+	if !ok {
 		return nil
 	}
-	body, err := f.Render(nil, b.event, d.IncludeMessages)
+	body, err := f.Render(nil, b.event.content(), d.IncludeMessages)
 	if err != nil || sha256.Sum256(body) != d.BodySHA256 {
 		return nil
 	}

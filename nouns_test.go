@@ -3,6 +3,7 @@ package waybell_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,8 +12,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/internal/keyring"
+	"github.com/waybell/waybell/sqlite"
 )
 
 const publicURL = "https://hooks.example.com/in"
@@ -24,20 +28,20 @@ type node struct {
 	logs  *bytes.Buffer
 }
 
-func start(t *testing.T, change ...func(*waybell.Config)) *node {
+func start(t testing.TB, change ...func(*waybell.Config)) *node {
 	t.Helper()
-	n := &node{store: &configStore{}, logs: &bytes.Buffer{}}
+	n := &node{logs: &bytes.Buffer{}}
 	cfg := waybell.Config{
-		Store:          n.store,
 		EncryptionKeys: []waybell.Secret{waybell.Secret(keyring.Generate())},
 		Logger:         slog.New(slog.NewTextHandler(n.logs, nil)),
 	}
 	for _, f := range change {
 		f(&cfg)
 	}
-	if s, ok := cfg.Store.(*configStore); ok {
-		n.store = s
+	if cfg.Store == nil {
+		cfg.Store = openConfigStore(t)
 	}
+	n.store = cfg.Store.(*configStore)
 	var err error
 	if n.Service, err = waybell.New(cfg); err != nil {
 		t.Fatal(err)
@@ -45,18 +49,24 @@ func start(t *testing.T, change ...func(*waybell.Config)) *node {
 	if err := n.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		n.store.setFault(nil)
+		if err := n.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	return n
 }
 
 // startWithAgent has an agent "a" too.
-func startWithAgent(t *testing.T, change ...func(*waybell.Config)) *node {
+func startWithAgent(t testing.TB, change ...func(*waybell.Config)) *node {
 	t.Helper()
 	n := start(t, change...)
 	mustAgent(t, n, "a")
 	return n
 }
 
-func mustAgent(t *testing.T, n *node, id string) waybell.Agent {
+func mustAgent(t testing.TB, n *node, id string) waybell.Agent {
 	t.Helper()
 	a, err := n.CreateAgent(t.Context(), waybell.AgentInput{ID: id, Name: waybell.Some("Agent " + id)})
 	if err != nil {
@@ -379,7 +389,7 @@ func TestCallerLeaves(t *testing.T) {
 	n := startWithAgent(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	n.store.setFault(func(m string) error {
-		if m == "CreateEndpoint" {
+		if m == "CreateEndpoint done" {
 			cancel()
 		}
 		return nil
@@ -390,4 +400,101 @@ func TestCallerLeaves(t *testing.T) {
 	if got := n.Targets("a", "lead.submit"); len(got) != 1 {
 		t.Errorf("targets %v, want one", got)
 	}
+}
+
+// TestRestart: everything is there after the process began anew, also what an
+// encoding may lose: none against all, and an empty schedule.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	dir := t.TempDir()
+	keys := []waybell.Secret{waybell.Secret(keyring.Generate())}
+	open := func() (*node, func()) {
+		s, err := sqlite.Open(ctx, sqlite.Config{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := start(t, func(c *waybell.Config) { c.Store, c.EncryptionKeys = &configStore{Store: s}, keys })
+		return n, func() {
+			if err := errors.Join(n.Stop(ctx), s.Close()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	n, end := open()
+	mustAgent(t, n, "a")
+	none, err := n.CreateAgent(ctx, waybell.AgentInput{ID: "none", Name: waybell.Some("x"), AvailableEvents: waybell.Some([]string{}),
+		Metadata: waybell.Some(json.RawMessage(`{"k":[1]}`))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := endpointInput()
+	in.GenerateSecret, in.RateLimit, in.Concurrency = waybell.SecretEd25519, waybell.Some(0.5), waybell.Some(7)
+	in.Headers = waybell.Some([]waybell.HeaderInput{{"X-A", "value"}})
+	in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some([]int{})})
+	r := mustEndpoint(t, n, in)
+	policies := mustEndpoint(t, n, endpointInput()).Endpoint
+	paused, err := n.PauseEndpoint(ctx, "a", policies.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := n.PutEventType(ctx, "order.paid", waybell.EventTypeInput{Schema: json.RawMessage(`{"required":["total"]}`)}); err != nil {
+		t.Fatal(err)
+	}
+	_, key, err := n.CreateKey(ctx, waybell.KeyInput{Scopes: []waybell.Scope{waybell.ScopeEndpointsRead}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	end()
+
+	n, end = open()
+	defer end()
+	if a, err := n.Agent(ctx, "a"); err != nil || a.AvailableEvents != nil || a.Metadata != nil {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	if a, err := n.Agent(ctx, "none"); err != nil || a.AvailableEvents == nil || len(a.AvailableEvents) != 0 || !bytes.Equal(a.Metadata, none.Metadata) {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	want := r.Endpoint
+	for how, got := range map[string]waybell.Endpoint{"directory": *n.DirectoryEndpoint(want.Number), "store": mustRead(t, n, want.ID)} {
+		if !cmp.Equal(got, want) {
+			t.Errorf("%s: %s", how, cmp.Diff(want, got))
+		}
+	}
+	if got := n.DirectoryEndpoint(paused.Number); got.State != waybell.EndpointPaused || !got.StateSince.Equal(paused.StateSince) || got.Retry.Schedule != nil {
+		t.Errorf("got %+v, want %+v", got, paused)
+	}
+	if _, err := n.Authenticate(ctx, key.Reveal()); err != nil {
+		t.Error(err)
+	}
+	if e, err := n.EventType(ctx, "order.paid"); err != nil || len(e.Schema) == 0 {
+		t.Errorf("got %+v, %v", e, err)
+	}
+}
+
+func mustRead(t *testing.T, n *node, id string) waybell.Endpoint {
+	t.Helper()
+	e, err := n.Endpoint(t.Context(), "a", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// TestForgedCursors: what only looks like a cursor of the list is refused.
+func TestForgedCursors(t *testing.T) {
+	t.Parallel()
+	n := startWithAgent(t)
+	ctx := t.Context()
+	forge := func(text string) waybell.ListQuery {
+		return waybell.ListQuery{Cursor: base64.RawURLEncoding.EncodeToString([]byte(text))}
+	}
+	for _, text := range []string{"agents:x", "agents:0", "agents:-1", "agents:99999999999999999999", "agents:", "endpoints:1"} {
+		_, err := n.Agents(ctx, forge(text))
+		wantFields(t, err, "query.cursor")
+	}
+	_, err := n.Endpoints(ctx, "a", forge("agents:1"))
+	wantFields(t, err, "query.cursor")
+	_, err = n.Keys(ctx, forge("keys:key_unknown"))
+	wantFields(t, err, "query.cursor")
 }

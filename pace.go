@@ -117,9 +117,11 @@ func (p *pace) note(now time.Time, o *outcome) (c paceChange) {
 	case o.test:
 		return c // a failing test says nothing of the deliveries
 	default:
-		c.opened = p.failure(now, o.refused)
+		c = p.failure(now, o)
 	}
-	if p.health.Failures > 0 || c.closed || now.Sub(p.persisted) > time.Minute || p.persisted.Before(p.health.LastFailure) {
+	// A success after a failure is always written: the stored FailingSince
+	// must not outlive it.
+	if p.health.Failures > 0 || c.closed || now.Sub(p.persisted) > time.Minute || !p.persisted.After(p.health.LastFailure) {
 		h := p.health
 		o.Health, p.persisted = &h, now
 	}
@@ -128,7 +130,7 @@ func (p *pace) note(now time.Time, o *outcome) (c paceChange) {
 
 func (p *pace) success(now time.Time) (closed bool) {
 	closed = p.health.Open
-	if closed || p.health.Failures >= breakerRefusals {
+	if closed || p.ramp == 0 && p.health.Failures >= breakerRefusals {
 		p.ramp = 1
 	} else if p.ramp > 0 {
 		if p.ramp++; p.ramp > 64 {
@@ -139,7 +141,7 @@ func (p *pace) success(now time.Time) (closed bool) {
 	return closed
 }
 
-func (p *pace) failure(now time.Time, refused bool) (opened bool) {
+func (p *pace) failure(now time.Time, o *outcome) (c paceChange) {
 	h := &p.health
 	h.LastFailure = now
 	if h.Failures++; h.Failures == 1 {
@@ -148,27 +150,29 @@ func (p *pace) failure(now time.Time, refused bool) (opened bool) {
 	if p.ramp > 1 {
 		p.ramp = 1
 	}
-	if !refused {
+	if !o.refused {
 		h.Refusals, h.RefusedSince = 0, time.Time{}
 		if h.Open { // it answers again
-			h.Open, p.ramp = false, 1
+			h.Open, p.ramp, c.closed = false, 1, true
 		}
-		return false
+		return c
 	}
 	if h.Refusals++; h.Refusals == 1 {
 		h.RefusedSince = now
 	}
 	if h.Open {
-		p.probeWait = min(2*p.probeWait, probeLongest)
-		p.nextProbe = now.Add(p.probeWait)
-		return false
+		if !o.Attempt.StartedAt.Before(p.nextProbe) { // not one from before it opened
+			p.probeWait = min(2*p.probeWait, probeLongest)
+			p.nextProbe = now.Add(p.probeWait)
+		}
+		return c
 	}
 	if h.Refusals >= breakerRefusals && now.Sub(h.RefusedSince) >= breakerSpan {
 		h.Open = true
 		p.probeWait, p.nextProbe = probeFirst, now.Add(probeFirst)
-		return true
+		c.opened = true
 	}
-	return false
+	return c
 }
 
 // hopeless is the reason to suspend an endpoint that has had no success for

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/jsjson"
 )
 
@@ -52,7 +53,7 @@ type BatchRequest struct {
 
 // envelope is a publish request, read but not yet checked against the agent.
 type envelope struct {
-	content
+	format.Content
 	agentID        string
 	event          string
 	id             string
@@ -303,14 +304,15 @@ func (s *Service) check(env *envelope) (name string, data, messages jsjson.Value
 			Message: "is no event type: GET /v1/event-types lists them, PUT /v1/event-types/{name} registers one",
 		}}}
 	}
-	data, messages, problems := env.normalize(name)
-	for i := range problems {
-		problems[i].Location = env.location + strings.TrimPrefix(problems[i].Location, "body")
+	data, messages, refused := env.Normalize(name)
+	var problems []FieldError
+	for _, p := range refused {
+		problems = append(problems, FieldError{Location: env.location + strings.TrimPrefix(p.Location, "body"), Message: p.Message})
 	}
 	if len(problems) == 0 && t.schema != nil {
 		for _, p := range t.schema.Validate(data) {
 			problems = append(problems, FieldError{
-				Location: env.location + ".data" + strings.ReplaceAll(p.Path, "/", "."), Message: p.Message,
+				Location: env.location + ".data" + fieldPath(p.Path), Message: p.Message,
 			})
 		}
 	}
@@ -343,11 +345,12 @@ func (s *Service) accept(ctx context.Context, events []*pending) ([]BatchItem, e
 		size += int64(len(p.Data) + len(p.Messages) + 512)
 	}
 	defer s.publishing.Add(-size)
-	if s.publishing.Add(size) > s.cfg.Limits.PublishBytes {
+	// A batch beyond the limit goes through alone.
+	if all := s.publishing.Add(size); all > s.cfg.Limits.PublishBytes && all > size {
 		return nil, &Error{Code: CodeBusy, Message: "too many events wait to be stored; try again", RetryAfter: time.Second}
 	}
 	if s.draining.Load() {
-		return nil, &Error{Code: CodeDraining, Message: "this server is shutting down; try another or try again", RetryAfter: time.Second}
+		return nil, drainingError()
 	}
 	rows := make([]*NewEvent, len(events))
 	for i, p := range events {
@@ -358,9 +361,9 @@ func (s *Service) accept(ctx context.Context, events []*pending) ([]BatchItem, e
 		for _, p := range events {
 			s.match(p, time.Now())
 		}
-		results, err := s.store.Accept(ctx, *s.lease.Load(), version, rows)
+		items, err := s.commit(ctx, version, events, rows)
 		if err == nil {
-			return s.accepted(events, results), nil
+			return items, nil
 		}
 		for _, p := range events {
 			s.dispatcher.unreserve(p.Targets)
@@ -372,6 +375,17 @@ func (s *Service) accept(ctx context.Context, events []*pending) ([]BatchItem, e
 			return nil, s.acceptError(err)
 		}
 	}
+}
+
+// commit makes events durable and takes their deliveries in hand.
+func (s *Service) commit(ctx context.Context, version int64, events []*pending, rows []*NewEvent) ([]BatchItem, error) {
+	s.owning.RLock()
+	defer s.owning.RUnlock()
+	results, err := s.store.Accept(ctx, *s.lease.Load(), version, rows)
+	if err != nil {
+		return nil, err
+	}
+	return s.accepted(events, results), nil
 }
 
 // match finds the endpoints that take an event and reserves places for their
@@ -451,6 +465,10 @@ func (s *Service) acceptError(err error) *Error {
 		s.log.Warn("publish: the store cannot write", "error", err)
 	}
 	return &Error{Code: CodeUnavailable, Message: "events cannot be stored durably now; try again", RetryAfter: 5 * time.Second, Err: err}
+}
+
+func drainingError() *Error {
+	return &Error{Code: CodeDraining, Message: "this server is shutting down; try another or try again", RetryAfter: time.Second}
 }
 
 func asError(err error) *Error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/waybell/waybell/internal/catalogue"
 	"github.com/waybell/waybell/internal/jsjson"
@@ -21,8 +22,10 @@ type EventTypeInput struct {
 }
 
 const (
-	maxEventTypes   = 1000 // registered ones
-	maxExampleBytes = 64 << 10
+	maxEventTypes = 1000 // registered ones
+	// maxSchemaText bounds what is parsed: white space does not count for
+	// schema.MaxSize.
+	maxSchemaText = 2 * schema.MaxSize
 )
 
 // typeEntry is an event type with its compiled schema.
@@ -48,10 +51,8 @@ func newTypeEntry(t *EventType) (*typeEntry, error) {
 
 func builtInTypes() (map[string]*typeEntry, error) {
 	types := map[string]*typeEntry{}
-	for i, t := range catalogue.All() {
-		entry, err := newTypeEntry(&EventType{
-			Name: t.Name, Description: t.Description, Schema: t.Schema, Example: t.Example, BuiltIn: true,
-		})
+	for i, t := range builtInEventTypes() {
+		entry, err := newTypeEntry(&t)
 		if err != nil {
 			return nil, fmt.Errorf("event type %s: %w", t.Name, err)
 		}
@@ -166,21 +167,24 @@ func (s *Service) PutEventType(ctx context.Context, name string, in EventTypeInp
 	if _, builtIn := catalogue.Lookup(name); builtIn || name == catalogue.Test {
 		return EventType{}, false, readOnlyType(name)
 	}
-	var p problems
-	if err := catalogue.CheckName(name); err != nil {
-		p.addValue("path.name", name, "%s", err)
-	}
-	p.prose("body.description", in.Description, maxDescription)
 	t = EventType{Name: name, Description: in.Description, CreatedAt: clock()}
 	t.UpdatedAt = t.CreatedAt
-	var compiled *schema.Schema
-	t.Schema, compiled = readSchema(&p, in.Schema)
-	t.Example = readExample(&p, in.Example, compiled)
-	have := s.dir.eventType(name)
-	if have != nil {
+	var p problems
+	p.bounded("body.schema", unlessNull(in.Schema), maxSchemaText, &t.Schema)
+	p.bounded("body.example", unlessNull(in.Example), maxExample, &t.Example)
+	if utf8.RuneCountInString(t.Description) <= maxDescription { // else prepare says it
+		p.prose("body.description", t.Description, maxDescription)
+	}
+	if have := s.dir.eventType(name); have != nil {
 		t.CreatedAt = have.CreatedAt
 	} else if s.dir.registered() >= maxEventTypes {
 		p.add("path.name", "is one too many: %d types are registered", maxEventTypes)
+	}
+	_, err = t.prepare()
+	if invalid, ok := errors.AsType[*Error](err); ok {
+		for _, f := range invalid.Fields {
+			p.addCode(CodeInvalid, f.Location, f.Value, f.Message)
+		}
 	}
 	if err := p.err("the event type"); err != nil {
 		return EventType{}, false, err
@@ -193,83 +197,21 @@ func (s *Service) PutEventType(ctx context.Context, name string, in EventTypeInp
 	return t.clone(), created, nil
 }
 
-// given tells whether an optional JSON value is there: null is not.
-func given(raw json.RawMessage) bool {
-	text := strings.TrimSpace(string(raw))
-	return text != "" && text != "null"
-}
-
-func readSchema(p *problems, raw json.RawMessage) (json.RawMessage, *schema.Schema) {
-	const at = "body.schema"
-	if !given(raw) {
-		return nil, nil
-	}
-	if len(raw) > 2*schema.MaxSize { // white space may make up for the rest
-		p.add(at, "has %d bytes; at most %d are allowed", len(raw), schema.MaxSize)
-		return nil, nil
-	}
-	doc, err := jsjson.Parse(raw, jsjson.Limits{})
-	if err != nil {
-		p.add(at, "is not JSON")
-		return nil, nil
-	}
-	compiled, err := schema.Compile(doc)
-	if err != nil {
-		faults(p, at, err)
-		return nil, nil
-	}
-	return doc.Append(nil), compiled
-}
-
-// faults notes each problem of a schema at its own place.
-func faults(p *problems, at string, err error) {
-	invalid, ok := errors.AsType[*schema.Error](err)
-	if !ok {
-		p.add(at, "is no valid JSON Schema")
+// bounded sets dst to a JSON text unless that is too long to be parsed at all.
+func (p *problems) bounded(location string, raw json.RawMessage, most int, dst *json.RawMessage) {
+	if len(raw) > most {
+		p.add(location, "has %d bytes; at most %d are allowed", len(raw), most)
 		return
 	}
-	for _, fault := range invalid.Problems {
-		p.add(at+dotted(fault.Path), "%s", fault.Message)
-	}
+	*dst = raw
 }
 
-func readExample(p *problems, raw json.RawMessage, compiled *schema.Schema) json.RawMessage {
-	const at = "body.example"
-	if !given(raw) {
+// unlessNull is an optional JSON value, nil where it is null.
+func unlessNull(raw json.RawMessage) json.RawMessage {
+	if text := strings.TrimSpace(string(raw)); text == "" || text == "null" {
 		return nil
 	}
-	if len(raw) > maxExampleBytes {
-		p.add(at, "has %d bytes; at most %d are allowed", len(raw), maxExampleBytes)
-		return nil
-	}
-	doc, err := jsjson.Parse(raw, jsjson.Limits{})
-	if err != nil || doc.Kind() != jsjson.KindObject {
-		p.add(at, "must be a JSON object: the data of an event")
-		return nil
-	}
-	if compiled != nil {
-		for _, fault := range compiled.Validate(doc) {
-			p.add(at+dotted(fault.Path), "%s", fault.Message)
-		}
-	}
-	return doc.Append(nil)
-}
-
-// dotted turns a JSON pointer into the rest of a location: /a/0/b into .a[0].b.
-func dotted(pointer string) string {
-	if pointer == "" {
-		return ""
-	}
-	var b strings.Builder
-	unescape := strings.NewReplacer("~1", "/", "~0", "~")
-	for step := range strings.SplitSeq(pointer[1:], "/") {
-		if step != "" && strings.Trim(step, "0123456789") == "" {
-			b.WriteString("[" + step + "]")
-		} else {
-			b.WriteString("." + unescape.Replace(step))
-		}
-	}
-	return b.String()
+	return raw
 }
 
 // registered is how many types are not built in.

@@ -10,7 +10,7 @@ import (
 
 // Retry makes a delivery due now: a waiting one keeps its schedule, a settled
 // one starts a fresh schedule and window. CodeDeliveryHeld while its endpoint
-// is paused or suspended. While an attempt of the delivery is under way the
+// is paused or suspended, CodeEndpointDisabled while it is disabled. While an attempt of the delivery is under way the
 // call is coalesced with it.
 func (s *Service) Retry(ctx context.Context, agentID, deliveryID string) (DeliveryView, error) {
 	agent, d, err := s.findDelivery(ctx, agentID, deliveryID)
@@ -21,6 +21,8 @@ func (s *Service) Retry(ctx context.Context, agentID, deliveryID string) (Delive
 	switch {
 	case e == nil || e.State == EndpointDeleted:
 		return DeliveryView{}, errorf(CodeEndpointNotFound, "the endpoint of this delivery was deleted")
+	case e.State == EndpointDisabled:
+		return DeliveryView{}, errorf(CodeEndpointDisabled, "the endpoint is disabled: enable it first")
 	case e.IsHeld():
 		return DeliveryView{}, errorf(CodeDeliveryHeld, "the endpoint is %s: resume it first", e.State)
 	}
@@ -35,6 +37,12 @@ func (s *Service) Retry(ctx context.Context, agentID, deliveryID string) (Delive
 		}
 	}
 	now := time.Now()
+	if !d.State.Settled() && e.cancels(d.Entered) { // canceled already, though its row still waits
+		err := s.store.CancelDelivery(ctx, *s.lease.Load(), agent.Number, d.DeliveryRef, now)
+		if err != nil && !errors.Is(err, ErrConflict) {
+			return DeliveryView{}, s.storeError(err, CodeDeliveryNotFound)
+		}
+	}
 	_, err = s.store.Requeue(ctx, *s.lease.Load(), Requeue{
 		DeliveryRef: d.DeliveryRef, Agent: agent.Number, Now: now, Entered: s.keys.next(),
 		WindowEnd: now.Add(e.policy.Window - e.heldUntil(now)),
@@ -107,28 +115,48 @@ func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestI
 	p.Targets = []NewTarget{e.target1(now)}
 	p.Deliveries = 1
 	if s.draining.Load() {
-		return DeliveryView{}, &Error{Code: CodeDraining, Message: "this server is shutting down", RetryAfter: time.Second}
+		return DeliveryView{}, drainingError()
 	}
+	w, done, err := s.startTest(ctx, p)
+	if err != nil {
+		return DeliveryView{}, err
+	}
+	select {
+	case <-done:
+	case <-ctx.Done(): // the attempt goes on and is logged
+	}
+	return s.view(context.WithoutCancel(ctx), agent, w.DeliveryRef)
+}
+
+// startTest makes a test send durable and starts it.
+func (s *Service) startTest(ctx context.Context, p *pending) (w *work, done <-chan struct{}, err error) {
+	works, _ := p.works(nil, false)
+	w = works[0]
+	ok := false
 	for {
-		_, err := s.store.Accept(ctx, *s.lease.Load(), s.dir.version.Load(), []*NewEvent{&p.NewEvent})
-		if err == nil {
-			break
+		err := func() error {
+			s.owning.RLock()
+			defer s.owning.RUnlock()
+			_, err := s.store.Accept(ctx, *s.lease.Load(), s.dir.version.Load(), []*NewEvent{&p.NewEvent})
+			if err == nil {
+				done, ok = s.dispatcher.startDirect(w)
+			}
+			return err
+		}()
+		switch {
+		case ok:
+			return w, done, nil
+		case err == nil:
+			s.dispatcher.settleUnsent(w, canceled(w, time.Now()))
+			return nil, nil, drainingError()
 		}
 		if !errors.Is(err, ErrConfigChanged) {
-			return DeliveryView{}, s.acceptError(err)
+			return nil, nil, s.acceptError(err)
 		}
 		if err := s.refresh(ctx); err != nil {
-			return DeliveryView{}, s.acceptError(err)
+			return nil, nil, s.acceptError(err)
 		}
 	}
-	works, _ := p.works(nil, false)
-	if done, ok := s.dispatcher.startDirect(works[0]); ok {
-		select {
-		case <-done:
-		case <-ctx.Done(): // the attempt goes on and is logged
-		}
-	}
-	return s.view(context.WithoutCancel(ctx), agent, works[0].DeliveryRef)
 }
 
 // findDelivery finds a living agent's delivery by its public id.

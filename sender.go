@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
+	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
 	"github.com/waybell/waybell/internal/retry"
 	"github.com/waybell/waybell/signature"
@@ -48,24 +50,21 @@ func (s *Service) attempt(w *work) (o outcome) {
 	if err != nil {
 		panic(fmt.Errorf("render: %w", err))
 	}
-	header := s.header(w, e, p, body.bytes, started)
+	m := &sent{w: w, e: e, p: p, body: body, started: started}
+	m.header = s.header(m)
 	result := s.egress.Do(s.sending, &egress.Request{
-		Target: e.target, Method: e.Method, Header: header, Body: body.bytes, Timeout: e.Timeout,
+		Target: e.target, Method: e.Method, Header: m.header, Body: body.bytes, Timeout: e.Timeout,
 	})
-	if e.refused != nil { // the operator's exceptions are others than when it was saved
-		result.Err = &egress.Error{Class: egress.ClassBlocked, Text: e.refused.Error()}
-	}
 	if result.Err != nil && result.Err.Class == egress.ClassCanceled {
 		return released(w, now) // shutting down: sent again by whoever comes next
 	}
-	return s.judge(w, e, &sent{p: p, body: body, header: header, started: started, result: &result})
+	m.result = &result
+	return s.judge(m)
 }
 
 // withoutAttempt decides about deliveries that are not to be sent now.
 func (s *Service) withoutAttempt(w *work, e *endpointEntry, now time.Time) (outcome, bool) {
 	switch {
-	case w.dropped.Load():
-		return released(w, now), true // its row is gone
 	case e == nil:
 		return released(w, now.Add(time.Second)), true // its configuration is on its way
 	case e.State == EndpointDeleted:
@@ -84,11 +83,36 @@ func (s *Service) withoutAttempt(w *work, e *endpointEntry, now time.Time) (outc
 
 // sent is an attempt that was made.
 type sent struct {
+	w       *work
+	e       *endpointEntry
 	p       *payload
 	body    *renderedBody
 	header  http.Header
 	started time.Time
 	result  *egress.Result
+}
+
+// payload is an event with the bodies rendered from it, shared by its
+// deliveries.
+type payload struct {
+	Event
+	size    int64
+	holders int // works in hand that share it; guarded by dispatcher.mu
+
+	mu     sync.Mutex
+	bodies []renderedBody
+}
+
+// renderedBody is a body for one format and transcript choice.
+type renderedBody struct {
+	format     *format.Format
+	transcript bool
+	bytes      []byte
+	sum        [32]byte
+}
+
+func newPayload(e Event) *payload {
+	return &payload{Event: e, size: int64(len(e.Data) + len(e.Messages) + 256)}
 }
 
 // payload returns the event of w, reading it when it is not in memory.
@@ -106,7 +130,7 @@ func (s *Service) payload(w *work) (*payload, error) {
 
 // body returns the rendered body, made once for all deliveries of the event
 // that share format and transcript choice.
-func (p *payload) body(f *Format, transcript bool) (*renderedBody, error) {
+func (p *payload) body(f *format.Format, transcript bool) (*renderedBody, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range p.bodies {
@@ -114,7 +138,7 @@ func (p *payload) body(f *Format, transcript bool) (*renderedBody, error) {
 			return b, nil
 		}
 	}
-	bytes, err := f.Render(make([]byte, 0, len(p.Data)+len(p.Messages)+256), &p.Event, transcript)
+	bytes, err := f.Render(make([]byte, 0, len(p.Data)+len(p.Messages)+256), p.content(), transcript)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +149,8 @@ func (p *payload) body(f *Format, transcript bool) (*renderedBody, error) {
 }
 
 // header makes the headers of an attempt, signature included.
-func (s *Service) header(w *work, e *endpointEntry, p *payload, body []byte, now time.Time) http.Header {
+func (s *Service) header(m *sent) http.Header {
+	w, e, p := m.w, m.e, m.p
 	h := make(http.Header, 12+len(e.Headers))
 	values := make([]string, 8)
 	set := func(name, value string) { // names are canonical already
@@ -141,7 +166,7 @@ func (s *Service) header(w *work, e *endpointEntry, p *payload, body []byte, now
 	set("X-Waybell-Attempt", strconv.Itoa(w.Attempts+1))
 	if e.StandardHeaders {
 		set("Webhook-Id", p.ID)
-		set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
+		set("Webhook-Timestamp", strconv.FormatInt(m.started.Unix(), 10))
 	}
 	if w.Test {
 		h.Set("X-Waybell-Test", "true")
@@ -149,17 +174,14 @@ func (s *Service) header(w *work, e *endpointEntry, p *payload, body []byte, now
 	for _, c := range e.Headers {
 		h.Set(c.Name, c.Value.Reveal())
 	}
-	m := signature.Message{ID: p.ID, Timestamp: now, Body: body}
-	for _, signer := range e.signersAt(now) {
-		h[http.CanonicalHeaderKey(signer.Scheme().Header)] = []string{signer.Sign(m)}
-	}
+	e.sign(h, signature.Message{ID: p.ID, Timestamp: m.started, Body: m.body.bytes})
 	return h
 }
 
 // judge turns the result of a request into the delivery's outcome.
-func (s *Service) judge(w *work, e *endpointEntry, m *sent) outcome {
+func (s *Service) judge(m *sent) outcome {
 	ended := time.Now()
-	r := m.result
+	w, e, r := m.w, m.e, m.result
 	reason, verdict := ReasonHTTPStatus, e.policy.Classify(r.Status)
 	if r.Err != nil {
 		reason, verdict = failureReason(r.Err.Class), e.policy.ClassifyFailure(r.Err.Class == egress.ClassBlocked)
@@ -181,24 +203,25 @@ func (s *Service) judge(w *work, e *endpointEntry, m *sent) outcome {
 	case retry.Success:
 		o.State, o.FinishedAt = DeliveryDelivered, ended
 	case retry.Retry:
-		s.planRetry(&o, w, e, m, ended)
+		s.planRetry(&o, m, ended)
 	default:
 		o.State, o.FinishedAt = DeliveryFailed, ended
 		if verdict == retry.FailSuspend {
 			o.suspend = "410 Gone: the receiver asked for no more requests."
 		}
 	}
-	s.report(w, e, m, &o)
+	s.report(m, &o)
 	return o
 }
 
 // planRetry decides between another attempt and failed, expired.
-func (s *Service) planRetry(o *outcome, w *work, e *endpointEntry, m *sent, now time.Time) {
+func (s *Service) planRetry(o *outcome, m *sent, now time.Time) {
+	w, e := m.w, m.e
 	st := retry.State{
 		Now: now, Attempts: w.Attempts + 1 - w.Cycle, Random: rand.Float64(),
 	}
 	_, st.WindowEnd = e.policy.Clamp(now, w.WindowEnd.Add(e.heldUntil(now)), now)
-	if m != nil && e.policy.HonoursRetryAfter(m.result.Status) {
+	if m.result != nil && e.policy.HonoursRetryAfter(m.result.Status) {
 		st.RetryAfter, _ = retry.ParseRetryAfter(m.result.Header.Get("Retry-After"), now)
 	}
 	at, ok := e.policy.Next(st)
@@ -225,7 +248,7 @@ func (s *Service) panicked(w *work, started time.Time) outcome {
 	o.Settlement = Settlement{DeliveryRef: w.DeliveryRef, Agent: w.Agent, Attempt: a, Reason: ReasonBadResponse, Panics: w.Panics + 1}
 	e := s.dir.entry(w.Endpoint)
 	if o.Panics < maxPanics && e != nil {
-		s.planRetry(&o, w, e, nil, now)
+		s.planRetry(&o, &sent{w: w, e: e}, now)
 		return o
 	}
 	o.State, o.FinishedAt = DeliveryFailed, now
@@ -259,13 +282,25 @@ func failureReason(c egress.Class) Reason {
 	}
 }
 
-// report logs an attempt, one line each, and tells Config.OnAttempt.
-func (s *Service) report(w *work, e *endpointEntry, m *sent, o *outcome) {
-	level := levelOf(o.Reason)
+// report logs an attempt, one line each, and tells Config.OnAttempt. Whatever
+// these do, the attempt was made and its outcome stands.
+func (s *Service) report(m *sent, o *outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic in OnAttempt", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	w, e := m.w, m.e
+	level := levelOf(o.State)
 	if s.log.Enabled(s.sending, level) {
-		s.log.LogAttrs(s.sending, level, "attempt", attemptAttrs(w, e, o)...)
+		s.log.LogAttrs(s.sending, level, "attempt", attemptAttrs(m, o)...)
 	}
 	if s.cfg.OnAttempt != nil {
+		defer func() { // the listener's panic is no outcome of the delivery
+			if p := recover(); p != nil {
+				s.log.Error("panic in OnAttempt", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			}
+		}()
 		s.cfg.OnAttempt(AttemptReport{
 			Ref: w.DeliveryRef, AgentID: e.AgentID, Endpoint: e.Endpoint, EventID: m.p.ID, Type: m.p.Type,
 			Number: o.Attempt.Number, Reason: o.Attempt.Reason, State: o.State, Status: o.Attempt.StatusCode,

@@ -27,6 +27,11 @@ type Service struct {
 	keys      keyMaker
 	dir       directory
 
+	// owning is held for reading from a commit that changes what this node owns
+	// until its memory knows, and for writing to look at all that it owns, or to
+	// change its lease.
+	owning sync.RWMutex
+
 	refreshing sync.Mutex   // one refresh of the directory at a time
 	publishing atomic.Int64 // bytes of events that wait to be durable
 	draining   atomic.Bool
@@ -40,6 +45,9 @@ type Service struct {
 	sending context.Context
 	cutOff  context.CancelFunc
 
+	// onEndpoint is endpointChanged, unless a test listens instead.
+	onEndpoint func(old, new *Endpoint)
+
 	lifecycle sync.Mutex
 	state     int // notStarted, started, stopped
 	teardown  []teardownStep
@@ -50,6 +58,9 @@ const (
 	started
 	stopped
 )
+
+// leaveWait is how long the store may take to give the lease back.
+const leaveWait = 5 * time.Second
 
 // teardownStep is one step of Stop; they run last in, first out.
 type teardownStep struct {
@@ -80,6 +91,7 @@ func New(cfg Config) (*Service, error) {
 	if err := s.dir.init(cfg, client); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
+	s.onEndpoint = s.endpointChanged
 	s.dispatcher = newDispatcher(s)
 	s.settler = newSettler(s)
 	s.claimer = newClaimer(s)
@@ -128,14 +140,18 @@ func (s *Service) Start(ctx context.Context) error {
 // launch starts the goroutines; each is stopped by its teardown step.
 func (s *Service) launch(ctx context.Context) {
 	s.sending, s.cutOff = context.WithCancel(ctx)
-	s.push("leave", func(ctx context.Context) error { return s.store.Leave(ctx, *s.lease.Load()) })
+	s.push("leave", func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWait) // the grace may be over
+		defer cancel()
+		return s.store.Leave(ctx, *s.lease.Load())
+	})
 	settle, stopSettler := context.WithCancel(ctx)
 	go s.settler.run(settle)
 	s.push("write outcomes", func(context.Context) error { stopSettler(); <-s.settler.done; return nil })
 	s.push("finish attempts", s.finishAttempts)
 	background, stopBackground := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	for _, run := range []func(context.Context){s.claimer.run, s.janitor.run, s.heartbeat} {
+	for _, run := range []func(context.Context){s.claimer.run, s.janitor.run, s.janitor.clean, s.heartbeat} {
 		running.Go(func() { run(background) })
 	}
 	s.push("stop claiming", func(context.Context) error { stopBackground(); running.Wait(); return nil })

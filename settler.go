@@ -97,28 +97,75 @@ func (t *settler) run(ctx context.Context) {
 	}
 }
 
+// refusals is how often the store may refuse a batch, though it can write,
+// before the outcome that it refuses is looked for.
+const refusals = 3
+
 // write makes one batch durable, trying again while the store is away.
 func (t *settler) write(ctx context.Context, works []*work, batch []Settlement) {
 	s := t.svc
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		err := s.store.Settle(context.WithoutCancel(ctx), *s.lease.Load(), batch)
-		if err == nil {
+	wait := 10 * time.Millisecond
+	for try := 1; ; try++ {
+		err := t.settle(ctx, works, batch)
+		switch {
+		case err == nil:
 			s.claimer.retriesAt(batch)
-			break
-		}
-		if errors.Is(err, ErrFenced) {
+			return
+		case errors.Is(err, ErrFenced):
 			// Another node has taken these deliveries over; it attempts them
 			// again. Nothing of ours may be written any more.
 			s.log.Error("outcomes lost: the lease was lost", "outcomes", len(batch), "error", err)
-			break
+			s.dispatcher.settled(works)
+			return
+		case errors.Is(err, ErrUnavailable) || errors.Is(err, ErrCommitUnknown) || try < refusals:
+			s.log.Warn("outcomes wait: the store cannot write", "outcomes", len(batch), "retry_in", wait, "error", err)
+		default:
+			t.divide(ctx, works, batch)
+			return
 		}
-		s.log.Warn("outcomes wait: the store cannot write", "outcomes", len(batch), "retry_in", wait, "error", err)
 		if ctx.Err() != nil {
-			break // stopping: the rows stay owned and are adopted at the next start
+			s.dispatcher.settled(works) // stopping: the rows stay owned and are adopted at the next start
+			return
 		}
 		pause(ctx, wait)
+		wait = min(2*wait, time.Second)
 	}
-	s.dispatcher.settled(works)
+}
+
+// settle tries once. What became durable leaves the node's hand before anybody
+// can look at what it owns.
+func (t *settler) settle(ctx context.Context, works []*work, batch []Settlement) error {
+	s := t.svc
+	s.owning.RLock()
+	defer s.owning.RUnlock()
+	err := s.store.Settle(context.WithoutCancel(ctx), *s.lease.Load(), batch)
+	if err == nil {
+		s.dispatcher.settled(works)
+	}
+	return err
+}
+
+// divide writes the halves of a batch that the store refuses, so that one
+// outcome harms only itself. That one is written without its attempt; where the
+// store refuses this too, its row waits for the next start.
+func (t *settler) divide(ctx context.Context, works []*work, batch []Settlement) {
+	if n := len(batch); n > 1 {
+		t.write(ctx, works[:n/2:n/2], batch[:n/2:n/2])
+		t.write(ctx, works[n/2:], batch[n/2:])
+		return
+	}
+	o := &batch[0]
+	if o.Attempt == nil {
+		t.svc.log.Error("an outcome is lost: the store refuses it", "delivery", o.DeliveryRef)
+		t.svc.dispatcher.settled(works)
+		return
+	}
+	t.svc.log.Error("an attempt is not in the log: the store refuses it", "delivery", o.DeliveryRef, "attempt", o.Attempt.Number)
+	o.Attempt, o.Health = nil, nil
+	if o.Kind == SettleRetry {
+		o.Kind = SettleRelease
+	}
+	t.write(ctx, works, batch)
 }
 
 // pause waits for d or the end of ctx.

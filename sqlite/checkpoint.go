@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/waybell/waybell"
 )
@@ -23,26 +24,36 @@ func (c *conn) logState(mode string) (logState, error) {
 }
 
 // watchLog runs on the writer between transactions. It asks for a checkpoint
-// where the log has grown, and where it is above its bound lets one through:
-// while the writer waits, the whole log can be copied, and the next
-// transaction starts it from its beginning.
+// where the log has grown, and where it is above its bound lets one through.
 func (s *Store) watchLog() {
 	l, err := s.writer.conn.logState("NOOP")
-	if err != nil {
-		s.giveUp(err)
-		return
+	if err == nil && l.pages*pageSize > s.cfg.MaxLogBytes {
+		err = s.cutLog()
 	}
 	switch {
-	case l.pages*pageSize > s.cfg.MaxLogBytes:
-		s.checkpoint.Lock() // one that is under way may suffice
-		defer s.checkpoint.Unlock()
-		if _, err := s.writer.conn.logState("PASSIVE"); err != nil {
-			s.giveUp(err)
-			s.cfg.Logger.Error("checkpoint failed", "path", s.path, "error", err)
-		}
+	case err != nil:
+		s.writer.conn.bad = s.writer.conn.bad || medium(err)
+		s.giveUp(err)
+		s.cfg.Logger.Error("checkpoint failed", "path", s.path, "error", err)
 	case l.rest() > s.cfg.CheckpointBytes:
 		s.wantCheckpoint()
 	}
+}
+
+// readPatience is how long the writer waits for reads to end, to cut the log.
+const readPatience = time.Second
+
+// cutLog copies the whole log and empties it while nobody reads or writes: as
+// long as reads overlap, SQLite cannot start the log from its beginning. A
+// check of the whole database is not waited for.
+func (s *Store) cutLog() error {
+	back := s.holdReaders(readPatience)
+	if back == nil {
+		return nil // the next look at the log tries again
+	}
+	defer back(false)
+	_, err := s.copyBeside("TRUNCATE")
+	return err
 }
 
 func (s *Store) wantCheckpoint() {
@@ -72,7 +83,7 @@ func (s *Store) runCheckpointer() {
 func (s *Store) copyLog() error {
 	const last = 2 << 20 // bytes the writer copies itself: some milliseconds
 	for range 4 {
-		l, err := s.copyBeside()
+		l, err := s.copyBeside("PASSIVE")
 		if err != nil {
 			return s.broke(err)
 		}
@@ -83,16 +94,17 @@ func (s *Store) copyLog() error {
 			break
 		}
 	}
-	return s.submit(s.ctx, &operation{done: make(chan error, 1), outside: func(c *conn) error {
+	return s.outside(s.ctx, func(c *conn) error {
 		s.checkpoint.Lock()
 		defer s.checkpoint.Unlock()
 		_, err := c.logState("PASSIVE")
 		return err
-	}})
+	})
 }
 
-// copyBeside runs one checkpoint on a connection of its own.
-func (s *Store) copyBeside() (logState, error) {
+// copyBeside runs one checkpoint on a connection of its own, which waits for no
+// lock.
+func (s *Store) copyBeside(mode string) (logState, error) {
 	s.checkpoint.Lock()
 	defer s.checkpoint.Unlock()
 	if s.checkpointer == nil {
@@ -102,7 +114,7 @@ func (s *Store) copyBeside() (logState, error) {
 		}
 		s.checkpointer = c
 	}
-	return s.checkpointer.logState("PASSIVE")
+	return s.checkpointer.logState(mode)
 }
 
 // broke makes the writer give the handle up after a failure of the medium on
@@ -111,9 +123,9 @@ func (s *Store) broke(cause error) error {
 	if !medium(cause) {
 		return cause
 	}
-	err := s.submit(s.ctx, &operation{done: make(chan error, 1), outside: func(c *conn) error {
+	err := s.outside(s.ctx, func(c *conn) error {
 		c.bad = true
 		return fmt.Errorf("%w: checkpoint: %w", waybell.ErrUnavailable, cause)
-	}})
+	})
 	return errors.Join(cause, err)
 }

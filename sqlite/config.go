@@ -8,12 +8,7 @@ import (
 
 // ConfigVersion implements [waybell.ConfigStore].
 func (s *Store) ConfigVersion(ctx context.Context) (int64, error) {
-	select {
-	case <-s.closing:
-		return 0, errClosed
-	default:
-	}
-	if err := ctx.Err(); err != nil {
+	if err := s.open(ctx); err != nil {
 		return 0, err
 	}
 	s.mu.Lock()

@@ -229,10 +229,11 @@ type rows struct {
 	values []driver.Value
 	col    int
 	err    error
+	ended  bool
 }
 
 func (r *rows) next() bool {
-	if r.err != nil {
+	if r.err != nil || r.ended {
 		return false
 	}
 	r.col = 0
@@ -240,6 +241,7 @@ func (r *rows) next() bool {
 	if err == nil {
 		return true
 	}
+	r.ended = true // a further step would begin the query anew (sqlite3_step)
 	if err != io.EOF {
 		r.err = r.c.failed(r.sql, err)
 	}

@@ -198,4 +198,3 @@ func (s *Store) counters(ctx context.Context, sql string, args ...any) (list []w
 	})
 	return list, err
 }
-

@@ -121,18 +121,14 @@ func (t *tx) sweepEvent(agent waybell.AgentNumber, key waybell.Key, until time.T
 			return false, nil
 		}
 	}
-	for _, sql := range []string{
-		"DELETE FROM idempotency WHERE kind IN (0, 1) AND event = ?",
-		"DELETE FROM deliveries WHERE agent = ?2 AND event = ?1",
-		"DELETE FROM events WHERE key = ?",
-	} {
-		args := []any{key}
-		if sql[12] == 'd' {
-			args = append(args, agent)
-		}
-		if _, err := t.exec(sql, args...); err != nil {
-			return false, err
-		}
+	if _, err := t.exec("DELETE FROM idempotency WHERE kind IN (0, 1) AND event = ?", key); err != nil {
+		return false, err
+	}
+	if _, err := t.exec("DELETE FROM deliveries WHERE agent = ? AND event = ?", agent, key); err != nil {
+		return false, err
+	}
+	if _, err := t.exec("DELETE FROM events WHERE key = ?", key); err != nil {
+		return false, err
 	}
 	t.events--
 	return true, nil

@@ -63,12 +63,7 @@ func (s *Store) freeSlot(joining []waybell.Lease) (int, error) {
 // Heartbeat implements [waybell.NodeStore]. The lock of the directory keeps the
 // lease; nothing is written.
 func (s *Store) Heartbeat(ctx context.Context, lease waybell.Lease) error {
-	select {
-	case <-s.closing:
-		return errClosed
-	default:
-	}
-	if err := ctx.Err(); err != nil {
+	if err := s.open(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()

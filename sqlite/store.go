@@ -157,10 +157,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	for range cfg.Readers {
 		s.readers <- nil
 	}
-	if err := s.create(); err == nil {
+	if err = s.create(); err == nil {
 		err = s.openWriter()
-	} else {
-		err = fmt.Errorf("%w: %w", waybell.ErrUnavailable, err)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", s.path, err), s.closeWriter(), lock.Close())
@@ -192,10 +190,13 @@ func (s *Store) create() error {
 	if errors.Is(err, os.ErrExist) {
 		return nil
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close(), syncDir(s.cfg.Dir))
 	}
-	return errors.Join(f.Sync(), f.Close(), syncDir(s.cfg.Dir))
+	if err != nil {
+		return fmt.Errorf("%w: %w", waybell.ErrUnavailable, err)
+	}
+	return nil
 }
 
 // openWriter opens the writing connection and reads what the store keeps in
@@ -314,12 +315,10 @@ func (s *Store) closeWriter() error {
 
 // read lends a reading connection to f.
 func (s *Store) read(ctx context.Context, f func(c *conn) error) error {
-	var c *conn
-	select {
-	case <-s.closing:
-		return errClosed
-	default:
+	if err := s.open(ctx); err != nil {
+		return err
 	}
+	var c *conn
 	select {
 	case c = <-s.readers:
 	case <-s.closing:
@@ -334,9 +333,7 @@ func (s *Store) read(ctx context.Context, f func(c *conn) error) error {
 	}
 	if c == nil {
 		var err error
-		c, err = connect(s.ctx, s.path, "busy_timeout = 2000", "query_only = ON", "temp_store = MEMORY",
-			fmt.Sprintf("cache_size = -%d", s.cfg.ReaderCache>>10))
-		if err != nil {
+		if c, err = s.openReader(); err != nil {
 			s.readers <- nil
 			return err
 		}
@@ -352,19 +349,64 @@ func (s *Store) read(ctx context.Context, f func(c *conn) error) error {
 	return f(c)
 }
 
+func (s *Store) openReader() (*conn, error) {
+	return connect(s.ctx, s.path, "busy_timeout = 2000", "query_only = ON", "temp_store = MEMORY",
+		fmt.Sprintf("cache_size = -%d", s.cfg.ReaderCache>>10))
+}
+
+// holdReaders takes every place of a reader, so that no read is under way. It
+// returns what gives them back, or nil when that took longer than patience.
+func (s *Store) holdReaders(patience time.Duration) (back func(closeThem bool)) {
+	held := make([]*conn, 0, cap(s.readers))
+	back = func(closeThem bool) {
+		for _, c := range held {
+			if closeThem && c != nil {
+				_ = c.close() // given up
+				c = nil
+			}
+			s.readers <- c
+		}
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	for range cap(s.readers) {
+		select {
+		case c := <-s.readers:
+			held = append(held, c)
+		case <-late.C:
+			back(false)
+			return nil
+		}
+	}
+	return back
+}
+
 // snapshot is read inside one transaction: all statements of f see the same
 // state.
 func (s *Store) snapshot(ctx context.Context, f func(c *conn) error) error {
-	return s.read(ctx, func(c *conn) error {
-		if _, err := c.exec("BEGIN"); err != nil {
-			return err
-		}
-		err := f(c)
-		if _, e := c.exec("ROLLBACK"); e != nil && err == nil {
-			err = e
-		}
+	return s.read(ctx, func(c *conn) error { return c.snapshot(f) })
+}
+
+func (c *conn) snapshot(f func(c *conn) error) error {
+	if _, err := c.exec("BEGIN"); err != nil {
 		return err
-	})
+	}
+	err := f(c)
+	if _, e := c.exec("ROLLBACK"); e != nil && err == nil {
+		err = e
+	}
+	return err
+}
+
+// open tells why nothing more can be asked: the store is closed, or the caller
+// has gone.
+func (s *Store) open(ctx context.Context) error {
+	select {
+	case <-s.closing:
+		return errClosed
+	default:
+		return ctx.Err()
+	}
 }
 
 var errClosed = fmt.Errorf("%w: the store is closed", waybell.ErrUnavailable)

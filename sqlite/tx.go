@@ -21,9 +21,9 @@ type tx struct {
 	touched map[waybell.EndpointNumber]struct{} // unowned rows came or went
 	due     []dueChange
 	passed  map[waybell.EndpointNumber]passed // see passed
-	named   []string // type names added
-	joined  []waybell.Lease // nodes that join in this transaction
-	after   []func() // run when committed
+	named   []string                          // type names added
+	joined  []waybell.Lease                   // nodes that join in this transaction
+	after   []func()                          // run when committed
 }
 
 type dueChange struct {

@@ -39,12 +39,7 @@ func (s *Store) waitingRow(c *conn, agent waybell.AgentNumber, ref waybell.Deliv
 
 // Due implements [waybell.WorkStore] from memory.
 func (s *Store) Due(ctx context.Context, until time.Time) ([]waybell.DueEndpoint, error) {
-	select {
-	case <-s.closing:
-		return nil, errClosed
-	default:
-	}
-	if err := ctx.Err(); err != nil {
+	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -249,7 +244,7 @@ func (s *Store) BringForward(ctx context.Context, lease waybell.Lease, endpoint 
 			return err
 		}
 		if rest := limit - len(list); rest > 0 { // suspects are few, whatever their endpoint
-			suspects, err := collect(t.query("SELECT "+waitingColumns+` FROM waiting
+			suspects, err := collect(t.query("SELECT "+waitingColumns+` FROM waiting INDEXED BY waiting_suspect
 				WHERE next_at > ? AND owner = 0 AND deaths >= 3 AND endpoint = ? ORDER BY next_at DESC LIMIT ?`,
 				latest, endpoint, rest), s.readWaiting)
 			if err != nil {

@@ -26,6 +26,9 @@ type writer struct {
 // reopenPause keeps a broken disk from being opened for each single operation.
 const reopenPause = 250 * time.Millisecond
 
+// reopenPatience is how long reads under way may take to end; a second is much.
+const reopenPatience = 10 * time.Second
+
 // operation is one caller's write. do runs inside a transaction that other
 // operations may share; it may run again after a rollback, so that it sets its
 // results anew each time. outside runs between transactions.
@@ -50,13 +53,8 @@ func (s *Store) write(ctx context.Context, rows, bytes int, do func(*tx) error) 
 }
 
 func (s *Store) submit(ctx context.Context, op *operation) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.open(ctx); err != nil {
 		return err
-	}
-	select {
-	case <-s.closing:
-		return errClosed
-	default:
 	}
 	select {
 	case s.ops <- op:
@@ -255,20 +253,12 @@ func (s *Store) ready() error {
 // file, and reads it as after a crash.
 func (s *Store) reopen() error {
 	s.gen.Add(1)
-	held := make([]*conn, 0, cap(s.readers))
-	for range cap(s.readers) { // readers under way take a second at most
-		held = append(held, <-s.readers)
-	}
-	defer func() {
-		for range held {
-			s.readers <- nil
-		}
-	}()
-	for _, c := range held {
-		if c != nil {
-			_ = c.close() // given up
-		}
+	back := s.holdReaders(reopenPatience)
+	if back == nil {
+		return fmt.Errorf("%w: a read does not end", waybell.ErrUnavailable)
 	}
 	_ = s.closeWriter() // given up
-	return s.openWriter()
+	err := s.openWriter()
+	back(true)
+	return err
 }

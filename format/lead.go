@@ -1,4 +1,4 @@
-package waybell
+package format
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package waybell
+package format
 
 import (
 	"bytes"
@@ -29,11 +29,11 @@ type Format struct {
 	// _ and -, at most 64 characters.
 	Name string `json:"name"`
 	// Body lists the keys of the body, in order.
-	Body []FormatKey `json:"body"`
+	Body []Key `json:"body"`
 	// LeadBody and SummaryBody, where given, take the place of Body for
 	// lead.submit and conversation.summary.
-	LeadBody    []FormatKey `json:"lead_body,omitempty"`
-	SummaryBody []FormatKey `json:"summary_body,omitempty"`
+	LeadBody    []Key `json:"lead_body,omitempty"`
+	SummaryBody []Key `json:"summary_body,omitempty"`
 	// EventNames maps canonical types to the names that receivers see.
 	EventNames map[string]string `json:"event_names,omitempty"`
 	// EventSeparator takes the place of the dots in the types that EventNames
@@ -51,38 +51,38 @@ type Format struct {
 	// webhook-timestamp and webhook-signature.
 	StandardHeadersOptional bool `json:"standard_headers_optional,omitempty"`
 
-	version string // set by NewFormats, so that it is computed once
+	version string // set by NewSet, so that it is computed once
 }
 
-// FormatKey is one key of a body: its name and either where its value comes
+// Key is one key of a body: its name and either where its value comes
 // from, or a constant.
-type FormatKey struct {
+type Key struct {
 	// Key is a name of letters, digits, _ and -, not beginning with a digit.
 	Key string `json:"key"`
 	// Value says where the value comes from.
-	Value FormatValue `json:"value,omitempty"`
+	Value Value `json:"value,omitempty"`
 	// Const is a JSON value that is the same in every body.
 	Const json.RawMessage `json:"const,omitempty"`
 }
 
-// FormatValue names a part of an event.
-type FormatValue string
+// Value names a part of an event.
+type Value string
 
 // The values that a body can have. A key whose value is not there (a summary,
 // messages, an agent's name) is left out.
 const (
-	ValueID        FormatValue = "id"         // the webhook-id
-	ValueEventName FormatValue = "event_name" // the type under the name that the format gives it
-	ValueEventType FormatValue = "event_type" // the canonical type
-	ValueTimestamp FormatValue = "timestamp"
-	ValueAgentID   FormatValue = "agent_id"
-	ValueAgentName FormatValue = "agent_name"
-	ValueData      FormatValue = "data"
-	ValueSummary   FormatValue = "summary" // data.summary
+	ValueID        Value = "id"         // the webhook-id
+	ValueEventName Value = "event_name" // the type under the name that the format gives it
+	ValueEventType Value = "event_type" // the canonical type
+	ValueTimestamp Value = "timestamp"
+	ValueAgentID   Value = "agent_id"
+	ValueAgentName Value = "agent_name"
+	ValueData      Value = "data"
+	ValueSummary   Value = "summary" // data.summary
 	// ValueMessages is the transcript. A body that does not name it carries the
 	// transcript as data.messages. Either way it is there only for endpoints
 	// that ask for it.
-	ValueMessages FormatValue = "messages"
+	ValueMessages Value = "messages"
 )
 
 // TimestampLayout is how a body writes a time. Times are UTC; what is finer
@@ -96,26 +96,47 @@ const (
 	TimestampMicroseconds TimestampLayout = "iso8601_microseconds" // 2026-06-23T12:00:00.000000, without a zone
 )
 
-// layout is the layout in the words of package time, "" for an unknown one.
-func (l TimestampLayout) layout() string {
+// digits is how many digits of a second the layout has, and whether it ends
+// with a Z; ok is false for an unknown layout.
+func (l TimestampLayout) digits() (n int, zone, ok bool) {
 	switch l {
 	case TimestampSeconds:
-		return "2006-01-02T15:04:05Z"
+		return 0, true, true
 	case TimestampMilliseconds, "":
-		return "2006-01-02T15:04:05.000Z"
+		return 3, true, true
 	case TimestampMicroseconds:
-		return "2006-01-02T15:04:05.000000"
+		return 6, false, true
 	default:
-		return ""
+		return 0, false, false
 	}
 }
 
-// StandardFormat is the format of the standard profile: {"id", "type",
+// append appends a time. Package time is quick only with its own RFC 3339
+// layout, so the rest is put behind that.
+func (l TimestampLayout) append(dst []byte, t time.Time) []byte {
+	digits, zone, _ := l.digits()
+	dst = t.UTC().AppendFormat(dst, time.RFC3339)
+	dst = dst[:len(dst)-1] // the Z
+	if digits > 0 {
+		dst = append(dst, '.')
+		nanoseconds := t.Nanosecond()
+		for unit := 100_000_000; digits > 0; digits-- {
+			dst = append(dst, byte('0'+nanoseconds/unit%10))
+			unit /= 10
+		}
+	}
+	if zone {
+		dst = append(dst, 'Z')
+	}
+	return dst
+}
+
+// Standard is the format of the standard profile: {"id", "type",
 // "timestamp", "agent_id", "data"} with the signatures of Standard Webhooks.
-func StandardFormat() *Format {
+func Standard() *Format {
 	return &Format{
 		Name: "standard",
-		Body: []FormatKey{
+		Body: []Key{
 			{Key: "id", Value: ValueID},
 			{Key: "type", Value: ValueEventType},
 			{Key: "timestamp", Value: ValueTimestamp},
@@ -128,12 +149,12 @@ func StandardFormat() *Format {
 	}
 }
 
-// ChatzuriFormat is the format that Chatzuri documents: {"event", "timestamp",
+// Chatzuri is the format that Chatzuri documents: {"event", "timestamp",
 // "agent_id", "data"}.
-func ChatzuriFormat() *Format {
+func Chatzuri() *Format {
 	return &Format{
 		Name: "chatzuri",
-		Body: []FormatKey{
+		Body: []Key{
 			{Key: "event", Value: ValueEventName},
 			{Key: "timestamp", Value: ValueTimestamp},
 			{Key: "agent_id", Value: ValueAgentID},
@@ -146,20 +167,20 @@ func ChatzuriFormat() *Format {
 	}
 }
 
-// ChatislavFormat is the format that Chatislav documents: {"event", "data",
+// Chatislav is the format that Chatislav documents: {"event", "data",
 // "timestamp", "messages"}, and for a summary {"event", "summary", "timestamp",
 // "messages"}, which leaves out what else was published with the summary. Types
 // that Chatislav does not know follow its way of naming.
-func ChatislavFormat() *Format {
+func Chatislav() *Format {
 	return &Format{
 		Name: "chatislav",
-		Body: []FormatKey{
+		Body: []Key{
 			{Key: "event", Value: ValueEventName},
 			{Key: "data", Value: ValueData},
 			{Key: "timestamp", Value: ValueTimestamp},
 			{Key: "messages", Value: ValueMessages},
 		},
-		SummaryBody: []FormatKey{
+		SummaryBody: []Key{
 			{Key: "event", Value: ValueEventName},
 			{Key: "summary", Value: ValueSummary},
 			{Key: "timestamp", Value: ValueTimestamp},
@@ -230,7 +251,7 @@ func (f *Format) Render(dst []byte, e *Event, includeMessages bool) ([]byte, err
 	body := rendering{format: f, event: e}
 	if includeMessages && hasValue(e.Messages) {
 		body.messages = e.Messages
-		body.messagesInData = !slices.ContainsFunc(keys, func(k FormatKey) bool { return k.Value == ValueMessages })
+		body.messagesInData = !slices.ContainsFunc(keys, func(k Key) bool { return k.Value == ValueMessages })
 	}
 	start := len(dst)
 	dst = slices.Grow(dst, len(e.Data)+len(body.messages)+256)
@@ -255,7 +276,7 @@ func (f *Format) Render(dst []byte, e *Event, includeMessages bool) ([]byte, err
 	return append(dst, '}'), nil
 }
 
-func (f *Format) keys(typ string) []FormatKey {
+func (f *Format) keys(typ string) []Key {
 	switch {
 	case typ == catalogue.LeadSubmit && f.LeadBody != nil:
 		return f.LeadBody
@@ -275,7 +296,7 @@ type rendering struct {
 }
 
 // appendValue appends the value of a key, or nothing where there is none.
-func (r *rendering) appendValue(dst []byte, k *FormatKey) ([]byte, error) {
+func (r *rendering) appendValue(dst []byte, k *Key) ([]byte, error) {
 	e := r.event
 	switch k.Value {
 	case ValueID:
@@ -285,7 +306,8 @@ func (r *rendering) appendValue(dst []byte, k *FormatKey) ([]byte, error) {
 	case ValueEventType:
 		return jsjson.AppendString(dst, e.Type), nil
 	case ValueTimestamp:
-		return r.format.appendTime(dst, e.Timestamp), nil
+		dst = r.format.Timestamp.append(append(dst, '"'), e.Timestamp)
+		return append(dst, '"'), nil
 	case ValueAgentID:
 		return jsjson.AppendString(dst, e.AgentID), nil
 	case ValueAgentName:
@@ -316,12 +338,6 @@ func (f *Format) appendEventName(dst []byte, typ string) []byte {
 		return jsjson.AppendString(dst, typ)
 	}
 	return jsjson.AppendString(dst, strings.ReplaceAll(typ, ".", f.EventSeparator))
-}
-
-func (f *Format) appendTime(dst []byte, t time.Time) []byte {
-	dst = append(dst, '"')
-	dst = t.UTC().AppendFormat(dst, f.Timestamp.layout())
-	return append(dst, '"')
 }
 
 // appendData appends the event's data, with the transcript at the end where it
@@ -359,27 +375,18 @@ const (
 )
 
 // Validate tells what is wrong with a format, as an *[Error] with one
-// [FieldError] for each field, located by the names of the configuration, such
+// [Problem] for each field, located by the names of the configuration, such
 // as "body[2].key"; nil where nothing is.
-func (f *Format) Validate() error { return invalid("format", f.problems()) }
-
-func invalid(what string, problems []FieldError) error {
-	if len(problems) == 0 {
-		return nil
-	}
-	err := errorf(CodeInvalid, "the %s has invalid fields", what)
-	err.Fields = problems
-	return err
-}
+func (f *Format) Validate() error { return invalid(f.problems()) }
 
 // problemList collects what is wrong with a value's fields.
-type problemList []FieldError
+type problemList []Problem
 
 func (l *problemList) add(location, format string, args ...any) {
-	*l = append(*l, FieldError{Location: location, Message: fmt.Sprintf(format, args...)})
+	*l = append(*l, Problem{Location: location, Message: fmt.Sprintf(format, args...)})
 }
 
-func (f *Format) problems() []FieldError {
+func (f *Format) problems() []Problem {
 	var list problemList
 	if !isWord(f.Name) {
 		list.add("name", "must be 1 to %d of a-z, 0-9, _ and -", maxFormatName)
@@ -401,7 +408,7 @@ func (f *Format) problems() []FieldError {
 		}
 	}
 	f.checkNames(&list)
-	if f.Timestamp.layout() == "" {
+	if _, _, ok := f.Timestamp.digits(); !ok {
 		list.add("timestamp", "must be one of %s, %s, %s", TimestampSeconds, TimestampMilliseconds, TimestampMicroseconds)
 	}
 	switch f.Lead {
@@ -413,7 +420,7 @@ func (f *Format) problems() []FieldError {
 	return list
 }
 
-func checkKeys(list *problemList, at string, keys []FormatKey) {
+func checkKeys(list *problemList, at string, keys []Key) {
 	if len(keys) == 0 || len(keys) > maxFormatKeys {
 		list.add(at, "must have 1 to %d keys", maxFormatKeys)
 		return
@@ -442,8 +449,8 @@ func checkKeys(list *problemList, at string, keys []FormatKey) {
 	}
 }
 
-func formatValues() []FormatValue {
-	return []FormatValue{ValueID, ValueEventName, ValueEventType, ValueTimestamp, ValueAgentID,
+func formatValues() []Value {
+	return []Value{ValueID, ValueEventName, ValueEventType, ValueTimestamp, ValueAgentID,
 		ValueAgentName, ValueData, ValueSummary, ValueMessages}
 }
 
@@ -455,8 +462,8 @@ func joinWords[T ~string](words []T) string {
 	return strings.Join(list, ", ")
 }
 
-func hasKey(keys []FormatKey, v FormatValue) bool {
-	return slices.ContainsFunc(keys, func(k FormatKey) bool { return k.Value == v })
+func hasKey(keys []Key, v Value) bool {
+	return slices.ContainsFunc(keys, func(k Key) bool { return k.Value == v })
 }
 
 func (f *Format) checkNames(list *problemList) {

@@ -1,4 +1,4 @@
-package waybell
+package format
 
 import (
 	"bytes"
@@ -7,16 +7,16 @@ import (
 	"github.com/waybell/waybell/internal/jsjson"
 )
 
-// content is what a publisher gives of an event beside its type and time. What
+// Content is what a publisher gives of an event beside its type and time. What
 // was not given is null.
-type content struct {
+type Content struct {
 	Data           jsjson.Value // an object
 	Messages       jsjson.Value // the transcript: an array
 	Summary        jsjson.Value // for conversation.summary: another place for data.summary
 	ConversationID jsjson.Value // a shorthand for data.conversation_id
 }
 
-// normalize brings content into the form in which events are stored: data is an
+// Normalize brings content into the form in which events are stored: data is an
 // object without the transcript, messages an array with something in it, or
 // null. Explicit values win: the two shorthands are used only where data has no
 // such value itself.
@@ -28,9 +28,9 @@ type content struct {
 //
 // The problems are about form; whether data fits the type's schema is another
 // question, asked of the result.
-func (c content) normalize(typ string) (data, messages jsjson.Value, problems []FieldError) {
+func (c Content) Normalize(typ string) (data, messages jsjson.Value, problems []Problem) {
 	refuse := func(location, message string) {
-		problems = append(problems, FieldError{Location: location, Message: message})
+		problems = append(problems, Problem{Location: location, Message: message})
 	}
 	data = c.Data
 	switch data.Kind() {

@@ -1,4 +1,4 @@
-package waybell
+package format
 
 import (
 	"errors"
@@ -105,9 +105,9 @@ func seconds(n int) time.Duration {
 	return time.Duration(min(max(n, 0), int(retry.MaxWindow/time.Second)+1)) * time.Second
 }
 
-// FormatsConfig is what an operator adds to the built-in formats, policies and
+// Config is what an operator adds to the built-in formats, policies and
 // profiles.
-type FormatsConfig struct {
+type Config struct {
 	Formats       []Format      `json:"formats,omitempty"`
 	RetryPolicies []RetryPolicy `json:"retry_policies,omitempty"`
 	Profiles      []Profile     `json:"profiles,omitempty"`
@@ -116,20 +116,20 @@ type FormatsConfig struct {
 // Formats holds the formats, retry policies and profiles of an installation,
 // the built-in ones first. It never changes once made and is safe for
 // concurrent use.
-type Formats struct {
+type Set struct {
 	formats  []*Format
 	policies []retry.Policy
 	profiles []Profile
 }
 
-// NewFormats checks the configuration and adds it to what is built in. Names
+// NewSet checks the configuration and adds it to what is built in. Names
 // must be new, and what a profile refers to must be there. The error is an
 // *[Error] whose fields are located from the configuration's top, such as
 // "formats[0].body[2].key".
-func NewFormats(c FormatsConfig) (*Formats, error) {
+func NewSet(c Config) (*Set, error) {
 	var list problemList
-	f := &Formats{policies: []retry.Policy{retry.Standard(), retry.Chatzuri(), retry.Chatislav()}}
-	for _, builtIn := range []*Format{StandardFormat(), ChatzuriFormat(), ChatislavFormat()} {
+	f := &Set{policies: []retry.Policy{retry.Standard(), retry.Chatzuri(), retry.Chatislav()}}
+	for _, builtIn := range []*Format{Standard(), Chatzuri(), Chatislav()} {
 		f.addFormat(builtIn)
 	}
 	for i := range c.Formats {
@@ -152,13 +152,13 @@ func NewFormats(c FormatsConfig) (*Formats, error) {
 	for i, p := range c.Profiles {
 		f.addProfile(&list, fmt.Sprintf("profiles[%d].", i), p)
 	}
-	if err := invalid("configuration", list); err != nil {
+	if err := invalid(list); err != nil {
 		return nil, err
 	}
 	return f, nil
 }
 
-func (f *Formats) addFormat(format *Format) {
+func (f *Set) addFormat(format *Format) {
 	format.version = ""
 	format.version = format.Version()
 	f.formats = append(f.formats, format)
@@ -168,7 +168,7 @@ func (f *Formats) addFormat(format *Format) {
 // neither the caller's later changes nor white space change the version.
 func (f *Format) clone() *Format {
 	c := *f
-	for _, keys := range []*[]FormatKey{&c.Body, &c.LeadBody, &c.SummaryBody} {
+	for _, keys := range []*[]Key{&c.Body, &c.LeadBody, &c.SummaryBody} {
 		*keys = slices.Clone(*keys)
 		for i := range *keys {
 			if v, err := jsjson.Parse((*keys)[i].Const, jsjson.Limits{}); err == nil {
@@ -181,12 +181,12 @@ func (f *Format) clone() *Format {
 	return &c
 }
 
-func (f *Formats) addPolicy(list *problemList, at string, p *RetryPolicy) {
+func (f *Set) addPolicy(list *problemList, at string, p *RetryPolicy) {
 	if !isWord(p.Name) {
 		list.add(at+"name", "must be 1 to %d of a-z, 0-9, _ and -", maxFormatName)
 		return
 	}
-	if _, taken := f.policy(p.Name); taken {
+	if _, taken := f.Policy(p.Name); taken {
 		list.add(at+"name", "is the name of another retry policy")
 		return
 	}
@@ -194,7 +194,7 @@ func (f *Formats) addPolicy(list *problemList, at string, p *RetryPolicy) {
 	if name == "" {
 		name = DefaultProfile
 	}
-	base, ok := f.policy(name)
+	base, ok := f.Policy(name)
 	if !ok {
 		list.add(at+"base", "is no retry policy that is built in or stands before this one")
 		return
@@ -210,16 +210,16 @@ func (f *Formats) addPolicy(list *problemList, at string, p *RetryPolicy) {
 }
 
 // policyProblems gives the problems of a policy the names of the configuration.
-func policyProblems(err error) []FieldError {
+func policyProblems(err error) []Problem {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
-		return []FieldError{{Location: "name", Message: err.Error()}}
+		return []Problem{{Location: "name", Message: err.Error()}}
 	}
-	var list []FieldError
+	var list []Problem
 	for _, err := range joined.Unwrap() {
 		field, ok := errors.AsType[*retry.FieldError](err)
 		if !ok {
-			list = append(list, FieldError{Location: "name", Message: err.Error()})
+			list = append(list, Problem{Location: "name", Message: err.Error()})
 			continue
 		}
 		location := field.Field
@@ -228,12 +228,12 @@ func policyProblems(err error) []FieldError {
 				location = name + "_seconds" + rest
 			}
 		}
-		list = append(list, FieldError{Location: location, Message: field.Problem})
+		list = append(list, Problem{Location: location, Message: field.Problem})
 	}
 	return list
 }
 
-func (f *Formats) addProfile(list *problemList, at string, p Profile) {
+func (f *Set) addProfile(list *problemList, at string, p Profile) {
 	before := len(*list)
 	if !isWord(p.Name) {
 		list.add(at+"name", "must be 1 to %d of a-z, 0-9, _ and -", maxFormatName)
@@ -246,7 +246,7 @@ func (f *Formats) addProfile(list *problemList, at string, p Profile) {
 	} else if p.OmitStandardHeaders && !format.StandardHeadersOptional {
 		list.add(at+"omit_standard_headers", "the format %s needs the standard headers", p.Format)
 	}
-	if _, ok := f.policy(p.RetryPolicy); !ok {
+	if _, ok := f.Policy(p.RetryPolicy); !ok {
 		list.add(at+"retry_policy", "is no retry policy; there are %s", joinWords(f.PolicyNames()))
 	}
 	if len(*list) == before {
@@ -255,7 +255,7 @@ func (f *Formats) addProfile(list *problemList, at string, p Profile) {
 }
 
 // Format returns the format of that name. It must not be changed.
-func (f *Formats) Format(name string) (*Format, bool) {
+func (f *Set) Format(name string) (*Format, bool) {
 	for _, format := range f.formats {
 		if format.Name == name {
 			return format, true
@@ -265,7 +265,7 @@ func (f *Formats) Format(name string) (*Format, bool) {
 }
 
 // Profile returns the profile of that name.
-func (f *Formats) Profile(name string) (Profile, bool) {
+func (f *Set) Profile(name string) (Profile, bool) {
 	i := slices.IndexFunc(f.profiles, func(p Profile) bool { return p.Name == name })
 	if i < 0 {
 		return Profile{}, false
@@ -273,7 +273,8 @@ func (f *Formats) Profile(name string) (Profile, bool) {
 	return f.profiles[i], true
 }
 
-func (f *Formats) policy(name string) (retry.Policy, bool) {
+// Policy returns the retry policy of that name.
+func (f *Set) Policy(name string) (retry.Policy, bool) {
 	i := slices.IndexFunc(f.policies, func(p retry.Policy) bool { return p.Name == name })
 	if i < 0 {
 		return retry.Policy{}, false
@@ -282,17 +283,17 @@ func (f *Formats) policy(name string) (retry.Policy, bool) {
 }
 
 // FormatNames lists the formats, the built-in ones first.
-func (f *Formats) FormatNames() []string {
+func (f *Set) FormatNames() []string {
 	return names(f.formats, func(v *Format) string { return v.Name })
 }
 
 // PolicyNames lists the retry policies, the built-in ones first.
-func (f *Formats) PolicyNames() []string {
+func (f *Set) PolicyNames() []string {
 	return names(f.policies, func(v retry.Policy) string { return v.Name })
 }
 
 // ProfileNames lists the profiles, the built-in ones first.
-func (f *Formats) ProfileNames() []string {
+func (f *Set) ProfileNames() []string {
 	return names(f.profiles, func(v Profile) string { return v.Name })
 }
 
@@ -306,7 +307,7 @@ func names[T any](list []T, name func(T) string) []string {
 
 // SignatureHeaders lists the headers that carry signatures, in lower case: an
 // endpoint's own headers may have none of these names, whichever its format is.
-func (f *Formats) SignatureHeaders() []string {
+func (f *Set) SignatureHeaders() []string {
 	var out []string
 	for _, format := range f.formats {
 		for _, s := range format.Signatures {

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/waybell/waybell"
+)
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	var got endpointBody
+	err := decode([]byte(`{"url":"https://a.example","enabled":false,"events":[],"timeout_seconds":5,"rate_limit_per_second":0.5,
+		"headers":[{"name":"X-A","value":"s"}],"retry":{"schedule_seconds":[1,2],"policy":null},"description":null,"generate_secret":"ed25519"}`), &got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := endpointBody{
+		URL: waybell.Some("https://a.example"), Enabled: waybell.Some(false), Events: waybell.Some([]string{}),
+		TimeoutSeconds: waybell.Some(5), RateLimit: waybell.Some(0.5), Headers: waybell.Some([]headerBody{{"X-A", "s"}}),
+		Retry:       waybell.Some(retryBody{ScheduleSeconds: waybell.Some([]int{1, 2}), Policy: waybell.Null[string]()}),
+		Description: waybell.Null[string](), GenerateSecret: generateSecret(waybell.SecretEd25519),
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat(`{"metadata":`, 65) + "1" + strings.Repeat("}", 65)
+	tests := []struct {
+		body   string
+		status int
+		errors string // "location: message", separated by "; "
+	}{
+		{`{"url":`, 400, "body.url: "},
+		{``, 400, "body: "},
+		{"\xef\xbb\xbf{}", 400, "body: "},
+		{`{"url":"a","url":"b"}`, 400, "body.url: "},
+		{"{\"url\":\"\xff\"}", 400, "body"},
+		{`{} {}`, 400, "body: "},
+		{deep, 400, "body.metadata.metadata"},
+		{`{"timeout_seconds":1e999}`, 422, "body.timeout_seconds: "},
+		{`[]`, 422, "body: expected an object"},
+		{`null`, 422, "body: expected an object"},
+		{`{"URL":"a"}`, 422, "body.URL: unknown field"},
+		{`{"":1}`, 422, "body.: unknown field"},
+		{`{"urll":"a","events":"x","zzz":{}}`, 422, "body.urll: unknown field; body.events: expected an array; body.zzz: unknown field"},
+		{`{"url":1,"enabled":"yes","events":["a",2],"timeout_seconds":"5"}`, 422,
+			"body.url: expected a string; body.enabled: expected true or false; body.events[1]: expected a string; body.timeout_seconds: expected a whole number"},
+		{`{"timeout_seconds":1.5,"rate_limit_per_second":"1","headers":[{"name":"a","vlaue":"s"},3]}`, 422,
+			"body.timeout_seconds: expected a whole number; body.rate_limit_per_second: expected a number; body.headers[0].vlaue: unknown field; body.headers[1]: expected an object"},
+		{`{"retry":[],"generate_secret":"rsa"}`, 422, `body.retry: expected an object; body.generate_secret: expected true, false or "ed25519"`},
+		{`{"timeout_seconds":99999999999999999999}`, 422, "body.timeout_seconds: expected a whole number"},
+	}
+	for _, tt := range tests {
+		var b endpointBody
+		p := problemOf(decode([]byte(tt.body), &b))
+		var lines []string
+		for _, f := range p.Errors {
+			lines = append(lines, f.Location+": "+f.Message)
+			if f.Value != nil {
+				t.Errorf("%.60s: a value is echoed: %v", tt.body, f.Value)
+			}
+		}
+		text := strings.Join(lines, "; ")
+		if p.Status != tt.status || !strings.HasPrefix(text, tt.errors) || tt.status == 422 && !strings.HasPrefix(tt.errors, "body.timeout_seconds: ") && text != tt.errors {
+			t.Errorf("%.60s: %d %s", tt.body, p.Status, text)
+		}
+		if tt.status == 400 && p.Code != "malformed_json" {
+			t.Errorf("%.60s: code %s", tt.body, p.Code)
+		}
+	}
+}
+
+// TestBodiesDecode tries every type of body, so that no field has a type that
+// the decoder does not know.
+func TestBodiesDecode(t *testing.T) {
+	t.Parallel()
+	for _, body := range []any{
+		&agentBody{}, &newAgentBody{}, &endpointBody{}, &newEndpointBody{}, &rotateBody{}, &resumeBody{}, &testBody{},
+		&eventTypeBody{}, &keyBody{},
+	} {
+		typ := reflect.TypeOf(body).Elem()
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			for _, value := range []string{`null`, `true`, `"x"`, `1`, `1.5`, `[]`, `["x"]`, `[1]`, `[{}]`, `{}`} {
+				text := fmt.Sprintf("{%q:%s}", name, value)
+				if err := decode([]byte(text), reflect.New(typ).Interface()); err != nil && problemOf(err).Status != 422 {
+					t.Errorf("%s %s: %v", typ, text, err)
+				}
+			}
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"url":"https://a.example","headers":[{"name":"a","value":"b"}],"retry":{"schedule_seconds":[1]}}`))
+	f.Add([]byte(`{"generate_secret":true,"secret":null}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var b endpointBody
+		if err := decode(body, &b); err != nil {
+			if p := problemOf(err); p.Status != 400 && p.Status != 422 {
+				t.Errorf("%q: %v", body, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,56 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/waybell/waybell"
+)
+
+// resumeBody says what becomes of the held deliveries.
+type resumeBody struct {
+	Held string `json:"held,omitempty" enum:"send,cancel" doc:"send (default): oldest first."`
+}
+
+// testBody says what a test send sends.
+type testBody struct {
+	Event string                   `json:"event,omitempty" doc:"Default: the first subscribed type, else lead.submit." example:"lead.submit"`
+	Data  waybell.Optional[object] `json:"data,omitempty" nullable:"true" doc:"Default: the type's example."`
+}
+
+func (s *Server) registerEndpointActions() {
+	const path = "/v1/agents/{agent_id}/endpoints/{endpoint_id}/"
+	missing := []waybell.Code{waybell.CodeEndpointNotFound}
+	disabled := append(missing, waybell.CodeEndpointDisabled)
+	add(s, route{
+		id: "pause-endpoint", method: http.MethodPost, path: path + "pause", tag: tagEndpoints, summary: "Pause an endpoint",
+		description: "Its deliveries are held until it is resumed.",
+		scope:       waybell.ScopeEndpointsWrite, codes: disabled,
+	}, s.pauseEndpoint)
+	add(s, route{
+		id: "resume-endpoint", method: http.MethodPost, path: path + "resume", tag: tagEndpoints, summary: "Resume an endpoint",
+		description: "Ends a pause or a suspension.",
+		scope:       waybell.ScopeEndpointsWrite, media: []string{mediaJSON}, optionalBody: true, codes: disabled,
+	}, s.resumeEndpoint)
+	add(s, route{
+		id: "test-endpoint", method: http.MethodPost, path: path + "test", tag: tagEndpoints, summary: "Send a test",
+		description: "Sends a real signed request, waits for it and shows the delivery with its attempt. Never retried.",
+		scope:       waybell.ScopeDeliveriesWrite, media: []string{mediaJSON}, optionalBody: true,
+		codes: []waybell.Code{waybell.CodeEndpointNotFound, waybell.CodeUnknownEventType, waybell.CodeBusy, waybell.CodeDraining},
+	}, s.testEndpoint)
+}
+
+func (s *Server) pauseEndpoint(ctx context.Context, p *EndpointParams, _ *none) (*tagged[endpointView], error) {
+	e, err := s.svc.PauseEndpoint(ctx, p.AgentID, p.EndpointID)
+	return s.taggedEndpoint(e, err)
+}
+
+func (s *Server) resumeEndpoint(ctx context.Context, p *EndpointParams, body *resumeBody) (*tagged[endpointView], error) {
+	e, err := s.svc.ResumeEndpoint(ctx, p.AgentID, p.EndpointID, waybell.HeldChoice(body.Held))
+	return s.taggedEndpoint(e, err)
+}
+
+func (s *Server) testEndpoint(ctx context.Context, p *EndpointParams, body *testBody) (*answer[deliveryDetailView], error) {
+	d, err := s.svc.Test(ctx, p.AgentID, p.EndpointID, waybell.TestInput{Type: body.Event, Data: body.Data.Value})
+	return shownDelivery(d, err)
+}

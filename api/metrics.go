@@ -1,0 +1,172 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/waybell/waybell"
+)
+
+// Metrics counts what happens, in base units and with few labels: no agent, no
+// endpoint and no URL is one, so that their number is bounded.
+type Metrics struct {
+	registry     *prometheus.Registry
+	node         *waybell.Service
+	attempts     *prometheus.CounterVec
+	duration     prometheus.Histogram
+	firstAttempt prometheus.Histogram
+	requests     *prometheus.CounterVec
+}
+
+// NewMetrics makes the metrics of a process of this version on a registry of
+// their own. Give OnAttempt to waybell.Config and the result to Config.Metrics.
+func NewMetrics(version string) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waybell_attempts_total",
+			Help: "Finished attempts, by what became of the delivery and why.",
+		}, []string{"outcome", "reason"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "waybell_attempt_duration_seconds",
+			Help:    "Duration of attempts, from name resolution to the end of the answer.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120},
+		}),
+		firstAttempt: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "waybell_publish_to_first_attempt_seconds",
+			Help:    "Time from accepting an event to the start of a delivery's first attempt.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
+		}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waybell_http_requests_total",
+			Help: "Answered API requests, by route and status.",
+		}, []string{"route", "status"}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "waybell_build_info", Help: "Always 1; the labels tell what runs.",
+		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
+	})
+	build.Set(1)
+	m.registry.MustRegister(m.attempts, m.duration, m.firstAttempt, m.requests, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Observe shows the state of this service at each scrape. It must be called
+// before the first one; without it those metrics are absent.
+func (m *Metrics) Observe(svc *waybell.Service) { m.node = svc }
+
+// OnAttempt counts an attempt. It is quick and safe for concurrent use.
+func (m *Metrics) OnAttempt(a waybell.AttemptReport) {
+	m.attempts.WithLabelValues(a.State.String(), a.Reason.String()).Inc()
+	m.duration.Observe(a.Duration.Seconds())
+	if a.Number == 1 && !a.Test {
+		m.firstAttempt.Observe(a.SincePublish.Seconds())
+	}
+}
+
+// countRequest counts an answer. The route is a pattern of ours, so there are
+// few.
+func (m *Metrics) countRequest(route string, status int) {
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+}
+
+// Handler serves the metrics in the Prometheus text format.
+func (m *Metrics) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		gather := prometheus.Gatherers{m.registry}
+		if m.node != nil {
+			now := prometheus.NewRegistry()
+			now.MustRegister(takeSnapshot(r.Context(), m.node))
+			gather = append(gather, now)
+		}
+		promhttp.HandlerFor(gather, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}).ServeHTTP(w, r)
+	})
+}
+
+// snapshot is the state of a node for one scrape.
+type snapshot struct {
+	load    waybell.Load
+	waiting time.Duration // of the delivery that is due longest; 0 = none is due
+	ledger  waybell.Ledger
+	store   waybell.StoreStats
+	err     error // the store did not answer: all but load is missing
+}
+
+func takeSnapshot(ctx context.Context, svc *waybell.Service) snapshot {
+	s := snapshot{load: svc.Load()}
+	oldest, err := svc.OldestDue(ctx)
+	if err != nil {
+		return snapshot{load: s.load, err: err}
+	}
+	if !oldest.IsZero() {
+		s.waiting = max(0, time.Since(oldest))
+	}
+	counters, err := svc.Counters(ctx)
+	if err != nil {
+		return snapshot{load: s.load, err: err}
+	}
+	for _, c := range counters {
+		s.ledger.Accepted += c.Accepted
+		s.ledger.Pending += c.Pending
+		s.ledger.Retrying += c.Retrying
+		s.ledger.Delivered += c.Delivered
+		s.ledger.Failed += c.Failed
+		s.ledger.Canceled += c.Canceled
+	}
+	s.store, s.err = svc.StoreStats(ctx)
+	return s
+}
+
+// Describe sends nothing: the collector is unchecked, since it lives for one
+// scrape.
+func (snapshot) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends the snapshot.
+func (s snapshot) Collect(ch chan<- prometheus.Metric) {
+	send := func(t prometheus.ValueType, name, help string, v float64, labels ...string) {
+		var names, values []string
+		for i := 0; i < len(labels); i += 2 {
+			names, values = append(names, labels[i]), append(values, labels[i+1])
+		}
+		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), t, v, values...)
+	}
+	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
+	send(gauge, "waybell_queue_deliveries", "Deliveries in this node's queues.", float64(s.load.Queued))
+	send(gauge, "waybell_queue_bytes", "Bodies kept with queued deliveries.", float64(s.load.BodyBytes))
+	send(gauge, "waybell_publish_bytes", "Bodies of events that wait to be durable.", float64(s.load.PublishBytes))
+	send(gauge, "waybell_attempts_in_flight", "Attempts under way on this node.", float64(s.load.InFlight))
+	send(gauge, "waybell_outcomes_waiting", "Outcomes that wait to be durable.", float64(s.load.Outcomes))
+	send(gauge, "waybell_breakers_open", "Endpoints that only probes go to.", float64(s.load.BreakersOpen))
+	up := 1.0
+	if s.err != nil {
+		up = 0
+	}
+	send(gauge, "waybell_store_up", "Whether the store answered this scrape.", up)
+	if s.err != nil {
+		return
+	}
+	send(gauge, "waybell_oldest_waiting_seconds", "How long the oldest due delivery is due.", s.waiting.Seconds())
+	const ledger = "waybell_ledger_deliveries"
+	const help = "The conservation ledger: accepted is the sum of the others. Held ones count as pending or retrying."
+	for state, n := range map[string]int64{
+		"accepted": s.ledger.Accepted, "pending": s.ledger.Pending, "retrying": s.ledger.Retrying,
+		"delivered": s.ledger.Delivered, "failed": s.ledger.Failed, "canceled": s.ledger.Canceled,
+	} {
+		send(gauge, ledger, help, float64(n), "state", state)
+	}
+	ch <- prometheus.MustNewConstSummary(prometheus.NewDesc("waybell_store_commit_seconds",
+		"Durable commits of the store and their duration.", nil, nil), uint64(s.store.Commits), s.store.CommitTime.Seconds(), nil)
+	send(counter, "waybell_store_rows_total", "Rows written by durable commits.", float64(s.store.CommitRows))
+	send(gauge, "waybell_store_size_bytes", "Size of the store.", float64(s.store.SizeBytes))
+	send(gauge, "waybell_store_log_bytes", "Size of the store's write-ahead log.", float64(s.store.LogBytes))
+	send(gauge, "waybell_store_events", "Events that are kept, an estimate.", float64(s.store.EventsKept))
+	send(gauge, "waybell_store_info", "Always 1; the label tells which store.", 1, "driver", s.store.Driver)
+}

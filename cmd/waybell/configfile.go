@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/waybell/waybell"
+)
+
+// structure is a setting that only the configuration file can hold: a list of
+// objects.
+type structure struct {
+	name string
+	into any // pointer to what it is decoded into
+	help string
+}
+
+// eventTypeSetting registers an event type at every start.
+type eventTypeSetting struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description"`
+	Schema      json.RawMessage `json:"schema"`
+	Example     json.RawMessage `json:"example"`
+}
+
+func (s *settings) structures() []structure {
+	return []structure{
+		{"formats", &s.Formats.Formats, "body formats and signature headers of your own"},
+		{"retry-policies", &s.Formats.RetryPolicies, "retry policies of your own"},
+		{"profiles", &s.Formats.Profiles, "named pairs of format and retry policy"},
+		{"event-types", &s.EventTypes, "event types of your own, registered at each start"},
+	}
+}
+
+// maxConfigFile bounds the configuration file.
+const maxConfigFile = 4 << 20
+
+// configFile is a parsed configuration file. The zero value is an empty one.
+type configFile struct {
+	path   string
+	values map[string]any // nested mappings are yaml.MapSlice, so that their order stays
+	lines  map[string]int
+}
+
+// readConfigFile parses YAML. Keys given twice are errors.
+func readConfigFile(path string) (*configFile, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration file: %w", err)
+	}
+	if info.Size() > maxConfigFile {
+		return nil, fmt.Errorf("configuration file %s is longer than %d bytes", path, maxConfigFile)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration file: %w", err)
+	}
+	f := &configFile{path: path, values: map[string]any{}, lines: map[string]int{}}
+	tree, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return nil, yamlError(path, err)
+	}
+	if len(tree.Docs) > 1 {
+		return nil, fmt.Errorf("%s: one YAML document is expected, there are %d", path, len(tree.Docs))
+	}
+	if len(tree.Docs) == 0 || tree.Docs[0].Body == nil || tree.Docs[0].Body.Type() == ast.NullType {
+		return f, nil
+	}
+	switch top := tree.Docs[0].Body.(type) {
+	case *ast.MappingNode:
+		for _, v := range top.Values {
+			f.lines[v.Key.GetToken().Value] = v.Key.GetToken().Position.Line
+		}
+	case *ast.MappingValueNode:
+		f.lines[top.Key.GetToken().Value] = top.Key.GetToken().Position.Line
+	case *ast.CommentGroupNode:
+		return f, nil
+	default:
+		return nil, fmt.Errorf("%s: a mapping of settings to values is expected", path)
+	}
+	var all yaml.MapSlice
+	if err := yaml.UnmarshalWithOptions(text, &all, yaml.UseOrderedMap(), yaml.Strict()); err != nil {
+		return nil, yamlError(path, err)
+	}
+	for _, item := range all {
+		f.values[fmt.Sprint(item.Key)] = item.Value
+	}
+	return f, nil
+}
+
+// yamlError keeps the first line: the rest quotes the file, which may hold
+// secrets.
+func yamlError(path string, err error) error {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return fmt.Errorf("%s: %s", path, first)
+}
+
+// get is a source of settings.
+func (f *configFile) get(name string) (text, origin string, ok bool, err error) {
+	line, ok := f.lines[name]
+	if !ok {
+		return "", "", false, nil
+	}
+	origin = fmt.Sprintf("%s:%d", f.path, line)
+	text, err = scalarText(f.values[name])
+	if err != nil {
+		err = fmt.Errorf("%s: %s: %w", origin, name, err)
+	}
+	return text, origin, err == nil, err
+}
+
+// scalarText is the text of a scalar, or of a list of scalars with commas.
+func scalarText(v any) (string, error) {
+	switch v := v.(type) {
+	case nil:
+		return "", errors.New("has no value; leave the key out for the default")
+	case []any:
+		items := make([]string, len(v))
+		for i, item := range v {
+			text, err := scalarText(item)
+			if err != nil || strings.Contains(text, ",") {
+				return "", fmt.Errorf("item %d must be a plain text or number", i+1)
+			}
+			items[i] = text
+		}
+		return strings.Join(items, ","), nil
+	case string, bool, int64, uint64, int, float64:
+		return fmt.Sprint(v), nil
+	}
+	return "", errors.New("must be a plain value or a list of such")
+}
+
+// unknown refuses keys that are no settings.
+func (f *configFile) unknown(s *settings) []error {
+	var known []string
+	for _, row := range s.table() {
+		known = append(known, row.name)
+		if row.secret {
+			known = append(known, row.name+fileSuffix)
+		}
+	}
+	for _, st := range s.structures() {
+		known = append(known, st.name)
+	}
+	var errs []error
+	for _, name := range sortedKeys(f.lines) {
+		if !slices.Contains(known, name) {
+			hint := didYouMean(nearest(strings.ReplaceAll(name, "_", "-"), known))
+			errs = append(errs, fmt.Errorf("%s:%d: there is no setting %q%s", f.path, f.lines[name], name, hint))
+		}
+	}
+	return errs
+}
+
+// decode reads a structure by the JSON names of its fields; unknown ones are
+// errors. JSON is the way because the schemas and constants inside are JSON.
+func (f *configFile) decode(name string, into any) error {
+	text, err := yaml.MarshalWithOptions(f.values[name], yaml.JSON())
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("more follows the value")
+	}
+	return nil
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func containsWord(words []string, w string) bool { return slices.Contains(words, w) }
+
+// indent puts two blanks before each line.
+func indent(text string) string {
+	return "  " + strings.ReplaceAll(text, "\n", "\n  ")
+}
+
+// check finds what no single value tells.
+func (c *configuration) check() error {
+	var errs []error
+	if c.DatabaseURL != "" {
+		errs = append(errs, errors.New("database-url: this build has the embedded SQLite store only; leave it out and set data-dir"))
+	}
+	if c.DataDir == "" {
+		errs = append(errs, errors.New("data-dir: is empty; name a directory"))
+	}
+	errs = append(errs, checkAddress("listen", string(c.Listen)))
+	if c.MetricsListen != "" {
+		errs = append(errs, checkAddress("metrics-listen", string(c.MetricsListen)))
+		if !c.Metrics {
+			errs = append(errs, errors.New("metrics-listen: metrics is off"))
+		}
+	}
+	if key := waybell.Secret(c.APIKey); key != "" {
+		errs = append(errs, checkAPIKey(key))
+	}
+	if c.SuspendFailures < 1 {
+		errs = append(errs, errors.New("suspend-failures: must be at least 1; set suspend-after to 0 to suspend nobody"))
+	}
+	_, err := encryptionKeys(waybell.Secret(c.EncryptionKey))
+	errs = append(errs, err, c.limits().Validate())
+	return errors.Join(errs...)
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/sqlite"
+)
+
+// keyFileName is where a key that was made here is kept, in the data directory.
+const keyFileName = "encryption.key"
+
+// encryptionKeys splits and checks the setting; nil for an empty one. No error
+// holds a key.
+func encryptionKeys(setting waybell.Secret) ([]waybell.Secret, error) {
+	if setting == "" {
+		return nil, nil
+	}
+	var keys []waybell.Secret
+	for i, text := range strings.Split(setting.Reveal(), ",") {
+		text = strings.TrimSpace(text)
+		raw, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(raw) != 32 {
+			return nil, fmt.Errorf("encryption-key: key %d is not the base64 of 32 bytes; make one with: openssl rand -base64 32", i+1)
+		}
+		keys = append(keys, waybell.Secret(text))
+	}
+	return keys, nil
+}
+
+// checkAPIKey refuses what could not be a key.
+func checkAPIKey(key waybell.Secret) error {
+	text := key.Reveal()
+	if len(text) < 24 || len(text) > 256 || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("api-key: must be 24 to 256 printable ASCII characters without blanks; make one with: openssl rand -hex 24")
+	}
+	return nil
+}
+
+// loadEncryptionKeys returns the keys of the settings, or those of the file in
+// the data directory, which is made with the first data and never again: a key
+// that is missing for existing data must stop the start, since a new one would
+// leave every stored secret unreadable.
+func loadEncryptionKeys(s *settings) (keys []waybell.Secret, made bool, err error) {
+	if keys, err = encryptionKeys(waybell.Secret(s.EncryptionKey)); err != nil || keys != nil {
+		return keys, false, err
+	}
+	dir := string(s.DataDir)
+	path := filepath.Join(dir, keyFileName)
+	if keys, err = readKeyFile(path); !errors.Is(err, fs.ErrNotExist) {
+		return keys, false, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, sqlite.FileName)); !errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
+			return nil, false, err
+		}
+		return nil, false, &exitError{exitUsage, fmt.Errorf("%s holds data, but its encryption key is missing: put %s back, or set encryption-key to the key that was used before",
+			dir, path)}
+	}
+	if err := makeKeyFile(dir); err != nil {
+		return nil, false, fmt.Errorf("make an encryption key: %w", err)
+	}
+	keys, err = readKeyFile(path)
+	return keys, true, err
+}
+
+func readKeyFile(path string) ([]waybell.Secret, error) {
+	text, err := readSecretFile(path)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := encryptionKeys(waybell.Secret(text))
+	if err != nil {
+		return nil, &exitError{exitUsage, fmt.Errorf("%s is damaged: %w", path, err)}
+	}
+	return keys, nil
+}
+
+// makeKeyFile writes a fresh key. It is whole and durable, with the folder's
+// entry, before anything is encrypted with it; of two processes that start at
+// once both use the one that was first.
+func makeKeyFile(dir string) error {
+	raw := make([]byte, 32)
+	rand.Read(raw)                                 // never fails, see crypto/rand
+	f, err := os.CreateTemp(dir, keyFileName+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(base64.StdEncoding.EncodeToString(raw) + "\n")
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), filepath.Join(dir, keyFileName)); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDirectory(dir)
+}
+
+func syncDirectory(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// makeDataDir makes the data directory, open to its owner only, and sees to it
+// that it can be written.
+func makeDataDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if err := syncDirectory(filepath.Dir(filepath.Clean(dir))); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	probe, err := os.CreateTemp(dir, ".probe.*")
+	if err != nil {
+		return fmt.Errorf("the data directory %s cannot be written: %w", dir, err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}

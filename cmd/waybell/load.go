@@ -1,0 +1,242 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// Settings are read with a loop over one table rather than with a library that
+// fills tagged structs: the table also has to make the flags, the masks, the
+// origins and the documentation, and a second list of names in struct tags
+// would only be something to keep in step.
+
+const (
+	envPrefix = "WAYBELL_"
+	configKey = "config" // --config and WAYBELL_CONFIG name the file itself
+	// fileSuffix makes the name of a secret into that of a file to read it from.
+	fileSuffix = "-file"
+	// maxSecretFile bounds what is read from such a file.
+	maxSecretFile = 64 << 10
+)
+
+// configuration is the loaded settings and where each came from.
+type configuration struct {
+	*settings
+	path    string            // of the file, or ""
+	origins map[string]string // setting → "flag --listen", "env WAYBELL_LISTEN", "waybell.yaml:3"
+}
+
+// flagText is a flag as it was given. Flags only collect text, since a value
+// is set once, after it is known which source wins.
+type flagText struct {
+	setting
+	given []string
+}
+
+func (f *flagText) Set(s string) error { f.given = append(f.given, s); return nil }
+func (f *flagText) String() string {
+	if f.value == nil {
+		return "" // the zero value, which pflag makes to find out what is default
+	}
+	return f.value.String()
+}
+func (f *flagText) Type() string { return f.value.Type() }
+
+// addSettingFlags adds a flag for each setting but those in except.
+func addSettingFlags(flags *pflag.FlagSet, except ...string) {
+	flags.String(configKey, "", "YAML file with settings (WAYBELL_CONFIG)")
+	for _, row := range newSettings().table() {
+		if containsWord(except, row.name) {
+			continue
+		}
+		f := flags.VarPF(&flagText{setting: row}, row.name, "", row.help)
+		if row.value.Type() == "boolean" {
+			f.NoOptDefVal = "true"
+		}
+		if row.secret {
+			file := setting{name: row.name + fileSuffix, value: new(textValue)}
+			flags.Var(&flagText{setting: file}, file.name, "file to read "+row.name+" from")
+		}
+	}
+}
+
+// source is a place that settings come from.
+type source struct {
+	// get returns the text of a setting and where exactly it stands.
+	get func(name string) (text, origin string, ok bool, err error)
+}
+
+// loadSettings reads the settings: a flag wins over the environment, that over
+// the file, and that over the default. All that is wrong is told at once.
+func loadSettings(flags *pflag.FlagSet, environ []string) (*configuration, error) {
+	c := &configuration{settings: newSettings(), origins: map[string]string{}}
+	env := environment(environ)
+	var errs []error
+	if f := flags.Lookup(configKey); f != nil && f.Changed {
+		c.path = f.Value.String()
+	} else {
+		c.path = env[envName(configKey)]
+	}
+	file := &configFile{}
+	if c.path != "" {
+		var err error
+		if file, err = readConfigFile(c.path); err != nil {
+			return nil, &exitError{exitUsage, err}
+		}
+	}
+	errs = append(errs, unknownVariables(env)...)
+	errs = append(errs, file.unknown(c.settings)...)
+	sources := []source{{flagSource(flags)}, {envSource(env)}, {file.get}}
+	for _, row := range c.table() {
+		errs = append(errs, c.resolve(row, sources))
+	}
+	for _, s := range c.structures() {
+		if line, ok := file.lines[s.name]; ok {
+			c.origins[s.name] = fmt.Sprintf("%s:%d", c.path, line)
+			if err := file.decode(s.name, s.into); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %s: %w", c.origins[s.name], s.name, err))
+			}
+		}
+	}
+	errs = append(errs, c.check())
+	if err := errors.Join(errs...); err != nil {
+		return nil, &exitError{exitUsage, fmt.Errorf("the configuration is wrong:\n%s", indent(err.Error()))}
+	}
+	return c, nil
+}
+
+// resolve sets one setting from the first source that has it.
+func (c *configuration) resolve(row setting, sources []source) error {
+	for _, s := range sources {
+		text, origin, ok, err := s.get(row.name)
+		if err == nil && row.secret {
+			text, origin, ok, err = fromFile(s, row.name, text, origin, ok)
+		}
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		c.origins[row.name] = origin
+		if err := row.value.Set(text); err != nil {
+			return fmt.Errorf("%s: %s: %w", origin, row.name, err)
+		}
+		return nil
+	}
+	c.origins[row.name] = "default"
+	return nil
+}
+
+// fromFile looks whether the source names a file with the secret instead.
+func fromFile(s source, name, text, origin string, ok bool) (string, string, bool, error) { //nolint:revive // one result of source.get
+	path, fileOrigin, named, err := s.get(name + fileSuffix)
+	switch {
+	case err != nil || !named:
+		return text, origin, ok, err
+	case ok:
+		return "", "", false, fmt.Errorf("%s and %s: give one of them", origin, fileOrigin)
+	}
+	secret, err := readSecretFile(path)
+	if err != nil {
+		return "", "", false, fmt.Errorf("%s: %w", fileOrigin, err)
+	}
+	return secret, fileOrigin, true, nil
+}
+
+// readSecretFile reads a secret without the line break that editors add.
+func readSecretFile(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if info.Size() > maxSecretFile {
+		return "", fmt.Errorf("%s is longer than %d bytes", path, maxSecretFile)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimRight(string(b), "\r\n")
+	if text == "" {
+		return "", fmt.Errorf("%s is empty", path)
+	}
+	return text, nil
+}
+
+func flagSource(flags *pflag.FlagSet) func(string) (string, string, bool, error) {
+	return func(name string) (string, string, bool, error) {
+		f := flags.Lookup(name)
+		if f == nil || !f.Changed {
+			return "", "", false, nil
+		}
+		text, ok := f.Value.(*flagText)
+		if !ok {
+			return "", "", false, nil // a flag of the command's own
+		}
+		given := text.given[len(text.given)-1]
+		if text.value.Type() == "list" {
+			given = strings.Join(text.given, ",")
+		}
+		return given, "flag --" + name, true, nil
+	}
+}
+
+// environment keeps the variables with the prefix. An empty one counts as not
+// set: that is how compose files pass on what is missing.
+func environment(environ []string) map[string]string {
+	env := map[string]string{}
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(name, envPrefix) && value != "" {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+func envName(setting string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
+}
+
+func envSource(env map[string]string) func(string) (string, string, bool, error) {
+	return func(name string) (string, string, bool, error) {
+		text, ok := env[envName(name)]
+		return text, "env " + envName(name), ok, nil
+	}
+}
+
+// unknownVariables refuses variables that nothing reads, since a misspelt
+// setting would otherwise be a silent default.
+func unknownVariables(env map[string]string) []error {
+	known := []string{envName(configKey), envName("server"), envName("secret"), envName("secret" + fileSuffix)}
+	for _, row := range newSettings().table() {
+		known = append(known, envName(row.name))
+		if row.secret {
+			known = append(known, envName(row.name+fileSuffix))
+		}
+	}
+	// Kubernetes and Docker put these into every container beside a service
+	// called waybell.
+	link := regexp.MustCompile(`^WAYBELL_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_[0-9]+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)?)$`)
+	var errs []error
+	for _, name := range sortedKeys(env) {
+		if containsWord(known, name) || link.MatchString(name) {
+			continue
+		}
+		errs = append(errs, fmt.Errorf("env %s: there is no such setting%s", name, didYouMean(nearest(name, known))))
+	}
+	return errs
+}
+
+func didYouMean(name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", name)
+}

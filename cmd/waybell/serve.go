@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+)
+
+func newServeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: `Run the server. Without any setting it keeps everything in ./waybell-data and
+listens on 127.0.0.1:8080; the first start prints an API key.
+
+Every setting is a flag, a variable WAYBELL_<NAME> and a key of the YAML file
+given with --config, all with the same name. A flag wins over the environment,
+that over the file. Secrets can be read from a file: WAYBELL_API_KEY_FILE.
+
+SIGTERM or SIGINT ends it in order: publishing answers 503, attempts under way
+finish within --shutdown-grace. A second signal ends it at once.`,
+		Example: `  waybell serve
+  waybell serve --listen :8080 --data-dir /var/lib/waybell --retention 90d
+  WAYBELL_API_KEY_FILE=/run/secrets/key waybell serve --config waybell.yaml`,
+		Args: exactly(0),
+		RunE: runServe,
+	}
+	cmd.Flags().SortFlags = false
+	addSettingFlags(cmd.Flags())
+	return cmd
+}
+
+func runServe(cmd *cobra.Command, _ []string) error {
+	c, err := loadSettings(cmd.Flags(), os.Environ())
+	if err != nil {
+		return err
+	}
+	ctx, errs := cmd.Context(), cmd.ErrOrStderr()
+	log := newLogger(errs, c)
+	s, err := startServer(ctx, c, log, nil)
+	if err != nil {
+		return err
+	}
+	if s.madeKey {
+		log.Info("an encryption key was made; keep a copy of it apart from the database's backups",
+			"file", keyFileName, "dir", string(c.DataDir))
+	}
+	if len(c.AllowTargets) > 0 {
+		log.Warn("endpoints may lead to targets that are not public", "allow_targets", c.AllowTargets.String())
+	}
+	if s.rootKey != "" {
+		announceKey(errs, s.rootKey.Reveal())
+	}
+	log.Info("ready", "url", s.url, "version", build().Version, "data_dir", string(c.DataDir), "config", c.path)
+	failure := s.wait(ctx)
+	log.Info("stopping", "grace", c.ShutdownGrace.String())
+	// The context that asked for the stop has ended; stopping has its own time.
+	if err := s.stop(context.WithoutCancel(ctx)); err != nil {
+		log.Error("did not stop in order", "error", err)
+		return fmt.Errorf("stop: %w", err)
+	}
+	log.Info("stopped")
+	return failure
+}
+
+// announceKey shows the key that is shown once. It is no line of the log, which
+// is kept and shipped.
+func announceKey(w io.Writer, key string) {
+	lines := []string{
+		"API key, shown this once:",
+		"",
+		"  " + key,
+		"",
+		"It has all rights. Use it as Authorization: Bearer <key>,",
+		"or put it into WAYBELL_API_KEY for the commands of waybell.",
+	}
+	width := 0
+	for _, l := range lines {
+		width = max(width, utf8.RuneCountInString(l))
+	}
+	rule := strings.Repeat("─", width+2)
+	fmt.Fprintf(w, "\n┌%s┐\n", rule)
+	for _, l := range lines {
+		fmt.Fprintf(w, "│ %-*s │\n", width, l)
+	}
+	fmt.Fprintf(w, "└%s┘\n\n", rule)
+}
+
+// newLogger is the log on standard error.
+func newLogger(w io.Writer, c *configuration) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		level = slog.LevelInfo // the table allows no other word
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}

@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/api"
+	"github.com/waybell/waybell/sqlite"
+)
+
+// server is a running Waybell: store, service and HTTP. `serve` and `demo` are
+// built on it. Its parts are stopped last in, first out.
+type server struct {
+	svc     *waybell.Service
+	url     string         // of the API, for a client on this machine
+	rootKey waybell.Secret // made at this start, or ""
+	madeKey bool           // the encryption key was made at this start
+	failed  chan error     // the listener broke
+	log     *slog.Logger
+	grace   time.Duration
+
+	httpServers []*http.Server
+	closers     []func() error // the store, and what else outlives the service
+}
+
+// errAddressInUse: another program listens there.
+var errAddressInUse = errors.New("the address is in use")
+
+// closeTime is how long answers under way may take once attempts have ended.
+const closeTime = 2 * time.Second
+
+// startServer starts everything. With an error nothing is left running.
+func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAttempt func(waybell.AttemptReport)) (_ *server, err error) {
+	s := &server{log: log, grace: time.Duration(c.ShutdownGrace), failed: make(chan error, 2)}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	// The address comes first: nothing is touched when another server has it.
+	listener, err := s.listen(string(c.Listen))
+	if err != nil {
+		return nil, err
+	}
+	s.url = clientURL(listener.Addr())
+	var metrics *api.Metrics
+	if c.Metrics {
+		metrics = api.NewMetrics(build().Version)
+	}
+	if err := s.startService(ctx, c, attemptListeners(metrics, onAttempt)); err != nil {
+		return nil, err
+	}
+	if metrics != nil {
+		metrics.Observe(s.svc)
+	}
+	handler, err := api.New(s.svc, apiConfig(c, log, metrics))
+	if err != nil {
+		return nil, err
+	}
+	s.serve(listener, handler)
+	if c.MetricsListen != "" {
+		own, err := s.listen(string(c.MetricsListen))
+		if err != nil {
+			return nil, err
+		}
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", metrics.Handler())
+		s.serve(own, mux)
+	}
+	return s, nil
+}
+
+// startService opens the store and starts the service on it.
+func (s *server) startService(ctx context.Context, c *configuration, onAttempt func(waybell.AttemptReport)) error {
+	if err := makeDataDir(string(c.DataDir)); err != nil {
+		return err
+	}
+	keys, made, err := loadEncryptionKeys(c.settings)
+	if err != nil {
+		return err
+	}
+	s.madeKey = made
+	store, err := sqlite.Open(ctx, sqlite.Config{Dir: string(c.DataDir), Logger: s.log})
+	if err != nil {
+		return explainStore(err)
+	}
+	s.closers = append(s.closers, store.Close)
+	s.startControl(string(c.DataDir), store)
+	cfg := c.service()
+	cfg.Store, cfg.Logger, cfg.EncryptionKeys, cfg.OnAttempt = store, s.log, keys, onAttempt
+	if s.svc, err = waybell.New(cfg); err != nil {
+		return &exitError{exitUsage, err}
+	}
+	s.closers = append(s.closers, func() error { // without effect after stopService
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		return s.svc.Stop(within)
+	})
+	if err := s.svc.Start(ctx); err != nil {
+		return err
+	}
+	if s.rootKey, err = s.svc.EnsureRootKey(ctx, waybell.Secret(c.APIKey)); err != nil {
+		return fmt.Errorf("the API key: %w", err)
+	}
+	for _, t := range c.EventTypes {
+		in := waybell.EventTypeInput{Description: t.Description, Schema: t.Schema, Example: t.Example}
+		if _, _, err := s.svc.PutEventType(ctx, t.Name, in); err != nil {
+			return &exitError{exitUsage, fmt.Errorf("event-types: %s: %w", t.Name, err)}
+		}
+	}
+	return nil
+}
+
+// startControl listens for `waybell backup` and `waybell check`. Without it, as
+// on a file system that has no sockets, everything else still works.
+func (s *server) startControl(dir string, store *sqlite.Store) {
+	l, err := listenControl(dir)
+	if err != nil {
+		s.log.Warn("backups need the server stopped: the control socket cannot be opened", "error", err)
+		return
+	}
+	h := &http.Server{Handler: controlHandler(store), ReadHeaderTimeout: closeTime,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	s.httpServers = append(s.httpServers, h)
+	go h.Serve(l) //nolint:errcheck // it ends with the server
+}
+
+// attemptListeners calls all that want to know of attempts; nil for none.
+func attemptListeners(metrics *api.Metrics, other func(waybell.AttemptReport)) func(waybell.AttemptReport) {
+	switch {
+	case metrics == nil:
+		return other
+	case other == nil:
+		return metrics.OnAttempt
+	}
+	return func(a waybell.AttemptReport) {
+		metrics.OnAttempt(a)
+		other(a)
+	}
+}
+
+func apiConfig(c *configuration, log *slog.Logger, metrics *api.Metrics) api.Config {
+	cfg := api.Config{Logger: log, Metrics: metrics}
+	if c.MetricsListen != "" {
+		cfg.MetricsPath = api.Off
+	}
+	if !c.Docs {
+		cfg.DocsPath = api.Off
+	}
+	return cfg
+}
+
+// listen opens an address, and closes it again where the start fails.
+func (s *server) listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("listen on %s: %w: stop the other program, or choose another address with --listen", address, errAddressInUse)
+	case err != nil:
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	s.closers = append(s.closers, func() error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return l, nil
+}
+
+func (s *server) serve(l net.Listener, handler http.Handler) {
+	h := api.NewHTTPServer(handler, s.log)
+	s.httpServers = append(s.httpServers, h)
+	go func() {
+		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("listen on %s: %w", l.Addr(), err)
+		}
+	}()
+}
+
+// wait returns when ctx ends, or with the error of a listener.
+func (s *server) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.failed:
+		return err
+	}
+}
+
+// stop ends in order: readiness and publishing answer 503 while attempts under
+// way finish within the grace, then the listener closes, then the store. ctx
+// must not be the one that asked for the stop.
+func (s *server) stop(ctx context.Context) error {
+	err := s.stopService(ctx)
+	return errors.Join(err, s.close())
+}
+
+// stopService is the first half of stop; the store can still be read after it.
+func (s *server) stopService(ctx context.Context) error {
+	s.svc.Drain()
+	within, cancel := context.WithTimeout(ctx, s.grace)
+	defer cancel()
+	err := s.svc.Stop(within)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil // told in the log: what was cut off is sent again after the next start
+	}
+	closing, cancel := context.WithTimeout(ctx, closeTime)
+	defer cancel()
+	for _, h := range s.httpServers {
+		if h.Shutdown(closing) != nil {
+			h.Close() //nolint:errcheck // the answers that are left were given their time
+		}
+	}
+	return err
+}
+
+// close is the second half of stop, and ends a start that failed.
+func (s *server) close() error {
+	var errs []error
+	for _, h := range s.httpServers {
+		errs = append(errs, h.Close())
+	}
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+// explainStore adds what to do to the errors that an operator will meet.
+func explainStore(err error) error {
+	if errors.Is(err, sqlite.ErrNewer) {
+		return fmt.Errorf("%w: use that version, or restore a backup", err)
+	}
+	return err
+}
+
+// checkAddress refuses what could not be listened on.
+func checkAddress(name, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %q is not of the form address:port, such as 127.0.0.1:8080 or :8080", name, address)
+	}
+	return nil
+}
+
+// clientURL is where a client on this machine finds a listener.
+func clientURL(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return "http://" + a.String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}

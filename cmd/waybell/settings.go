@@ -1,0 +1,182 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/format"
+)
+
+// settings is everything that `waybell serve` can be told.
+type settings struct {
+	Listen        textValue
+	MetricsListen textValue
+	Metrics, Docs boolValue
+
+	DataDir     textValue
+	DatabaseURL secretValue // may hold a password
+	Retention   durationValue
+
+	APIKey        secretValue
+	EncryptionKey secretValue
+	AllowTargets  listValue
+
+	CreateAgents    boolValue
+	SuspendAfter    durationValue
+	SuspendFailures intValue
+	NodeName        textValue
+	ShutdownGrace   durationValue
+	LogFormat       string
+	LogLevel        string
+
+	MaxEventBytes, MaxBatchBytes, MaxPublishBytes, MaxQueueBytes   sizeValue
+	MaxBatchEvents, MaxEndpoints, MaxInFlight, EndpointConcurrency intValue
+	MaxQueueLength, MaxQueued, MaxOutcomes                         intValue
+
+	Formats    format.Config
+	EventTypes []eventTypeSetting
+}
+
+// setting is one row of the table that all else is made from: flags,
+// environment, file, `waybell config show` and docs/configuration.md.
+type setting struct {
+	section string
+	name    string // the flag, the key of the file, and in WAYBELL_<NAME>
+	value   pflag.Value
+	secret  bool
+	help    string // one sentence, without a full stop
+	note    string // more for the documentation
+}
+
+// section titles, in the order of the documentation.
+const (
+	sectionHTTP     = "HTTP"
+	sectionStore    = "Store"
+	sectionSecurity = "Security"
+	sectionDelivery = "Delivery"
+	sectionProcess  = "Process"
+	sectionLimits   = "Limits"
+)
+
+// newSettings are the defaults.
+func newSettings() *settings {
+	return &settings{
+		Listen: "127.0.0.1:8080", Metrics: true, Docs: true,
+		DataDir: "./waybell-data", Retention: durationValue(30 * day),
+		SuspendAfter: durationValue(5 * day), SuspendFailures: 20,
+		ShutdownGrace: durationValue(25 * time.Second), LogFormat: "text", LogLevel: "info",
+		MaxEventBytes: 1 << 20, MaxBatchBytes: 10 << 20, MaxPublishBytes: 64 << 20, MaxQueueBytes: 64 << 20,
+		MaxBatchEvents: 1000, MaxEndpoints: 100, MaxInFlight: 512, EndpointConcurrency: 16,
+		MaxQueueLength: 8192, MaxQueued: 65536, MaxOutcomes: 8192,
+	}
+}
+
+// table binds the settings to their descriptions.
+func (s *settings) table() []setting {
+	rows := []setting{
+		{section: sectionHTTP, name: "listen", value: &s.Listen,
+			help: "address and port of the HTTP API",
+			note: "`127.0.0.1:8080` is reached from this machine only; `:8080` listens on all addresses. Put a TLS proxy in front of anything public."},
+		{section: sectionHTTP, name: "metrics", value: &s.Metrics,
+			help: "serve Prometheus metrics at /metrics, without a key"},
+		{section: sectionHTTP, name: "metrics-listen", value: &s.MetricsListen,
+			help: "serve the metrics on an address of their own instead"},
+		{section: sectionHTTP, name: "docs", value: &s.Docs,
+			help: "serve the API reference at /docs and /openapi.json, without a key"},
+
+		{section: sectionStore, name: "data-dir", value: &s.DataDir,
+			help: "directory of the embedded store, made if it is missing",
+			note: "One process at a time uses a data directory. It holds the database, its write-ahead log and, unless `encryption-key` is set, `encryption.key`."},
+		{section: sectionStore, name: "database-url", value: &s.DatabaseURL, secret: true,
+			help: "reserved for PostgreSQL: this build has the embedded store only",
+			note: "A value stops the start with an error."},
+		{section: sectionStore, name: "retention", value: &s.Retention,
+			help: "how long events and their log are kept; 0 keeps them for ever"},
+
+		{section: sectionSecurity, name: "api-key", value: &s.APIKey, secret: true,
+			help: "the first API key, with all rights (24-256 printable characters)",
+			note: "Without it a key is made and printed once, at the first start. A changed value replaces the key at the next start."},
+		{section: sectionSecurity, name: "encryption-key", value: &s.EncryptionKey, secret: true,
+			help: "encrypts signing secrets and header values: base64 of 32 bytes; several, separated by commas, decrypt and the first encrypts",
+			note: "Without it a key is made once and kept in `encryption.key` in the data directory, readable by the owner only. Make one with `openssl rand -base64 32`. Backups of the database do not hold the key."},
+		{section: sectionSecurity, name: "allow-targets", value: &s.AllowTargets,
+			help: "networks, addresses, hosts or host:port that endpoints may lead to although they are not public",
+			note: "An explicit exception from the rule that only public addresses are reached, on any port; logged at each start. A wide network never includes loopback, link-local or metadata addresses unless they are named themselves. For a test on one machine: `127.0.0.0/8,::1`."},
+
+		{section: sectionDelivery, name: "create-agents", value: &s.CreateAgents,
+			help: "make an agent on its first event instead of answering agent_not_found"},
+		{section: sectionDelivery, name: "suspend-after", value: &s.SuspendAfter,
+			help: "suspend an endpoint that had no success for this long; 0 suspends nobody",
+			note: "Only together with `suspend-failures`. An endpoint that answers 410 under the standard policy is suspended at once."},
+		{section: sectionDelivery, name: "suspend-failures", value: &s.SuspendFailures,
+			help: "how many failures in a row an endpoint must have before it is suspended"},
+
+		{section: sectionProcess, name: "node-name", value: &s.NodeName,
+			help: "name of this process in the list of nodes; default host name and process id"},
+		{section: sectionProcess, name: "shutdown-grace", value: &s.ShutdownGrace,
+			help: "how long attempts under way may take after SIGTERM or SIGINT",
+			note: "Keep it below the time after which the process is killed (Docker: 10 s, Kubernetes: 30 s)."},
+		{section: sectionProcess, name: "log-format", value: choiceValue{&s.LogFormat, []string{"text", "json"}},
+			help: "form of the log on standard error"},
+		{section: sectionProcess, name: "log-level", value: choiceValue{&s.LogLevel, []string{"debug", "info", "warn", "error"}},
+			help: "least level that is logged"},
+	}
+	return append(rows, s.limitTable()...)
+}
+
+// limitTable has a row for each field of waybell.Limits.
+func (s *settings) limitTable() []setting {
+	rows := []setting{
+		{name: "max-event-bytes", value: &s.MaxEventBytes, help: "body of one event"},
+		{name: "max-batch-bytes", value: &s.MaxBatchBytes, help: "body of a batch of events"},
+		{name: "max-batch-events", value: &s.MaxBatchEvents, help: "events of a batch"},
+		{name: "max-endpoints-per-agent", value: &s.MaxEndpoints, help: "endpoints of one agent"},
+		{name: "max-publish-bytes", value: &s.MaxPublishBytes,
+			help: "bodies of events that wait to be made durable; above it publishing answers 503",
+			note: "Bounds memory, never the durable backlog."},
+		{name: "max-in-flight", value: &s.MaxInFlight, help: "attempts that this process makes at once"},
+		{name: "endpoint-concurrency", value: &s.EndpointConcurrency,
+			help: "attempts that one endpoint gets at once"},
+		{name: "max-queued", value: &s.MaxQueued,
+			help: "deliveries that wait in memory in all; more wait in the store"},
+		{name: "max-queue-length", value: &s.MaxQueueLength,
+			help: "deliveries of one endpoint that wait in memory; more wait in the store"},
+		{name: "max-queue-bytes", value: &s.MaxQueueBytes,
+			help: "bodies kept in memory with queued deliveries; above it they are read again when sent"},
+		{name: "max-outcomes", value: &s.MaxOutcomes,
+			help: "outcomes that may wait to be made durable before no new attempt starts"},
+	}
+	for i := range rows {
+		rows[i].section = sectionLimits
+	}
+	return rows
+}
+
+// limits are the settings of the section of that name.
+func (s *settings) limits() waybell.Limits {
+	return waybell.Limits{
+		EventBytes: int(s.MaxEventBytes), BatchBytes: int(s.MaxBatchBytes), BatchEvents: int(s.MaxBatchEvents),
+		EndpointsPerAgent: int(s.MaxEndpoints), PublishBytes: int64(s.MaxPublishBytes), InFlight: int(s.MaxInFlight),
+		Concurrency: int(s.EndpointConcurrency), QueueLength: int(s.MaxQueueLength), Queued: int(s.MaxQueued),
+		QueueBytes: int64(s.MaxQueueBytes), Outcomes: int(s.MaxOutcomes),
+	}
+}
+
+// service is the configuration of the library that the settings describe; the
+// caller adds store, logger and keys.
+func (s *settings) service() waybell.Config {
+	never := func(d durationValue) time.Duration { // 0 is "never" here, and "default" there
+		if d == 0 {
+			return -1
+		}
+		return time.Duration(d)
+	}
+	return waybell.Config{
+		Node: string(s.NodeName), Version: build().Version, AllowTargets: s.AllowTargets,
+		CreateAgents: bool(s.CreateAgents), Retention: never(s.Retention),
+		SuspendAfter: never(s.SuspendAfter), SuspendFailures: int(s.SuspendFailures),
+		Formats: s.Formats, Limits: s.limits(),
+	}
+}

@@ -1,0 +1,273 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/waybell/waybell"
+)
+
+var deliveryTests = []test{
+	{"List", testListDeliveries},
+	{"ScanBounds", testScanBounds},
+	{"OfEvent", testEventDeliveries},
+	{"NotFound", testDeliveryNotFound},
+	{"Requeue", testRequeue},
+	{"Cancel", testCancelDelivery},
+}
+
+// log is an agent with deliveries of many kinds, newest first.
+func (e *env) log() (waybell.Agent, []waybell.EndpointNumber, []waybell.Delivery) {
+	a, eps := e.agent(3)
+	noise, neps := e.agent(1)
+	var events []*waybell.NewEvent
+	for i := range 20 {
+		n := e.event(a, eps...)
+		if i%3 == 0 {
+			n.Type = "handover.requested"
+		}
+		if i%4 == 0 {
+			n.ID, n.CustomID = e.unique("own"), true
+		}
+		events = append(events, n)
+	}
+	e.accept(events...)
+	e.accept(e.event(noise, neps[0]))
+	var outcomes []waybell.Settlement
+	for i, n := range events {
+		for j, ep := range eps {
+			switch at := attempt(a.Number, ref(n, ep), 1, 0); (i + 3*j) % 5 {
+			case 0:
+				at.StatusCode, at.Reason = 200, waybell.ReasonDelivered
+				outcomes = append(outcomes, final(at, waybell.DeliveryDelivered))
+			case 1:
+				at.StatusCode, at.Reason = 410, waybell.ReasonGone
+				outcomes = append(outcomes, final(at, waybell.DeliveryFailed))
+			case 2:
+				at.StatusCode, at.Reason = 503, waybell.ReasonHTTPStatus
+				outcomes = append(outcomes, retry(at, start))
+			case 3:
+				outcomes = append(outcomes, release(a.Number, ref(n, ep), start))
+			}
+		}
+	}
+	e.settle(outcomes...)
+	var list []waybell.Delivery
+	for _, n := range slices.Backward(events) {
+		for _, ep := range slices.Backward(eps) {
+			list = append(list, e.delivery(a, ref(n, ep)))
+		}
+	}
+	return a, eps, list
+}
+
+func testListDeliveries(e *env) {
+	a, eps, all := e.log()
+	type query struct {
+		name string
+		q    waybell.DeliveryQuery
+		want func(waybell.Delivery) bool
+	}
+	middle, later := all[40].Event, all[10].Event
+	queries := []query{
+		{"all", waybell.DeliveryQuery{}, func(waybell.Delivery) bool { return true }},
+		{"type", waybell.DeliveryQuery{Type: "handover.requested"},
+			func(d waybell.Delivery) bool { return d.Type == "handover.requested" }},
+		{"unknown type", waybell.DeliveryQuery{Type: "no.such"}, func(waybell.Delivery) bool { return false }},
+		{"state", waybell.DeliveryQuery{States: []waybell.DeliveryState{waybell.DeliveryFailed}},
+			func(d waybell.Delivery) bool { return d.State == waybell.DeliveryFailed }},
+		{"waiting states", waybell.DeliveryQuery{States: []waybell.DeliveryState{waybell.DeliveryPending, waybell.DeliveryRetrying}},
+			func(d waybell.Delivery) bool { return !d.State.Settled() }},
+		{"no state", waybell.DeliveryQuery{States: []waybell.DeliveryState{}}, func(waybell.Delivery) bool { return false }},
+		{"status", waybell.DeliveryQuery{StatusCode: 503}, func(d waybell.Delivery) bool { return d.StatusCode == 503 }},
+		{"endpoints", waybell.DeliveryQuery{Endpoints: eps[1:]}, func(d waybell.Delivery) bool { return d.Endpoint != eps[0] }},
+		{"no endpoint", waybell.DeliveryQuery{Endpoints: []waybell.EndpointNumber{}}, func(waybell.Delivery) bool { return false }},
+		{"except", waybell.DeliveryQuery{ExceptEndpoints: eps[1:]}, func(d waybell.Delivery) bool { return d.Endpoint == eps[0] }},
+		{"since", waybell.DeliveryQuery{Since: middle}, func(d waybell.Delivery) bool { return d.Event >= middle }},
+		{"until", waybell.DeliveryQuery{Until: later}, func(d waybell.Delivery) bool { return d.Event < later }},
+		{"since and until", waybell.DeliveryQuery{Since: middle, Until: later},
+			func(d waybell.Delivery) bool { return d.Event >= middle && d.Event < later }},
+		{"empty range", waybell.DeliveryQuery{Since: later, Until: middle}, func(waybell.Delivery) bool { return false }},
+		{"several", waybell.DeliveryQuery{Since: middle, Type: "lead.submit", Endpoints: eps[:2], States: []waybell.DeliveryState{waybell.DeliveryDelivered}},
+			func(d waybell.Delivery) bool {
+				return d.Event >= middle && d.Type == "lead.submit" && d.Endpoint != eps[2] && d.State == waybell.DeliveryDelivered
+			}},
+	}
+	for _, c := range queries {
+		want := slices.DeleteFunc(slices.Clone(all), func(d waybell.Delivery) bool { return !c.want(d) })
+		for _, size := range []struct{ limit, scan int }{{100, 1000}, {7, 11}, {60, 60}} {
+			q := c.q
+			q.Agent, q.Limit, q.Scan = a.Number, size.limit, size.scan
+			var got []waybell.Delivery
+			for pages := 0; ; pages++ {
+				page, err := e.s.Deliveries(e.ctx(), q)
+				e.ok(err)
+				if len(page.Deliveries) > size.limit || pages > len(all) {
+					e.Fatalf("%s %v: %d rows on page %d", c.name, size, len(page.Deliveries), pages)
+				}
+				got = append(got, page.Deliveries...)
+				if page.Next == (waybell.DeliveryRef{}) {
+					break
+				}
+				q.After = page.Next
+			}
+			if len(got) != len(want) {
+				e.Fatalf("%s %v: %d rows, want %d", c.name, size, len(got), len(want))
+			}
+			if len(want) > 0 {
+				e.same(c.name, got, want)
+			}
+		}
+	}
+}
+
+// testScanBounds looks at single pages: how far they go and when they end.
+func testScanBounds(e *env) {
+	a, _, all := e.log()
+	q := waybell.DeliveryQuery{Agent: a.Number, Type: "no.such", Limit: 10, Scan: 12}
+	page, err := e.s.Deliveries(e.ctx(), q)
+	e.ok(err)
+	if len(page.Deliveries) != 0 || page.Next != all[11].DeliveryRef {
+		e.Fatalf("next %v, want the last row looked at, %v", page.Next, all[11].DeliveryRef)
+	}
+	q = waybell.DeliveryQuery{Agent: a.Number, Limit: 5, Scan: 100}
+	page, err = e.s.Deliveries(e.ctx(), q)
+	e.ok(err)
+	if len(page.Deliveries) != 5 || page.Next != all[4].DeliveryRef {
+		e.Fatalf("%d rows, next %v", len(page.Deliveries), page.Next)
+	}
+	for _, size := range []struct{ limit, scan int }{{len(all), 1000}, {1000, len(all)}} {
+		q.Limit, q.Scan = size.limit, size.scan
+		page, err = e.s.Deliveries(e.ctx(), q)
+		e.ok(err)
+		if len(page.Deliveries) != len(all) || page.Next != (waybell.DeliveryRef{}) {
+			e.Fatalf("%d rows, next %v at the end of the list", len(page.Deliveries), page.Next)
+		}
+	}
+	// New rows do not move a cursor.
+	q.Limit, q.After = 5, page.Deliveries[9].DeliveryRef
+	e.accept(e.event(a, all[0].Endpoint))
+	page, err = e.s.Deliveries(e.ctx(), q)
+	e.ok(err)
+	e.same("after the cursor", page.Deliveries, all[10:15])
+}
+
+func testEventDeliveries(e *env) {
+	a, eps, all := e.log()
+	want := slices.Clone(all[3:6])
+	slices.Reverse(want)
+	got, err := e.s.EventDeliveries(e.ctx(), a.Number, want[0].Event)
+	e.ok(err)
+	e.same("deliveries", got, want)
+	for _, c := range []struct {
+		agent waybell.AgentNumber
+		event waybell.Key
+	}{{a.Number + 1, want[0].Event}, {a.Number, want[0].Event + 1}} {
+		got, err := e.s.EventDeliveries(e.ctx(), c.agent, c.event)
+		e.ok(err)
+		if len(got) != 0 {
+			e.Fatalf("deliveries %+v, endpoints %v", got, eps)
+		}
+	}
+}
+
+func testDeliveryNotFound(e *env) {
+	a, eps := e.agent(1)
+	b, beps := e.agent(1)
+	n := e.event(a, eps[0])
+	e.accept(n)
+	for _, settled := range []bool{false, true} {
+		if settled {
+			e.settle(final(attempt(a.Number, ref(n, eps[0]), 1, 200), waybell.DeliveryDelivered))
+		}
+		for _, c := range []struct {
+			agent waybell.AgentNumber
+			ref   waybell.DeliveryRef
+		}{{b.Number, ref(n, eps[0])}, {a.Number, ref(n, beps[0])}, {a.Number, waybell.DeliveryRef{Event: n.Key + 1, Endpoint: eps[0]}}} {
+			_, err := e.s.Delivery(e.ctx(), c.agent, c.ref)
+			e.is(err, waybell.ErrNotFound)
+			_, err = e.s.Attempts(e.ctx(), c.agent, c.ref)
+			e.is(err, waybell.ErrNotFound)
+			_, err = e.s.Requeue(e.ctx(), e.lease, waybell.Requeue{DeliveryRef: c.ref, Agent: c.agent, Now: start})
+			e.is(err, waybell.ErrNotFound)
+			e.is(e.s.CancelDelivery(e.ctx(), e.lease, c.agent, c.ref, start), waybell.ErrNotFound)
+		}
+	}
+	e.ledger(a)
+}
+
+func testRequeue(e *env) {
+	a, eps := e.agent(1)
+	n := e.event(a, eps[0])
+	n.Test = true
+	e.accept(n)
+	r := ref(n, eps[0])
+	now := start.Add(time.Hour)
+	arg := waybell.Requeue{DeliveryRef: r, Agent: a.Number, Now: now, Entered: e.key(), WindowEnd: now.Add(24 * time.Hour)}
+
+	w, err := e.s.Requeue(e.ctx(), e.lease, arg) // owned: left as it is
+	e.ok(err)
+	want := waybell.Waiting{DeliveryRef: r, Agent: a.Number, Type: n.Type, Entered: n.Key, NextAt: n.Key.Time(),
+		WindowEnd: n.Targets[0].WindowEnd, Owned: true, Test: true}
+	e.same("owned", w, want)
+
+	o := retry(attempt(a.Number, r, 1, 503), start.Add(24*time.Hour))
+	o.Panics = 1
+	e.settle(o)
+	w, err = e.s.Requeue(e.ctx(), e.lease, arg) // unowned: due now, same cycle
+	e.ok(err)
+	want.NextAt, want.Owned, want.Attempts, want.StatusCode, want.Reason, want.Panics = now, false, 1, 503, waybell.ReasonHTTPStatus, 1
+	e.same("unowned", w, want)
+	if at, ok := e.due(eps[0]); !ok || !at.Equal(now) {
+		e.Fatalf("due at %v, %v", at, ok)
+	}
+
+	for i, state := range []waybell.DeliveryState{waybell.DeliveryDelivered, waybell.DeliveryFailed, waybell.DeliveryCanceled} {
+		claimed := e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 1})
+		number := claimed[0].Attempts + 1
+		e.settle(final(attempt(a.Number, r, number, 404), state))
+		arg.Entered = e.key()
+		w, err = e.s.Requeue(e.ctx(), e.lease, arg)
+		e.ok(err)
+		e.same("re-opened", w, waybell.Waiting{DeliveryRef: r, Agent: a.Number, Type: n.Type, Entered: arg.Entered, NextAt: now,
+			WindowEnd: arg.WindowEnd, Attempts: i + 2, Cycle: i + 2, StatusCode: 404, Reason: waybell.ReasonHTTPStatus, Test: true})
+		if d := e.delivery(a, r); d.State != waybell.DeliveryRetrying || !d.FinishedAt.IsZero() {
+			e.Fatalf("delivery %+v", d)
+		}
+		led := e.ledger(a)[eps[0]]
+		if led.Retrying != 1 || led.Accepted != 1 {
+			e.Fatalf("ledger %+v", led)
+		}
+	}
+
+	// One that was canceled before its first attempt is pending again.
+	m := e.event(a, eps[0])
+	e.accept(m)
+	e.ok(e.s.CancelDelivery(e.ctx(), e.lease, a.Number, ref(m, eps[0]), now))
+	arg.DeliveryRef = ref(m, eps[0])
+	_, err = e.s.Requeue(e.ctx(), e.lease, arg)
+	e.ok(err)
+	if led := e.ledger(a)[eps[0]]; led.Pending != 1 || led.Retrying != 1 || led.Canceled != 0 {
+		e.Fatalf("ledger %+v", led)
+	}
+}
+
+func testCancelDelivery(e *env) {
+	a, eps := e.agent(1)
+	owned, parked := e.event(a, eps[0]), aside(e.event(a, eps[0]))
+	e.accept(owned, parked)
+	now := start.Add(time.Hour)
+	for _, n := range []*waybell.NewEvent{owned, parked} {
+		r := ref(n, eps[0])
+		e.ok(e.s.CancelDelivery(e.ctx(), e.lease, a.Number, r, now))
+		d := e.delivery(a, r)
+		if d.State != waybell.DeliveryCanceled || d.Reason != waybell.ReasonCanceled || !d.FinishedAt.Equal(now) || d.Attempts != 0 {
+			e.Fatalf("delivery %+v", d)
+		}
+		e.is(e.s.CancelDelivery(e.ctx(), e.lease, a.Number, r, now), waybell.ErrConflict)
+	}
+	if _, ok := e.due(eps[0]); ok {
+		e.Fatal("a canceled delivery is due")
+	}
+	e.ledger(a)
+}

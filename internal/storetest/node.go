@@ -1,0 +1,280 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/waybell/waybell"
+)
+
+var nodeTests = []test{
+	{"Join", testJoin},
+	{"LastKey", testLastKey},
+	{"Fence", testFence},
+	{"Leave", testLeave},
+	{"AdoptInPieces", testAdoptInPieces},
+	{"Deaths", testDeaths},
+	{"ReleaseTakesBegunBack", testReleaseTakesBegunBack},
+	{"ClaimSuspectOrder", testClaimSuspectOrder},
+}
+
+func testJoin(e *env) {
+	seen := map[int64]bool{e.lease.Node: true}
+	slots := map[int]bool{e.lease.Slot: true}
+	for range 5 {
+		l := e.join("knoten ü")
+		if seen[l.Node] || slots[l.Slot] {
+			e.Fatalf("%+v repeats a node or slot", l)
+		}
+		if l.Slot < 0 || l.Slot > waybell.MaxNodeSlot {
+			e.Fatalf("slot %d", l.Slot)
+		}
+		seen[l.Node], slots[l.Slot] = true, true
+		e.ok(e.s.Heartbeat(e.ctx(), l))
+	}
+	e.crash()
+	if seen[e.lease.Node] {
+		e.Fatalf("node %d was used before", e.lease.Node)
+	}
+}
+
+func testLastKey(e *env) {
+	a, _ := e.agent(0)
+	n := e.event(a)
+	e.accept(n)
+	e.crash()
+	if e.lease.Slot == int(n.Key)&waybell.MaxNodeSlot && e.lease.LastKey < n.Key {
+		e.Fatalf("last key %d is before %d", e.lease.LastKey, n.Key)
+	}
+	// Also when retention removed the event.
+	for more := true; more; {
+		var err error
+		_, more, err = e.s.Sweep(e.ctx(), e.lease, n.Key+1, time.Minute)
+		e.ok(err)
+	}
+	e.crash()
+	if e.lease.LastKey < n.Key {
+		e.Fatalf("last key %d is before the removed %d", e.lease.LastKey, n.Key)
+	}
+}
+
+// testFence has a node that was adopted try every write.
+func testFence(e *env) {
+	a, eps := e.agent(1)
+	owned := e.event(a, eps[0])
+	e.accept(owned)
+	old := e.crash()
+	e.adoptAll(start)
+	e.is(e.s.Heartbeat(e.ctx(), old), waybell.ErrFenced)
+
+	r := ref(owned, eps[0])
+	before := e.delivery(a, r)
+	fresh := e.event(a, eps[0])
+	writes := map[string]func() error{
+		"Leave": func() error { return e.s.Leave(e.ctx(), old) },
+		"Accept": func() error {
+			_, err := e.s.Accept(e.ctx(), old, e.version(), []*waybell.NewEvent{fresh})
+			return err
+		},
+		"Claim": func() error {
+			_, err := e.s.Claim(e.ctx(), old, start, []waybell.ClaimWant{{Endpoint: eps[0], Max: 1}})
+			return err
+		},
+		"ClaimSuspect": func() error { _, err := e.s.ClaimSuspect(e.ctx(), old, start); return err },
+		"Settle": func() error {
+			return e.s.Settle(e.ctx(), old, []waybell.Settlement{final(attempt(a.Number, r, 1, 200), waybell.DeliveryDelivered)})
+		},
+		"ExpireWaiting": func() error {
+			_, err := e.s.ExpireWaiting(e.ctx(), old, waybell.ExpireWaiting{Endpoint: eps[0], End: start.AddDate(1, 0, 0), Limit: 1})
+			return err
+		},
+		"CancelWaiting": func() error {
+			_, err := e.s.CancelWaiting(e.ctx(), old, waybell.CancelWaiting{Endpoint: eps[0], UpTo: owned.Key, Limit: 1})
+			return err
+		},
+		"BringForward": func() error {
+			_, err := e.s.BringForward(e.ctx(), old, eps[0], start.AddDate(-1, 0, 0), 1)
+			return err
+		},
+		"Requeue": func() error {
+			_, err := e.s.Requeue(e.ctx(), old, waybell.Requeue{DeliveryRef: r, Agent: a.Number, Now: start.AddDate(-1, 0, 0)})
+			return err
+		},
+		"CancelDelivery": func() error { return e.s.CancelDelivery(e.ctx(), old, a.Number, r, start) },
+		"Adopt":          func() error { _, _, err := e.s.Adopt(e.ctx(), old, start); return err },
+		"Sweep":          func() error { _, _, err := e.s.Sweep(e.ctx(), old, owned.Key+1, time.Second); return err },
+		"SweepIdempotency": func() error {
+			_, _, err := e.s.SweepIdempotency(e.ctx(), old, owned.Key+1, time.Second)
+			return err
+		},
+	}
+	for name, write := range writes {
+		if err := write(); err == nil {
+			e.Errorf("%s: no error", name)
+		} else {
+			e.is(err, waybell.ErrFenced)
+		}
+	}
+	e.same("delivery", e.delivery(a, r), before)
+	_, err := e.s.Event(e.ctx(), a.Number, fresh.Key)
+	e.is(err, waybell.ErrNotFound)
+}
+
+func testLeave(e *env) {
+	a, eps := e.agent(1)
+	n := e.event(a, eps[0])
+	leaver := e.join("leaver")
+	_, err := e.s.Accept(e.ctx(), leaver, e.version(), []*waybell.NewEvent{n})
+	e.ok(err)
+	e.ok(e.s.Leave(e.ctx(), leaver))
+	e.is(e.s.Heartbeat(e.ctx(), leaver), waybell.ErrFenced)
+	now := start.Add(time.Hour)
+	if got := e.adoptAll(now); got != 1 {
+		e.Fatalf("adopted %d rows of a node that left, want 1", got)
+	}
+	w := e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 5})
+	if len(w) != 1 || !w[0].Adopted || !w[0].Begun || w[0].Deaths != 0 {
+		e.Fatalf("claimed %+v", w)
+	}
+}
+
+// testAdoptInPieces has more rows than one piece, and rows of a living node
+// between them.
+func testAdoptInPieces(e *env) {
+	const rows = 2300
+	a, eps := e.agent(2)
+	for i := 0; i < rows; i += 100 {
+		var list []*waybell.NewEvent
+		for range 100 {
+			list = append(list, e.event(a, eps[0]))
+		}
+		e.accept(list...)
+	}
+	e.crash()
+	mine := e.event(a, eps[1])
+	e.accept(mine)
+
+	now := start.Add(time.Hour)
+	total, calls := 0, 0
+	for more := true; more; calls++ {
+		n, again, err := e.s.Adopt(e.ctx(), e.lease, now)
+		e.ok(err)
+		if n > 1500 {
+			e.Fatalf("%d rows in one piece", n)
+		}
+		total, more = total+n, again
+		if n > 0 { // what is adopted can be claimed before the rest is
+			if at, ok := e.due(eps[0]); !ok || !at.Equal(now) {
+				e.Fatalf("due at %v, %v after a piece, want %v", at, ok, now)
+			}
+		}
+	}
+	if total != rows || calls < 2 {
+		e.Fatalf("adopted %d rows in %d pieces, want %d", total, calls, rows)
+	}
+	if n, more, err := e.s.Adopt(e.ctx(), e.lease, now); n != 0 || more || err != nil {
+		e.Fatalf("adopting again: %d, %v, %v", n, more, err)
+	}
+	owned, err := e.s.Owned(e.ctx(), e.lease, waybell.Waiting{}, 10)
+	e.ok(err)
+	if len(owned) != 1 || owned[0].DeliveryRef != ref(mine, eps[1]) || owned[0].Adopted {
+		e.Fatalf("the living node's rows: %+v", owned)
+	}
+	e.ledger(a)
+}
+
+// testDeaths kills the process again and again while it sends one delivery.
+func testDeaths(e *env) {
+	a, eps := e.agent(1)
+	n := e.event(a, eps[0])
+	r := ref(n, eps[0])
+	e.accept(n)
+	now := start.Add(time.Hour)
+	e.crash()
+	e.adoptAll(now) // not begun: the process may have died of anything
+	for deaths := range waybell.SuspectDeaths {
+		w := e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 1})
+		if len(w) != 1 || !w[0].Begun || !w[0].Adopted || w[0].Deaths != deaths {
+			e.Fatalf("claimed after %d deaths: %+v", deaths, w)
+		}
+		e.crash()
+		now = now.Add(time.Minute)
+		e.adoptAll(now)
+	}
+	for i := range 4 {
+		if _, ok := e.due(eps[0]); ok {
+			e.Fatal("a suspect is listed as due")
+		}
+		later := now.AddDate(1, 0, 0)
+		if w := e.claim(later, waybell.ClaimWant{Endpoint: eps[0], Max: 1}); len(w) > 0 {
+			e.Fatalf("a suspect was claimed: %+v", w)
+		}
+		if w := e.claim(later, waybell.ClaimWant{Endpoint: eps[0], Max: 1, Oldest: n.Key}); len(w) > 0 {
+			e.Fatalf("a suspect was claimed as the oldest: %+v", w)
+		}
+		wait := time.Minute << i
+		_, err := e.s.ClaimSuspect(e.ctx(), e.lease, now.Add(wait-time.Microsecond))
+		e.is(err, waybell.ErrNotFound)
+		if d := e.delivery(a, r); !d.NextAt.Equal(now.Add(wait)) {
+			e.Fatalf("due %v after %d deaths", d.NextAt.Sub(now), waybell.SuspectDeaths+i)
+		}
+		now = now.Add(wait)
+		w, err := e.s.ClaimSuspect(e.ctx(), e.lease, now)
+		e.ok(err)
+		if w.DeliveryRef != r || w.Deaths != waybell.SuspectDeaths+i || !w.Begun || !w.Owned {
+			e.Fatalf("suspect %+v", w)
+		}
+		e.crash()
+		e.adoptAll(now)
+	}
+	_, err := e.s.ClaimSuspect(e.ctx(), e.lease, now.Add(time.Hour))
+	e.ok(err)
+	e.settle(final(attempt(a.Number, r, 1, 200), waybell.DeliveryDelivered))
+	e.ledger(a)
+}
+
+func testReleaseTakesBegunBack(e *env) {
+	a, eps := e.agent(1)
+	n := e.event(a, eps[0])
+	e.accept(n)
+	e.crash()
+	e.adoptAll(start)
+	w := e.claim(start, waybell.ClaimWant{Endpoint: eps[0], Max: 1})
+	e.settle(release(a.Number, w[0].DeliveryRef, start))
+	w = e.claim(start, waybell.ClaimWant{Endpoint: eps[0], Max: 1})
+	if len(w) != 1 || !w[0].Begun || w[0].Deaths != 0 {
+		e.Fatalf("claimed %+v", w)
+	}
+	e.settle(release(a.Number, w[0].DeliveryRef, start))
+	e.crash()
+	if got := e.adoptAll(start); got != 0 {
+		e.Fatalf("adopted %d rows, want none: it was released", got)
+	}
+	if w = e.claim(start, waybell.ClaimWant{Endpoint: eps[0], Max: 1}); len(w) != 1 || w[0].Deaths != 0 {
+		e.Fatalf("claimed %+v", w)
+	}
+}
+
+func testClaimSuspectOrder(e *env) {
+	a, eps := e.agent(2)
+	first, second := e.event(a, eps[0]), e.event(a, eps[1])
+	e.accept(first, second)
+	now := start
+	for range waybell.SuspectDeaths + 1 {
+		e.crash()
+		e.adoptAll(now)
+		e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 1}, waybell.ClaimWant{Endpoint: eps[1], Max: 1})
+	}
+	// The second is due earlier.
+	_, err := e.s.Requeue(e.ctx(), e.lease, waybell.Requeue{DeliveryRef: ref(second, eps[1]), Agent: a.Number, Now: now})
+	e.ok(err)
+	later := now.Add(time.Hour)
+	for _, want := range []waybell.DeliveryRef{ref(second, eps[1]), ref(first, eps[0])} {
+		w, err := e.s.ClaimSuspect(e.ctx(), e.lease, later)
+		e.ok(err)
+		if w.DeliveryRef != want {
+			e.Fatalf("claimed %v, want %v", w.DeliveryRef, want)
+		}
+	}
+	_, err = e.s.ClaimSuspect(e.ctx(), e.lease, later)
+	e.is(err, waybell.ErrNotFound)
+}

@@ -1,0 +1,28 @@
+package waybell
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+
+	"github.com/waybell/waybell/internal/egress"
+)
+
+// LoadLog brings the directory up to the store, as starting would, so that the
+// log can be read without an engine that changes it.
+func (s *Service) LoadLog(ctx context.Context) error { return s.refresh(ctx) }
+
+// SentDetail is the detail of an attempt that sent an event to an endpoint as
+// it is now, and got an empty answer.
+func (s *Service) SentDetail(n EndpointNumber, event Event) ([]byte, error) {
+	e := s.dir.entry(n)
+	body, err := e.format.Render(nil, event.content(), e.IncludeMessages)
+	if err != nil {
+		return nil, err
+	}
+	return encodeDetail(e, &sent{
+		body:   &renderedBody{bytes: body, sum: sha256.Sum256(body)},
+		header: http.Header{"Content-Type": {"application/json"}},
+		result: &egress.Result{Status: http.StatusNoContent},
+	}), nil
+}

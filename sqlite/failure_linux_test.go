@@ -1,0 +1,172 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/waybell/waybell"
+	"golang.org/x/sys/unix"
+)
+
+// breakFile makes every write through the open descriptors of a file of the
+// store fail with EBADF, as a failing disk would with EIO: they become
+// read-only. It returns how many there were.
+func breakFile(t *testing.T, path string) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, e := range list {
+		link, err := os.Readlink(filepath.Join("/proc/self/fd", e.Name()))
+		if err != nil || link != path {
+			continue
+		}
+		var fd int
+		if _, err := fmt.Sscan(e.Name(), &fd); err != nil {
+			t.Fatal(err)
+		}
+		f, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Dup3(f, fd, unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Close(f); err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+// TestBrokenDisk has the log's descriptors fail under writers: nobody is told
+// that something is durable that is not, and the store opens itself anew.
+func TestBrokenDisk(t *testing.T) {
+	t.Parallel()
+	l := newLoad(t, Config{})
+	l.accept(t, l.events(10, 1, 7))
+	if breakFile(t, l.s.path+"-wal") == 0 {
+		t.Fatal("no descriptor of the log")
+	}
+	var mu sync.Mutex
+	accepted := make(map[waybell.Key]bool) // whether the store said so
+	failed := 0
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 20 {
+				events := l.events(1, 1, 7)
+				_, err := l.s.Accept(t.Context(), l.lease, 0, events)
+				if err != nil && !errors.Is(err, waybell.ErrUnavailable) && !errors.Is(err, waybell.ErrCommitUnknown) {
+					t.Errorf("error %v", err)
+				}
+				mu.Lock()
+				accepted[events[0].Key] = err == nil
+				if err != nil {
+					failed++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if failed == 0 || failed == 80 {
+		t.Fatalf("%d of 80 failed", failed)
+	}
+	l.accept(t, l.events(1, 1, 7))
+	if err := l.s.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := openStore(t, Config{Dir: l.s.cfg.Dir})
+	for key, ok := range accepted {
+		if _, err := s.Event(t.Context(), 1, key); ok && err != nil {
+			t.Errorf("event %d was accepted and is lost: %v", key, err)
+		}
+	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBrokenCheckpoint has the database file fail: the log goes on, the
+// checkpoint's failure makes the store open itself anew, nothing is lost.
+func TestBrokenCheckpoint(t *testing.T) {
+	t.Parallel()
+	l := newLoad(t, Config{CheckpointBytes: 64 << 10})
+	l.accept(t, l.events(10, 1, 7))
+	if breakFile(t, l.s.path) == 0 {
+		t.Fatal("no descriptor of the database")
+	}
+	gen := l.s.gen.Load()
+	total := 10
+	for l.s.gen.Load() == gen {
+		if total > 10_000 {
+			t.Fatal("no checkpoint failed")
+		}
+		events := l.events(10, 1, 7)
+		_, err := l.s.Accept(t.Context(), l.lease, 0, events)
+		switch {
+		case err == nil:
+			total += 10
+		case !errors.Is(err, waybell.ErrUnavailable):
+			t.Fatal(err)
+		}
+	}
+	l.accept(t, l.events(1, 1, 7))
+	st, err := l.s.Stats(t.Context())
+	if err != nil || st.EventsKept != int64(total+1) {
+		t.Fatalf("%d events kept of %d, %v", st.EventsKept, total+1, err)
+	}
+	if err := l.s.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReadOnlyDirectory has the store lose the right to open its files again.
+func TestStaysBroken(t *testing.T) {
+	t.Parallel()
+	l := newLoad(t, Config{})
+	l.accept(t, l.events(1, 1, 7))
+	hidden := l.s.path + ".hidden"
+	breakFile(t, l.s.path+"-wal")
+	if err := os.Rename(l.s.path, hidden); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(l.s.path, 0o700); err != nil { // cannot be opened
+		t.Fatal(err)
+	}
+	for range 3 {
+		_, err := l.s.Accept(t.Context(), l.lease, 0, l.events(1, 1, 7))
+		if !errors.Is(err, waybell.ErrUnavailable) && !errors.Is(err, waybell.ErrCommitUnknown) {
+			t.Fatalf("error %v", err)
+		}
+	}
+	if err := errors.Join(os.Remove(l.s.path), os.Rename(hidden, l.s.path)); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		_, err := l.s.Accept(t.Context(), l.lease, 0, l.events(1, 1, 7))
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) || !strings.Contains(err.Error(), "unavailable") {
+			t.Fatal(err)
+		}
+	}
+	if err := l.s.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

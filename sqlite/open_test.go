@@ -1,0 +1,205 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/waybell/waybell"
+)
+
+func TestLock(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a dir with ? # % and ü")
+	s := openStore(t, Config{Dir: dir})
+	_, err := Open(t.Context(), Config{Dir: dir})
+	if !errors.Is(err, ErrLocked) {
+		t.Fatalf("second open: %v", err)
+	}
+	for _, want := range []string{dir, fmt.Sprint(os.Getpid()), "stop that process or choose another directory"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q lacks %q", err, want)
+		}
+	}
+	if fi, err := os.Stat(dir); err != nil || fi.Mode().Perm() != 0o700 {
+		t.Errorf("directory %v, %v", fi.Mode(), err)
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if fi, err := os.Stat(filepath.Join(dir, FileName+suffix)); err != nil || fi.Mode().Perm() != 0o600 {
+			t.Errorf("file %s: %v, %v", suffix, fi, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, FileName+"-wal")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the log is left after Close: %v", err)
+	}
+	openStore(t, Config{Dir: dir})
+}
+
+// TestKilledProcess has another process accept an event and be killed: its lock
+// is gone, what it was told is durable, its row is adopted.
+func TestKilledProcess(t *testing.T) {
+	if dir := os.Getenv("WAYBELL_TEST_KILLED"); dir != "" {
+		l := newLoad(t, Config{Dir: dir})
+		l.accept(t, l.events(3, 1, 7))
+		fmt.Println("accepted")
+		time.Sleep(time.Hour) // it is killed
+	}
+	t.Parallel()
+	dir := t.TempDir()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestKilledProcess$")
+	cmd.Env = append(os.Environ(), "WAYBELL_TEST_KILLED="+dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var word string
+	if _, err := fmt.Fscan(out, &word); err != nil || word != "accepted" {
+		t.Fatalf("the other process said %q, %v", word, err)
+	}
+	if _, err := Open(ctx, Config{Dir: dir}); !errors.Is(err, ErrLocked) ||
+		!strings.Contains(err.Error(), fmt.Sprint(cmd.Process.Pid)) {
+		t.Fatalf("open beside it: %v", err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	s := openStore(t, Config{Dir: dir})
+	lease, err := s.Join(ctx, "next")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, more, err := s.Adopt(ctx, lease, time.Now()); n != 3 || more || err != nil {
+		t.Fatalf("adopted %d, %v, %v", n, more, err)
+	}
+	if err := s.Check(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRefused opens files that are not for this program.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	alter := func(t *testing.T, dir string, sqls ...string) {
+		c, err := connect(context.WithoutCancel(t.Context()), filepath.Join(dir, FileName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sql := range sqls {
+			if err := c.run(sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made := func(t *testing.T, dir string) {
+		if err := openStore(t, Config{Dir: dir}).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		make func(t *testing.T, dir string)
+		want error
+		text string
+	}{
+		{"newer", func(t *testing.T, dir string) { made(t, dir); alter(t, dir, "PRAGMA user_version = 999") }, ErrNewer, "schema 999"},
+		{"foreign", func(t *testing.T, dir string) { alter(t, dir, "CREATE TABLE t (x)") }, ErrForeign, FileName},
+		{"foreign id", func(t *testing.T, dir string) { alter(t, dir, "PRAGMA application_id = 7") }, ErrForeign, FileName},
+		{"text", func(t *testing.T, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, FileName), []byte(strings.Repeat("no database\n", 1000)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, waybell.ErrUnavailable, "damaged"},
+		{"overwritten", func(t *testing.T, dir string) {
+			made(t, dir)
+			f, err := os.OpenFile(filepath.Join(dir, FileName), os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if _, err := f.WriteAt(make([]byte, pageSize), 100); err != nil { // the schema's page
+				t.Fatal(err)
+			}
+		}, waybell.ErrUnavailable, "damaged"},
+		{"directory", func(t *testing.T, dir string) {
+			if err := os.Mkdir(filepath.Join(dir, FileName), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, waybell.ErrUnavailable, FileName},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			c.make(t, dir)
+			for range 2 { // the lock is given back
+				_, err := Open(t.Context(), Config{Dir: dir})
+				if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
+					t.Fatalf("error %v, want %v with %q", err, c.want, c.text)
+				}
+			}
+		})
+	}
+	if _, err := Open(t.Context(), Config{Dir: filepath.Join(t.TempDir(), "no", "such")}); !errors.Is(err, waybell.ErrUnavailable) {
+		t.Errorf("missing parent: %v", err)
+	}
+	if _, err := Open(t.Context(), Config{}); err == nil {
+		t.Error("no directory")
+	}
+	if _, err := Open(t.Context(), Config{Dir: t.TempDir(), Readers: -1}); err == nil {
+		t.Error("negative number")
+	}
+}
+
+// TestBubble runs a store inside a synctest bubble: its goroutines block on
+// channels only, so that virtual time goes on, and end with Close.
+func TestBubble(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		s, err := Open(t.Context(), Config{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lease, err := s.Join(t.Context(), "node")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &load{s: s, lease: lease, last: waybell.KeyAt(began)}
+		for range 24 {
+			time.Sleep(time.Hour)
+			events := l.events(3, 1, 7)
+			l.accept(t, events)
+			l.settle(t, events)
+		}
+		synctest.Wait()
+		if got := time.Since(began); got != 24*time.Hour {
+			t.Errorf("%v passed", got)
+		}
+		if n, more, err := s.Sweep(t.Context(), lease, waybell.KeyAt(time.Now()), time.Minute); n != 72 || more || err != nil {
+			t.Errorf("swept %d, %v, %v", n, more, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
