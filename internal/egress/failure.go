@@ -135,8 +135,8 @@ func sendable(h http.Header) bool {
 func isToken(s string) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+		usual := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c >= '0' && c <= '9'
+		if !usual && !strings.ContainsRune("!#$%&'*+.^_`|~", rune(c)) {
 			return false
 		}
 	}
