@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -44,16 +43,10 @@ func runServe(cmd *cobra.Command, _ []string) error {
 	}
 	ctx, errs := cmd.Context(), cmd.ErrOrStderr()
 	log := newLogger(errs, c)
-	tuneMemory()
 	s, err := startServer(ctx, c, log, nil)
 	if err != nil {
 		return err
 	}
-	serving, served := context.WithCancel(ctx)
-	var memory sync.WaitGroup
-	memory.Go(func() { giveMemoryBack(serving) })
-	defer memory.Wait()
-	defer served()
 	if s.madeKey {
 		log.Info("an encryption key was made; keep a copy of it apart from the database's backups",
 			"file", keyFileName, "dir", string(c.DataDir))
