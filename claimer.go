@@ -27,7 +27,7 @@ type claimer struct {
 	hint time.Time // the earliest time at which something is known to become due
 	back bool      // a commit's outcome was unknown: read the owned rows back
 
-	suspected time.Time // when there was no suspect
+	suspected time.Time // when there was no suspect, or it was the others' turn
 
 	wake chan struct{}
 }
@@ -243,11 +243,7 @@ func (c *claimer) takePiece(ctx context.Context, after Waiting) ([]Waiting, erro
 	if err != nil {
 		return nil, err
 	}
-	works := make([]*work, len(rows))
-	for i, r := range rows {
-		works[i] = &work{Waiting: r}
-	}
-	s.dispatcher.adopt(works)
+	s.dispatcher.adopt(s.dispatcher.unknown(rows))
 	return rows, nil
 }
 
@@ -281,7 +277,7 @@ func (d *dispatcher) wants(due []DueEndpoint, now time.Time) (wants []ClaimWant,
 			later(e.NextAt)
 			continue
 		}
-		w := ClaimWant{Endpoint: e.Endpoint, Max: d.places(q) - q.items.len() - q.reserved}
+		w := ClaimWant{Endpoint: e.Endpoint, Max: d.claimable(q)}
 		ep := d.svc.dir.endpoint(e.Endpoint)
 		if ep == nil || !ep.IsHeld() {
 			q.backlog = true
@@ -299,8 +295,8 @@ func (d *dispatcher) wants(due []DueEndpoint, now time.Time) (wants []ClaimWant,
 				continue
 			}
 			w.Max = 1
-		case q.items.len()+q.reserved > d.places(q)/2:
-			continue // worth a claim once half of the places are free
+		case !d.worthClaiming(q):
+			continue
 		}
 		if ep != nil && ep.DrainUpTo > q.drained {
 			w.Oldest = ep.DrainUpTo

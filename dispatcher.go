@@ -38,26 +38,11 @@ type dispatcher struct {
 // work is a delivery in hand.
 type work struct {
 	Waiting
-	payload *payload      // nil: read the event when it is sent
-	done    chan struct{} // closed when the outcome is durable; nil unless somebody waits
+	payload   *payload      // nil: read the event when it is sent
+	reclaimed bool          // see adopt
+	fresh     bool          // see queue
+	done      chan struct{} // closed when the outcome is durable; nil unless somebody waits
 }
-
-// queue is what waits in memory for one endpoint.
-type queue struct {
-	number   EndpointNumber
-	items    ring[*work]
-	reserved int // places promised to publishes under way
-	inFlight int
-	listed   bool // it stands in dispatcher.ready
-	denied   bool // it stands in dispatcher.denied
-	waking   bool // a timer of its rate limit runs
-	backlog  bool // the store has due rows for it
-	drained  Key  // resumed deliveries entered up to this one were sent, oldest first
-	pace     pace
-}
-
-// busy tells whether the queue takes part in sharing the node's slots.
-func (q *queue) busy() bool { return q.inFlight > 0 || q.items.len() > 0 }
 
 func newDispatcher(s *Service) *dispatcher {
 	return &dispatcher{
@@ -87,54 +72,6 @@ func (d *dispatcher) queue(n EndpointNumber) *queue {
 	return q
 }
 
-// reserve promises places to the targets of a new event, or marks those that
-// find none to be put aside in the store. Every reserve is followed by one of
-// enqueue or unreserve.
-func (d *dispatcher) reserve(entries []*endpointEntry, targets []NewTarget) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for i := range targets {
-		q := d.queue(targets[i].Endpoint)
-		limit := d.places(q)
-		if q.backlog {
-			limit = (limit + 1) / 2 // due ones take the other places in turn
-		}
-		full := q.items.len()+q.reserved >= limit
-		if d.stopped || full || entries[i].IsHeld() || q.pace.health.Open {
-			targets[i].Aside = true
-			continue
-		}
-		q.reserved++
-		d.reserved++
-	}
-}
-
-// leastPlaces is how many deliveries of an endpoint may wait in memory however
-// full it is, so that endpoints in trouble do not send the others' through the
-// store.
-const leastPlaces = 4
-
-// places is how many deliveries of an endpoint may wait in memory: its own
-// limit, or half of what is free in all where that is less. So no number of
-// full queues takes all of the memory. d.mu is held.
-func (d *dispatcher) places(q *queue) int {
-	free := d.limits.Queued - d.queued - d.reserved + q.items.len() + q.reserved
-	return max(min(d.limits.QueueLength, free/2), leastPlaces)
-}
-
-// unreserve takes a promise back: the event was not accepted by this call.
-func (d *dispatcher) unreserve(targets []NewTarget) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, t := range targets {
-		if !t.Aside {
-			d.queue(t.Endpoint).reserved--
-			d.reserved--
-		}
-	}
-	signal(d.room)
-}
-
 // enqueue takes accepted deliveries in hand, in the places reserved for them.
 func (d *dispatcher) enqueue(works []*work) {
 	d.mu.Lock()
@@ -144,24 +81,28 @@ func (d *dispatcher) enqueue(works []*work) {
 		q := d.queue(w.Endpoint)
 		q.reserved--
 		d.reserved--
+		w.fresh = true
 		d.push(q, w)
 		d.settleBack(q, now)
 	}
 	d.pump()
 }
 
-// adopt takes claimed rows in hand. Rows that are in hand already are left
-// alone: their first outcome decides.
+// adopt takes claimed rows in hand. One that is in hand already was claimed
+// between the commit of its outcome and the node's knowing: it is read back
+// when that outcome has left the hand.
 func (d *dispatcher) adopt(works []*work) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
 	for _, w := range works {
-		if d.inHand[w.DeliveryRef] == nil {
-			q := d.queue(w.Endpoint)
-			d.push(q, w)
-			d.settleBack(q, now)
+		if old := d.inHand[w.DeliveryRef]; old != nil {
+			old.reclaimed = true
+			continue
 		}
+		q := d.queue(w.Endpoint)
+		d.push(q, w)
+		d.settleBack(q, now)
 	}
 	d.pump()
 }
@@ -193,7 +134,7 @@ func (d *dispatcher) push(q *queue, w *work) {
 		d.active++
 	}
 	d.inHand[w.DeliveryRef] = w
-	q.items.push(w)
+	q.push(w)
 	d.queued++
 	d.list(q)
 }
@@ -233,12 +174,12 @@ func (d *dispatcher) next() (*queue, *work) {
 		if q.items.len() == 0 || !d.mayStart(q) {
 			continue
 		}
-		w := q.items.pop()
+		w := q.pop()
 		d.queued--
 		q.pace.begin(time.Now(), q.inFlight)
 		q.inFlight++
 		d.inFlight++
-		if q.backlog && q.items.len()+q.reserved <= d.places(q)/2 {
+		if q.backlog && d.worthClaiming(q) {
 			signal(d.room)
 		}
 		d.list(q)
@@ -383,10 +324,10 @@ func (d *dispatcher) sift(q *queue, decide func(*work) (outcome, bool)) {
 		return
 	}
 	for range q.items.len() {
-		w := q.items.pop()
+		w := q.pop()
 		o, ends := decide(w)
 		if !ends {
-			q.items.push(w)
+			q.push(w)
 			continue
 		}
 		d.queued--
@@ -430,6 +371,19 @@ func (d *dispatcher) endpointChanged(old, e *Endpoint) {
 	})
 	d.list(q)
 	d.pump()
+}
+
+// unknown leaves out the rows that are in hand.
+func (d *dispatcher) unknown(rows []Waiting) []*work {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var works []*work
+	for _, r := range rows {
+		if d.inHand[r.DeliveryRef] == nil {
+			works = append(works, &work{Waiting: r})
+		}
+	}
+	return works
 }
 
 // find returns the work in hand for a delivery, and a channel that is closed
@@ -511,7 +465,7 @@ func (d *dispatcher) forget() {
 			d.active--
 		}
 		for q.items.len() > 0 {
-			w := q.items.pop()
+			w := q.pop()
 			d.queued--
 			d.dropBody(w)
 			d.leave(w)
@@ -523,6 +477,9 @@ func (d *dispatcher) forget() {
 func (d *dispatcher) leave(w *work) {
 	if d.inHand[w.DeliveryRef] == w {
 		delete(d.inHand, w.DeliveryRef)
+	}
+	if w.reclaimed {
+		d.svc.claimer.readBack()
 	}
 	if w.done != nil {
 		close(w.done)

@@ -145,7 +145,7 @@ func (s *Service) PublishBatch(ctx context.Context, b BatchRequest) ([]BatchItem
 		if b.IdempotencyKey != "" {
 			env.idempotencyKey = b.IdempotencyKey + "/" + strconv.Itoa(i)
 		}
-		if b.Allowed != nil && !b.Allowed(env.agentID) {
+		if b.Allowed != nil && env.agentID != "" && !b.Allowed(env.agentID) {
 			items[i].Err = errorf(CodeAgentNotFound, "there is no agent %q", env.agentID)
 			continue
 		}
@@ -252,6 +252,9 @@ func (s *Service) publishOne(ctx context.Context, env *envelope) (PublishResult,
 // prepare checks an event against its agent and type and brings it into the
 // form that is stored.
 func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error) {
+	if env.agentID == "" && len(env.problems) > 0 { // a batch item that names none
+		return nil, invalidEvent(env.problems)
+	}
 	agent, e := s.dir.agent(env.agentID)
 	if e != nil && s.cfg.CreateAgents && len(env.problems) == 0 {
 		var err error
@@ -264,7 +267,7 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 		return nil, e
 	}
 	if len(env.problems) > 0 {
-		return nil, &Error{Code: CodeInvalid, Message: "the event is not valid", Fields: env.problems}
+		return nil, invalidEvent(env.problems)
 	}
 	name, data, messages, e := s.check(env)
 	if e != nil {
@@ -317,7 +320,7 @@ func (s *Service) check(env *envelope) (name string, data, messages jsjson.Value
 		}
 	}
 	if len(problems) > 0 {
-		return "", data, messages, &Error{Code: CodeInvalid, Message: "the event is not valid", Fields: problems}
+		return "", data, messages, invalidEvent(problems)
 	}
 	return name, data, messages, nil
 }
@@ -465,6 +468,10 @@ func (s *Service) acceptError(err error) *Error {
 		s.log.Warn("publish: the store cannot write", "error", err)
 	}
 	return &Error{Code: CodeUnavailable, Message: "events cannot be stored durably now; try again", RetryAfter: 5 * time.Second, Err: err}
+}
+
+func invalidEvent(problems []FieldError) *Error {
+	return &Error{Code: CodeInvalid, Message: "the event is not valid", Fields: problems}
 }
 
 func drainingError() *Error {

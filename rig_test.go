@@ -89,12 +89,14 @@ func (r *rig) start() {
 }
 
 // stop ends the service and its store in order; it may be called twice.
-func (r *rig) stop() {
+func (r *rig) stop() { r.t.Helper(); r.stopWithin(30 * time.Second) }
+
+func (r *rig) stopWithin(grace time.Duration) {
 	r.t.Helper()
 	if r.svc == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), grace)
 	defer cancel()
 	if err := r.svc.Stop(ctx); err != nil {
 		r.t.Error(err)

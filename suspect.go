@@ -9,15 +9,19 @@ import (
 // A suspect is a delivery during which processes died. It runs alone and after
 // the others, so that nothing else is sent twice if it happens again.
 const (
-	suspectEvery = time.Second     // how often the store is asked for one
-	suspectLater = time.Minute     // when one that may not be sent is looked at again
+	suspectEvery = time.Second     // how often the store is asked for one while nothing else is queued
+	suspectLater = time.Minute     // the same on a busy node, and for one that may not be sent
 	aloneFor     = 5 * time.Second // see runAlone
 )
 
 // suspect runs the suspect that is due longest, if there is one.
 func (c *claimer) suspect(ctx context.Context, now time.Time) (found bool, err error) {
 	s := c.svc
-	if now.Sub(c.suspected) < suspectEvery {
+	every := suspectEvery
+	if s.dispatcher.hasQueued() {
+		every = suspectLater
+	}
+	if now.Sub(c.suspected) < every {
 		return false, nil
 	}
 	row, err := s.store.ClaimSuspect(ctx, *s.lease.Load(), now)
@@ -38,7 +42,16 @@ func (c *claimer) suspect(ctx context.Context, now time.Time) (found bool, err e
 	}
 	s.log.Warn("a delivery during which the process died runs alone", "delivery", row.DeliveryRef, "deaths", row.Deaths)
 	s.dispatcher.runAlone(ctx, w)
+	if s.dispatcher.hasQueued() {
+		c.suspected = now // the others first
+	}
 	return true, nil
+}
+
+func (d *dispatcher) hasQueued() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.queued > 0
 }
 
 // runAlone sends one delivery while nothing else starts. What could count its

@@ -1,0 +1,405 @@
+package waybell_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/receivertest"
+)
+
+func limits(change func(*waybell.Limits)) func(*waybell.Config) {
+	return func(c *waybell.Config) { change(&c.Limits) }
+}
+
+// An endpoint has 16 attempts at once, or as many as it wants; a change applies
+// to what waits already.
+func TestConcurrencyPerEndpoint(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, receivertest.Always(receivertest.After(time.Second, receivertest.Answer(200, ""))))
+		r.agent("standard")
+		r.endpoint("default")
+		r.endpoint("three", func(in *waybell.EndpointInput) { in.Concurrency = waybell.Some(3) })
+		changed := r.endpoint("changed", func(in *waybell.EndpointInput) { in.Concurrency = waybell.Some(2) })
+		for i := range 40 {
+			r.publish(i)
+		}
+		time.Sleep(1500 * time.Millisecond)
+		if _, err := r.svc.UpdateEndpoint(r.ctx, "bot", changed.ID, waybell.EndpointInput{Concurrency: waybell.Some(9)}, 0); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		for path, want := range map[string]int{"/default": 16, "/three": 3, "/changed": 9} {
+			if got := r.receiver.StatsFor(path); got.MaxInFlight != want || got.Requests != 40 {
+				t.Errorf("%s: %+v, want at most %d at once of 40", path, got, want)
+			}
+		}
+	})
+}
+
+func TestRateLimitOfAnEndpoint(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.agent("standard")
+		e := r.endpoint("a", func(in *waybell.EndpointInput) { in.RateLimit = waybell.Some(2.0) })
+		r.endpoint("free")
+		for i := range 40 {
+			r.publish(i)
+		}
+		time.Sleep(10*time.Second + 100*time.Millisecond)
+		if n := r.receiver.StatsFor("/a").Requests; n < 20 || n > 22 {
+			t.Errorf("%d requests in 10 s at 2 per second", n)
+		}
+		if n := r.receiver.StatsFor("/free").Requests; n != 40 {
+			t.Errorf("%d requests of the endpoint without a limit, want 40", n)
+		}
+		if _, err := r.svc.UpdateEndpoint(r.ctx, "bot", e.ID, waybell.EndpointInput{RateLimit: waybell.Null[float64]()}, 0); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if n := r.receiver.StatsFor("/a").Requests; n != 40 {
+			t.Errorf("%d requests once the limit was lifted, want 40", n)
+		}
+	})
+}
+
+// What is canceled behind a rate limit is gone at once, not when its turn comes.
+func TestDisableBehindARateLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.agent("standard")
+		e := r.endpoint("a", func(in *waybell.EndpointInput) { in.RateLimit = waybell.Some(0.001) })
+		for i := range 10 {
+			r.publish(i)
+		}
+		time.Sleep(time.Second)
+		if _, err := r.svc.Cancel(r.ctx, "bot", r.deliveries()[5].ID()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if got := r.svc.Load(); got.Queued != 8 {
+			t.Errorf("load %+v after one of nine was canceled", got)
+		}
+		if _, err := r.svc.UpdateEndpoint(r.ctx, "bot", e.ID, waybell.EndpointInput{Enabled: waybell.Some(false)}, 0); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if got := r.svc.Load(); got != (waybell.Load{}) {
+			t.Errorf("load %+v of a disabled endpoint, want nothing", got)
+		}
+		if l := r.ledger(); l.Canceled != 9 || l.Delivered != 1 {
+			t.Errorf("ledger %+v, want 9 canceled", l)
+		}
+	})
+}
+
+// The deliveries of one event share its memory.
+func TestFanOutSharesOneBody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		r := newRig(t, receivertest.Always(receivertest.Gate(gate, receivertest.Answer(200, ""))))
+		r.agent("standard")
+		for i := range 10 {
+			r.endpoint(fmt.Sprint(i))
+		}
+		text := strings.Repeat("x", 100_000)
+		_, err := r.svc.Publish(r.ctx, "bot", waybell.PublishInput{Type: "message.sent", Data: []byte(`{"text":"` + text + `"}`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if got := r.svc.Load(); got.InFlight != 10 || got.BodyBytes < 100_000 || got.BodyBytes > 110_000 {
+			t.Errorf("load %+v, want one body of 100 kB for 10 attempts", got)
+		}
+		close(gate)
+		time.Sleep(time.Second)
+		if got := r.svc.Load(); got != (waybell.Load{}) {
+			t.Errorf("load %+v at rest, want nothing", got)
+		}
+		bodies := map[string]bool{}
+		for _, req := range r.receiver.Requests() {
+			bodies[string(req.Body)] = true
+		}
+		if len(bodies) != 1 || r.receiver.Count() != 10 {
+			t.Errorf("%d different bodies in %d requests", len(bodies), r.receiver.Count())
+		}
+	})
+}
+
+// Over the bound on memory bodies are dropped and read again: the same bytes
+// arrive.
+func TestQueueBytes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		r := newRig(t, receivertest.Always(receivertest.Gate(gate, receivertest.Answer(200, ""))),
+			limits(func(l *waybell.Limits) { l.QueueBytes, l.QueueLength = 50_000, 10 }))
+		r.agent("chatislav")
+		r.endpoint("a", func(in *waybell.EndpointInput) { in.Concurrency = waybell.Some(1) })
+		want := map[string]string{}
+		for i := range 30 { // 20 of them in the store
+			text := strings.Repeat(fmt.Sprint(i%10), 20_000)
+			res, err := r.svc.Publish(r.ctx, "bot", waybell.PublishInput{Type: "message.sent", Data: []byte(`{"text":"` + text + `"}`)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want[res.ID] = text
+			if got := r.svc.Load().BodyBytes; got > 50_000 {
+				t.Fatalf("%d bytes of bodies are kept", got)
+			}
+		}
+		close(gate)
+		time.Sleep(time.Minute)
+		for _, req := range r.receiver.Requests() {
+			id := req.Get("webhook-id")
+			if !strings.Contains(string(req.Body), `"text":"`+want[id]+`"`) {
+				t.Errorf("event %s arrived with another body", id)
+			}
+			delete(want, id)
+		}
+		if len(want) != 0 {
+			t.Errorf("%d events did not arrive", len(want))
+		}
+		for _, d := range r.deliveries()[:3] {
+			view, err := r.svc.Delivery(r.ctx, "bot", d.ID())
+			if err != nil || len(view.Attempts) != 1 || view.Attempts[0].Body == nil {
+				t.Errorf("delivery %s: the log has not the bytes that were sent (%v)", d.ID(), err)
+			}
+		}
+	})
+}
+
+// More than the queue holds is put aside, and sent before and among what comes
+// later; nothing is sent twice.
+func TestPutAside(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, receivertest.Always(receivertest.After(100*time.Millisecond, receivertest.Answer(200, ""))),
+			limits(func(l *waybell.Limits) { l.QueueLength = 8 }))
+		r.agent("standard")
+		r.endpoint("a", func(in *waybell.EndpointInput) { in.Concurrency = waybell.Some(2) })
+		var ids []string
+		for i := range 100 {
+			ids = append(ids, r.publish(i))
+			if got := r.svc.Load().Queued; got > 8 {
+				t.Fatalf("%d queued with a queue of 8", got)
+			}
+		}
+		for i := range 40 { // a stream of new ones besides, as fast as it is sent
+			time.Sleep(50 * time.Millisecond)
+			ids = append(ids, r.publish(100+i))
+		}
+		time.Sleep(3 * time.Second)
+		place := map[string]int{}
+		for i, req := range r.receiver.Requests() {
+			if _, twice := place[req.Get("webhook-id")]; twice {
+				t.Fatal("sent twice")
+			}
+			place[req.Get("webhook-id")] = i
+		}
+		if len(place) < 95 || len(place) > 110 {
+			t.Errorf("%d sent in 5 s at 20 per second", len(place))
+		}
+		time.Sleep(time.Minute)
+		if n := r.receiver.Count(); n != 140 {
+			t.Errorf("%d requests for 140 deliveries", n)
+		}
+		for i, req := range r.receiver.Requests() {
+			place[req.Get("webhook-id")] = i
+		}
+		newest := 0 // new ones do not all wait behind the backlog, nor all before it
+		for _, id := range ids[100:] {
+			if place[id] < 100 {
+				newest++
+			}
+		}
+		if newest == 0 || newest == 40 {
+			t.Errorf("%d of 40 new ones were sent before the backlog was", newest)
+		}
+	})
+}
+
+// The halved queue of an endpoint with a backlog is whole again after it.
+func TestQueueIsWholeAfterABacklog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var gate sync.Mutex
+		gate.Lock()
+		r := newRig(t, func(int, *receivertest.Recorded) receivertest.Step {
+			return receivertest.After(200*time.Millisecond, receivertest.Answer(200, ""))
+		}, limits(func(l *waybell.Limits) { l.QueueLength = 8 }))
+		gate.Unlock()
+		r.agent("standard")
+		r.endpoint("a", func(in *waybell.EndpointInput) { in.Concurrency = waybell.Some(1) })
+		for i := range 30 {
+			r.publish(i)
+		}
+		time.Sleep(2 * time.Minute)
+		for i := range 9 {
+			r.publish(i)
+		}
+		if got := r.svc.Load(); got.Queued != 8 {
+			t.Errorf("load %+v, want a full queue", got)
+		}
+	})
+}
+
+// Publishing is refused before memory grows, with advice, and works again as
+// soon as the store has caught up. A batch larger than the bound goes alone.
+func TestBackPressure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		slow := &slowStore{gate: gate}
+		r := newRig(t, nil, limits(func(l *waybell.Limits) { l.PublishBytes = 1 << 20 }),
+			func(c *waybell.Config) { slow.Store, c.Store = c.Store, slow })
+		r.agent("standard")
+		r.endpoint("a")
+		in := waybell.PublishInput{Type: "message.sent", Data: []byte(`{"text":"` + strings.Repeat("x", 300_000) + `"}`)}
+		var accepted sync.WaitGroup
+		for range 3 {
+			accepted.Go(func() {
+				if _, err := r.svc.Publish(r.ctx, "bot", in); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		if e := r.publishFails(in); e.Code != waybell.CodeBusy || e.RetryAfter <= 0 {
+			t.Errorf("%v, want busy with advice", e)
+		}
+		if got := r.svc.Load().PublishBytes; got < 900_000 || got > 1<<20 {
+			t.Errorf("%d bytes wait to be durable", got)
+		}
+		close(gate)
+		accepted.Wait()
+		if _, err := r.svc.Publish(r.ctx, "bot", in); err != nil {
+			t.Errorf("after the jam: %v", err)
+		}
+		items, err := r.svc.PublishBatch(r.ctx, waybell.BatchRequest{NDJSON: true, Body: []byte(strings.Repeat(
+			`{"agent_id":"bot","event":"message.sent","data":{"text":"`+strings.Repeat("x", 300_000)+`"}}`+"\n", 10))})
+		if err != nil || len(items) != 10 {
+			t.Errorf("a batch over the bound: %d items, %v", len(items), err)
+		}
+		time.Sleep(time.Second)
+		if l := r.ledger(); l.Delivered != 14 {
+			t.Errorf("ledger %+v, want 14 delivered", l)
+		}
+	})
+}
+
+// A receiver that hangs costs nine healthy ones nothing.
+func TestHangingEndpointDelaysNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, receivertest.Always(receivertest.After(20*time.Millisecond, receivertest.Answer(200, ""))),
+			limits(func(l *waybell.Limits) { l.InFlight = 32 }))
+		r.receiver.Handle("/hangs", receivertest.Always(receivertest.Hang()))
+		r.agent("standard")
+		r.endpoint("hangs")
+		for i := range 9 {
+			r.endpoint(fmt.Sprint(i))
+		}
+		published := map[string]time.Time{}
+		for i := range 150 {
+			published[r.publish(i)] = time.Now()
+			time.Sleep(200 * time.Millisecond)
+		}
+		time.Sleep(5 * time.Second)
+		var late []time.Duration
+		for _, req := range r.receiver.Requests() {
+			if req.Path != "/hangs" {
+				late = append(late, req.Arrived.Sub(published[req.Get("webhook-id")]))
+			}
+		}
+		slices.Sort(late)
+		if len(late) != 9*150 {
+			t.Fatalf("%d deliveries to healthy endpoints, want %d", len(late), 9*150)
+		}
+		if worst := late[len(late)-1]; worst > 100*time.Millisecond {
+			t.Errorf("a healthy endpoint waited %v", worst)
+		}
+		if n := r.receiver.StatsFor("/hangs").MaxInFlight; n > 20 {
+			t.Errorf("%d attempts hang at once", n) // the receiver notices a little later that one has gone
+		}
+	})
+}
+
+// A hundred dead endpoints of a thousand: the others do not notice, and the
+// dead cost next to nothing.
+func TestDeadEndpoints(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const all, dead = 100, 10 // a tenth, as with 1,000: the database is real
+		r := newRig(t, nil, limits(func(l *waybell.Limits) { l.InFlight = 40 }))
+		r.agent("standard")
+		for i := range all {
+			path := fmt.Sprint(i)
+			if i < dead {
+				r.receiver.Handle("/"+path, receivertest.Always(receivertest.Hang()))
+			}
+			r.endpoint(path, func(in *waybell.EndpointInput) { in.TimeoutSeconds = waybell.Some(5) })
+		}
+		published := map[string]time.Time{}
+		for i := range 20 {
+			published[r.publish(i)] = time.Now()
+			time.Sleep(3 * time.Second)
+		}
+		late, toDead := time.Duration(0), 0
+		for _, req := range r.receiver.Requests() {
+			if len(req.Path) == 2 { // one digit: dead
+				toDead++
+				continue
+			}
+			late = max(late, req.Arrived.Sub(published[req.Get("webhook-id")]))
+		}
+		if late > 2*time.Second {
+			t.Errorf("a healthy endpoint waited %v", late)
+		}
+		if n := r.receiver.Count() - toDead; n != 20*(all-dead) {
+			t.Errorf("%d deliveries to healthy endpoints, want %d", n, 20*(all-dead))
+		}
+		if got := r.svc.Load(); got.InFlight > 40 {
+			t.Errorf("load %+v with 40 slots", got)
+		}
+	})
+}
+
+// Four endpoints that are as fast as each other share the node's slots evenly,
+// however much waits for one of them.
+func TestQueuesTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, receivertest.Always(receivertest.After(100*time.Millisecond, receivertest.Answer(200, ""))),
+			limits(func(l *waybell.Limits) { l.InFlight = 8 }))
+		r.agent("standard")
+		lead := func(in *waybell.EndpointInput) { in.Events = waybell.Some([]string{"lead.submit"}) }
+		message := func(in *waybell.EndpointInput) { in.Events = waybell.Some([]string{"message.received"}) }
+		r.endpoint("much", message)
+		r.endpoint("little", lead)
+		for i := range 300 {
+			r.publish(i)
+		}
+		began := time.Now()
+		for range 8 {
+			if _, err := r.svc.Publish(r.ctx, "bot", waybell.PublishInput{Type: "lead.submit", Data: []byte(`{"name":"a"}`)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		for _, req := range r.receiver.RequestsFor("/little") {
+			if wait := req.Arrived.Sub(began); wait > 300*time.Millisecond {
+				t.Errorf("a delivery of the small queue waited %v", wait)
+			}
+		}
+	})
+}

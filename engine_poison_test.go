@@ -1,0 +1,249 @@
+package waybell_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/receivertest"
+)
+
+// damage runs a statement on the database file beside the service, as a
+// defective disk might.
+func (r *rig) damage(statement string, args ...any) {
+	r.t.Helper()
+	files, err := filepath.Glob(filepath.Join(r.dir, "*.db"))
+	if err != nil || len(files) != 1 {
+		r.t.Fatalf("database files: %v (%v)", files, err)
+	}
+	db, err := sql.Open("sqlite", files[0])
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer db.Close()
+	res, err := db.Exec(statement, args...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		r.t.Fatalf("%q changed %d rows (%v)", statement, n, err)
+	}
+}
+
+// An event that makes the code panic harms only its own delivery: it fails at
+// the fifth panic, the others arrive.
+func TestPanicsHarmOnlyTheirDelivery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var up atomic.Bool
+		r := newRig(t, func(int, *receivertest.Recorded) receivertest.Step {
+			if up.Load() {
+				return receivertest.Answer(200, "")
+			}
+			return receivertest.Answer(500, "")
+		})
+		r.agent("standard")
+		r.endpoint("a")
+		bad := r.publish(0)
+		time.Sleep(100 * time.Millisecond)
+		r.damage("UPDATE events SET data = ? WHERE key = (SELECT min(key) FROM events)", []byte(`{"text":"canary-in-a-body`))
+		up.Store(true)
+		for i := range 20 {
+			r.publish(i + 1)
+		}
+		time.Sleep(25 * time.Hour)
+		for _, d := range r.deliveries() {
+			want, reason, attempts := waybell.DeliveryDelivered, waybell.ReasonDelivered, 1
+			if d.EventID == bad {
+				want, reason, attempts = waybell.DeliveryFailed, waybell.ReasonBadResponse, 6
+			}
+			if d.State != want || d.Reason != reason || d.Delivery.Attempts != attempts {
+				t.Errorf("delivery of %s is %s, %s after %d attempts; want %s, %s after %d",
+					d.EventID, d.State, d.Reason, d.Delivery.Attempts, want, reason, attempts)
+			}
+		}
+		if l := r.ledger(); l.Failed != 1 || l.Delivered != 20 {
+			t.Errorf("ledger %+v", l)
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !strings.Contains(r.log.String(), "panic in an attempt") {
+			t.Error("the log does not tell of the panics")
+		}
+		if strings.Contains(r.log.String(), "canary-in-a-body") {
+			t.Error("the log holds a body")
+		}
+	})
+}
+
+// What OnAttempt does changes no outcome.
+func TestPanicInOnAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, func(c *waybell.Config) {
+			c.OnAttempt = func(waybell.AttemptReport) { panic("a metric went wrong") }
+		})
+		r.agent("standard")
+		r.endpoint("a")
+		for i := range 5 {
+			r.publish(i)
+		}
+		time.Sleep(time.Hour)
+		if l := r.ledger(); l.Delivered != 5 || r.receiver.Count() != 5 {
+			t.Errorf("ledger %+v, %d requests; want 5 of each", l, r.receiver.Count())
+		}
+	})
+}
+
+// crash takes the store away under the service, as a kill does: nothing is
+// written any more. It returns the dead service.
+func (r *rig) crash() *waybell.Service {
+	r.t.Helper()
+	if err := r.store.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+	dead := r.svc
+	r.t.Cleanup(func() { stopDead(r.t, dead) })
+	return dead
+}
+
+// A delivery during which the process dies again and again runs alone, after
+// all others, at growing distances; the others arrive.
+func TestPoisonRunsAloneAndLast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var sick, killed atomic.Bool
+		var alone atomic.Int64 // others in flight when the poison was sent
+		sick.Store(true)
+		var r *rig
+		r = newRig(t, func(_ int, req *receivertest.Recorded) receivertest.Step {
+			if strings.Contains(string(req.Body), "poison") && sick.Load() {
+				killed.Store(true)
+				alone.Store(int64(r.receiver.Stats().InFlight))
+				return receivertest.Hang() // the process dies of it
+			}
+			return receivertest.After(10*time.Millisecond, receivertest.Answer(200, ""))
+		})
+		r.agent("standard")
+		r.endpoint("a")
+		_, err := r.svc.Publish(r.ctx, "bot", waybell.PublishInput{Type: "message.sent", Data: []byte(`{"text":"poison"}`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.endpoint("b")
+		// The first death is of a process that took it from memory, the next
+		// three count.
+		var waits []time.Duration
+		for death := range 6 {
+			killed.Store(false)
+			for i := range 30 {
+				r.publish(i)
+			}
+			began := time.Now()
+			for !killed.Load() {
+				time.Sleep(100 * time.Millisecond)
+				if time.Since(began) > time.Hour {
+					t.Fatalf("the poison was not sent again after death %d", death)
+				}
+			}
+			if death >= 4 {
+				waits = append(waits, time.Since(began).Round(10*time.Second))
+				if n := alone.Load(); n > 1 {
+					t.Errorf("%d requests in flight beside the suspect", n)
+				}
+				if l := r.ledger(); l.Pending > 1 {
+					t.Errorf("ledger %+v when the suspect ran, want nothing else waiting", l)
+				}
+			}
+			r.crash()
+			r.receiver.CutConnections()
+			r.start()
+		}
+		if len(waits) != 2 || waits[0] < time.Minute || waits[1] < 2*time.Minute || waits[1] > 3*time.Minute {
+			t.Errorf("the suspect came after %v, want 1 and 2 minutes", waits)
+		}
+		sick.Store(false)
+		time.Sleep(30 * time.Minute)
+		if l := r.ledger(); l.Delivered != l.Accepted || l.Accepted != 361 {
+			t.Errorf("ledger %+v, want all delivered", l)
+		}
+	})
+}
+
+// A suspect of a paused endpoint is held like any other, costs nothing
+// meanwhile, and does not keep the node for itself.
+func TestSuspectOfAPausedEndpoint(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &faultStore{}
+		r := newRig(t, receivertest.Always(receivertest.Answer(500, "")), withFaults(f))
+		r.agent("standard")
+		e := r.endpoint("a")
+		r.publish(1)
+		time.Sleep(time.Second)
+		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID); err != nil {
+			t.Fatal(err)
+		}
+		r.damage("UPDATE waiting SET deaths = 3, adopted = 1")
+		r.receiver.Handle("/a", receivertest.Always(receivertest.Answer(200, "")))
+		before := f.count("ClaimSuspect")
+		time.Sleep(10 * time.Minute)
+		if n := f.count("ClaimSuspect") - before; n > 100 {
+			t.Errorf("%d claims of a held suspect in ten minutes", n)
+		}
+		if l := r.ledger(); l.Held != 1 || r.receiver.Count() != 1 {
+			t.Errorf("ledger %+v, %d requests", l, r.receiver.Count())
+		}
+		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		if l := r.ledger(); l.Delivered != 1 {
+			t.Errorf("ledger %+v after the resume", l)
+		}
+	})
+}
+
+// A suspect waits for silence, but not for a receiver that hangs, and the
+// others wait a few seconds for it at most.
+func TestSuspectBesideAHangingReceiver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, receivertest.Sequence(receivertest.Answer(500, ""), receivertest.Hang()))
+		r.receiver.Handle("/hangs", receivertest.Always(receivertest.Hang()))
+		r.receiver.Handle("/fine", receivertest.Always(receivertest.Answer(200, "")))
+		r.agent("standard")
+		r.endpoint("suspect", func(in *waybell.EndpointInput) { in.TimeoutSeconds = waybell.Some(120) })
+		r.publish(1)
+		time.Sleep(time.Second)
+		r.damage("UPDATE waiting SET deaths = 3, adopted = 1")
+		r.endpoint("hangs", func(in *waybell.EndpointInput) { in.TimeoutSeconds = waybell.Some(120) })
+		r.endpoint("fine")
+		for i := range 60 {
+			began := time.Now()
+			id := r.publish(i)
+			var arrived time.Time
+			for arrived.IsZero() && time.Since(began) < 15*time.Second {
+				time.Sleep(time.Second)
+				for _, req := range r.receiver.RequestsFor("/fine") {
+					if req.Get("webhook-id") == id {
+						arrived = req.Arrived
+					}
+				}
+			}
+			if late := arrived.Sub(began); arrived.IsZero() || late > 11*time.Second {
+				t.Fatalf("a healthy endpoint waited %v for the suspect", late)
+			}
+		}
+		if n := r.receiver.StatsFor("/suspect").Requests; n < 2 {
+			t.Errorf("the suspect was sent %d times", n)
+		}
+	})
+}

@@ -1,0 +1,386 @@
+package waybell_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/waybell/waybell"
+)
+
+// The same id or key again is answered with the first result; with another
+// body, or where id and key name different events, it is a mismatch. All of it
+// outlives a restart.
+func TestIdempotency(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.agent("standard")
+		r.endpoint("a")
+		r.endpoint("b")
+		body := func(id, text string) []byte {
+			if id != "" {
+				id = `"id":"` + id + `",`
+			}
+			return []byte(`{` + id + `"event":"message.sent","data":{"text":"` + text + `"}}`)
+		}
+		first := map[string]waybell.PublishResult{}
+		check := func(name string, body []byte, key string, want waybell.Code, duplicateOf string) {
+			t.Helper()
+			res, err := r.svc.PublishJSON(r.ctx, "bot", body, key)
+			switch {
+			case want != "":
+				if err == nil || waybell.ErrorCode(err) != want {
+					t.Errorf("%s: %+v, %v; want %s", name, res, err, want)
+				}
+			case err != nil || res.Duplicate != (duplicateOf != "") || res.Deliveries != 2:
+				t.Errorf("%s: %+v, %v; duplicate of %q wanted", name, res, err, duplicateOf)
+			case duplicateOf != "":
+				if f := first[duplicateOf]; res.ID != f.ID || !res.Timestamp.Equal(f.Timestamp) || res.Type != f.Type {
+					t.Errorf("%s: %+v, want the result of %s: %+v", name, res, duplicateOf, f)
+				}
+			default:
+				first[name] = res
+			}
+		}
+		check("id", body("order-1", "a"), "", "", "")
+		check("key", body("", "a"), "key 1", "", "")
+		check("both", body("order-2", "a"), "key 2", "", "")
+		again := func() {
+			t.Helper()
+			check("id again", body("order-1", "a"), "", "", "id")
+			check("key again", body("", "a"), "key 1", "", "key")
+			check("both again", body("order-2", "a"), "key 2", "", "both")
+			check("id, other body", body("order-1", "b"), "", waybell.CodeIdempotencyMismatch, "")
+			check("key, other body", body("", "b"), "key 1", waybell.CodeIdempotencyMismatch, "")
+			check("id and key of different events", body("order-1", "a"), "key 2", waybell.CodeIdempotencyMismatch, "")
+		}
+		again()
+		time.Sleep(time.Hour)
+		r.stop()
+		r.start()
+		again()
+		if first["id"].ID != "order-1" {
+			t.Errorf("id %q, want the caller's", first["id"].ID)
+		}
+		time.Sleep(25 * time.Hour)
+		check("key a day later", body("", "b"), "key 1", "", "")
+		check("id a day later", body("order-1", "a"), "", "", "id")
+		time.Sleep(time.Minute)
+		if n := r.receiver.Count(); n != 2*4 {
+			t.Errorf("%d requests for 4 events with 2 endpoints", n)
+		}
+	})
+}
+
+// Of many at once with one id exactly one is accepted.
+func TestConcurrentDuplicates(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.agent("standard")
+		r.endpoint("a")
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		accepted := 0
+		for range 50 {
+			wg.Go(func() {
+				res, err := r.svc.PublishJSON(r.ctx, "bot", []byte(`{"event":"message.sent","data":{"text":"a"}}`), "k")
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					t.Error(err)
+				} else if !res.Duplicate {
+					accepted++
+				}
+			})
+		}
+		wg.Wait()
+		time.Sleep(time.Second)
+		if accepted != 1 || r.receiver.Count() != 1 {
+			t.Errorf("%d accepted, %d requests; want 1 of each", accepted, r.receiver.Count())
+		}
+		if got := r.svc.Load(); got != (waybell.Load{}) {
+			t.Errorf("load %+v: places of duplicates are still reserved", got)
+		}
+	})
+}
+
+// Reserved places of duplicates are given back: they do not fill the queue.
+func TestDuplicatesFreeTheirPlaces(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, limits(func(l *waybell.Limits) { l.QueueLength = 4 }))
+		r.agent("standard")
+		r.endpoint("a", func(in *waybell.EndpointInput) { in.RateLimit = waybell.Some(0.0001) })
+		for i := range 20 {
+			if _, err := r.svc.PublishJSON(r.ctx, "bot", []byte(`{"id":"x","event":"message.sent","data":{"text":"a"}}`), ""); err != nil {
+				t.Fatal(err)
+			}
+			if i > 10 {
+				body := fmt.Sprintf(`{"id":"x","event":"message.sent","data":{"text":"%d"}}`, i)
+				if _, err := r.svc.PublishJSON(r.ctx, "bot", []byte(body), ""); err == nil {
+					t.Fatal("a mismatch was accepted")
+				}
+			}
+		}
+		time.Sleep(time.Second) // the first was sent by the burst
+		for i := range 4 {
+			r.publish(i)
+		}
+		if got := r.svc.Load(); got.Queued != 4 {
+			t.Errorf("load %+v, want four in a queue of four", got)
+		}
+	})
+}
+
+// Items of a batch fail alone; a wrong batch takes nothing.
+func TestBatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.agent("standard")
+		r.endpoint("a")
+		items := []struct {
+			json string
+			code waybell.Code
+		}{
+			{`{"agent_id":"bot","event":"message.sent","data":{"text":"good"}}`, ""},
+			{`{"agent_id":"nobody","event":"message.sent","data":{}}`, waybell.CodeAgentNotFound},
+			{`{"agent_id":"bot","event":"no.such.type","data":{}}`, waybell.CodeUnknownEventType},
+			{`{"agent_id":"bot","event":"lead.submit","data":{}}`, waybell.CodeInvalid},
+			{`{"agent_id":"bot","event":"message.sent","data":{},"extra":1}`, waybell.CodeInvalid},
+			{`{"event":"message.sent","data":{}}`, waybell.CodeInvalid},
+			{`{"agent_id":"bot","event":"lead_collection","data":{"name":"Sarah"}}`, ""},
+			{`{"agent_id":"bot","id":"own","event":"message.sent","data":{"text":"1"}}`, ""},
+			{`{"agent_id":"bot","id":"own","event":"message.sent","data":{"text":"2"}}`, waybell.CodeIdempotencyMismatch},
+			{`{"agent_id":"forbidden","event":"message.sent","data":{}}`, waybell.CodeAgentNotFound},
+			{`[1]`, waybell.CodeInvalid},
+			{`{"agent_id":"bot","event":"message.sent","timestamp":"yesterday"}`, waybell.CodeInvalid},
+		}
+		var lines []string
+		for _, item := range items {
+			lines = append(lines, item.json)
+		}
+		allowed := func(id string) bool { return id != "forbidden" }
+		for _, form := range []struct {
+			name   string
+			req    waybell.BatchRequest
+			broken int // items that are no JSON, at the end
+		}{
+			{"json", waybell.BatchRequest{Body: []byte(`{"events":[` + strings.Join(lines, ",") + `]}`)}, 0},
+			{"ndjson", waybell.BatchRequest{NDJSON: true, Body: []byte("\n" + strings.Join(lines, "\r\n") + "\n{\"agent_id\":\n\"x\" \"y\"\n")}, 2},
+		} {
+			form.req.Allowed = allowed
+			before := r.ledger().Accepted
+			got, err := r.svc.PublishBatch(r.ctx, form.req)
+			if err != nil || len(got) != len(items)+form.broken {
+				t.Fatalf("%s: %d items, %v", form.name, len(got), err)
+			}
+			taken := int64(0)
+			for i, item := range got {
+				want := waybell.CodeMalformedJSON
+				if i < len(items) {
+					want = items[i].code
+				}
+				switch {
+				case want == "" && item.Err != nil, want != "" && (item.Err == nil || item.Err.Code != want):
+					t.Errorf("%s: item %d: %v, want %q", form.name, i, item.Err, want)
+				case want == "" && !item.Result.Duplicate:
+					taken++
+				}
+			}
+			if n := r.ledger().Accepted - before; n != taken || taken < 2 {
+				t.Errorf("%s: %d deliveries accepted, %d answered", form.name, n, taken)
+			}
+		}
+		for name, req := range map[string]waybell.BatchRequest{
+			"no list":       {Body: []byte(`{}`)},
+			"unknown field": {Body: []byte(`{"events":[],"x":1}`)},
+			"no JSON":       {Body: []byte(`{"events":[`)},
+			"bad key":       {Body: []byte(`{"events":[]}`), IdempotencyKey: "a\x01"},
+			"too many":      {NDJSON: true, Body: []byte(strings.Repeat("{}\n", 1001))},
+		} {
+			if got, err := r.svc.PublishBatch(r.ctx, req); err == nil {
+				t.Errorf("%s: %d items, want an error", name, len(got))
+			}
+		}
+	})
+}
+
+// A batch with an Idempotency-Key may be repeated as a whole.
+func TestBatchIsIdempotent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.agent("standard")
+		r.endpoint("a")
+		req := waybell.BatchRequest{NDJSON: true, IdempotencyKey: "batch-7",
+			Body: []byte(strings.Repeat(`{"agent_id":"bot","event":"message.sent","data":{"text":"same"}}`+"\n", 5))}
+		ids := map[string]bool{}
+		for round := range 3 {
+			items, err := r.svc.PublishBatch(r.ctx, req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, item := range items {
+				if item.Err != nil || item.Result.Duplicate != (round > 0) {
+					t.Errorf("round %d: %+v", round, item)
+				}
+				ids[item.Result.ID] = true
+			}
+		}
+		if len(ids) != 5 {
+			t.Errorf("%d events for 5 items", len(ids))
+		}
+	})
+}
+
+func TestUnknownAgentAndCreateAgents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		in := waybell.PublishInput{Type: "message.sent", Data: []byte(`{"text":"hi"}`)}
+		r := newRig(t, nil)
+		if _, err := r.svc.Publish(r.ctx, "new-bot", in); waybell.ErrorCode(err) != waybell.CodeAgentNotFound {
+			t.Errorf("unknown agent: %v", err)
+		}
+		r.stop()
+		r.change = append(r.change, func(c *waybell.Config) { c.CreateAgents = true })
+		r.start()
+		var wg sync.WaitGroup
+		for range 10 { // the first event of an agent comes ten times at once
+			wg.Go(func() {
+				if res, err := r.svc.Publish(r.ctx, "new-bot", in); err != nil || res.Deliveries != 0 {
+					t.Errorf("first event of an agent: %+v, %v", res, err)
+				}
+			})
+		}
+		wg.Wait()
+		if a, err := r.svc.Agent(r.ctx, "new-bot"); err != nil || a.ID != "new-bot" {
+			t.Errorf("agent %+v, %v", a, err)
+		}
+		if _, err := r.svc.Publish(r.ctx, "not an id!", in); waybell.ErrorCode(err) != waybell.CodeInvalid {
+			t.Errorf("an id that none can have: %v", err)
+		}
+	})
+}
+
+// Every bound of an event has its error.
+func TestPublishBounds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, limits(func(l *waybell.Limits) { l.EventBytes = 2048 }))
+		r.agent("standard")
+		event := func(rest string) string { return `{"event":"message.sent",` + rest + `}` }
+		pad := func(n int) string { // an event of n bytes
+			e := event(`"data":{"text":""}`)
+			return event(`"data":{"text":"` + strings.Repeat("x", n-len(e)) + `"}`)
+		}
+		for _, tc := range []struct {
+			name, body, key string
+			want            waybell.Code
+		}{
+			{"at the bound", pad(2048), "", ""},
+			{"over the bound", pad(2049), "", waybell.CodeTooLarge},
+			{"longest id", event(`"id":"` + strings.Repeat("a", 128) + `"`), "", ""},
+			{"longer id", event(`"id":"` + strings.Repeat("a", 129) + `"`), "", waybell.CodeInvalid},
+			{"empty id", event(`"id":""`), "", waybell.CodeInvalid},
+			{"strange id", event(`"id":"a b"`), "", waybell.CodeInvalid},
+			{"id is a number", event(`"id":7`), "", waybell.CodeInvalid},
+			{"longest key", event(`"data":{}`), strings.Repeat("k", 255), ""},
+			{"longer key", event(`"data":{}`), strings.Repeat("k", 256), waybell.CodeInvalid},
+			{"control in the key", event(`"data":{}`), "a\nb", waybell.CodeInvalid},
+			{"no event", `{"data":{}}`, "", waybell.CodeInvalid},
+			{"agent in the body", event(`"agent_id":"bot"`), "", waybell.CodeInvalid},
+			{"data is a list", event(`"data":[]`), "", waybell.CodeInvalid},
+			{"messages of words", event(`"messages":["hi"]`), "", waybell.CodeInvalid},
+			{"no JSON", `{"event":`, "", waybell.CodeMalformedJSON},
+			{"twice the same name", event(`"data":{"a":1,"a":2}`), "", waybell.CodeMalformedJSON},
+			{"trailing data", event(`"data":{}`) + "x", "", waybell.CodeMalformedJSON},
+			{"a number beyond JavaScript", event(`"data":{"n":1e999}`), "", waybell.CodeInvalid},
+			{"first year", event(`"timestamp":"1970-01-01T00:00:00Z"`), "", ""},
+			{"before it", event(`"timestamp":"1969-12-31T23:59:59Z"`), "", waybell.CodeInvalid},
+			{"not RFC 3339", event(`"timestamp":"2026-04-26 08:30"`), "", waybell.CodeInvalid},
+		} {
+			_, err := r.svc.PublishJSON(r.ctx, "bot", []byte(tc.body), tc.key)
+			if err == nil && tc.want != "" || err != nil && waybell.ErrorCode(err) != tc.want {
+				t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
+			}
+		}
+		res, err := r.svc.PublishJSON(r.ctx, "bot", []byte(event(`"timestamp":"2026-04-26T10:30:14.5+02:00"`)), "")
+		if want := time.Date(2026, 4, 26, 8, 30, 14, 5e8, time.UTC); err != nil || !res.Timestamp.Equal(want) || res.Timestamp.Location() != time.UTC {
+			t.Errorf("timestamp %v (%v), want %v", res.Timestamp, err, want)
+		}
+	})
+}
+
+// Nothing that is secret is in the log or in an error: no secret, header value,
+// query, body or transcript, whatever happens to the delivery.
+func TestCanaries(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const canary = "cAnArY"
+		f := &faultStore{}
+		r := newRig(t, nil, withFaults(f))
+		scriptCanaries(r, canary)
+		r.agent("standard")
+		var e waybell.Endpoint
+		for _, path := range []string{"ok", "error", "hang", "garbage", "blocked", "gone"} {
+			e = r.endpoint(path+"?token="+canary+"-query", func(in *waybell.EndpointInput) {
+				in.Secret = waybell.Some(waybell.Secret(canary + "-secret-of-the-endpoint"))
+				in.Headers = waybell.Some([]waybell.HeaderInput{{Name: "Authorization", Value: waybell.Secret(canary + "-header")}})
+				in.TimeoutSeconds = waybell.Some(2)
+			})
+		}
+		var errs []error
+		publish := func(body string) {
+			_, err := r.svc.PublishJSON(r.ctx, "bot", []byte(body), canary+"-key")
+			errs = append(errs, err)
+		}
+		publish(`{"event":"message.sent","data":{"text":"` + canary + `-data"},"messages":[{"role":"customer","text":"` + canary + `-said"}]}`)
+		publish(`{"event":"message.sent","data":{"text":"` + canary + `-other"}}`)                    // mismatch
+		publish(`{"event":"message.sent","data":{"text":{"` + canary + `-inner":"` + canary + `"}}}`) // schema
+		publish(`{"event":"message.sent","data":{"text":"` + canary + `"`)
+		time.Sleep(time.Minute)
+		_, err := r.svc.Test(r.ctx, "bot", e.ID, waybell.TestInput{Data: []byte(`{"text":"` + canary + `"}`)})
+		errs = append(errs, err)
+		_, err = r.svc.UpdateEndpoint(r.ctx, "bot", e.ID, waybell.EndpointInput{Secret: waybell.Some(waybell.Secret("whsec_" + canary + "!"))}, 0)
+		errs = append(errs, err)
+		f.failBefore(waybell.ErrUnavailable, "Accept", "Settle", "Event", "EventsByKey")
+		publish(`{"event":"message.sent","data":{"text":"` + canary + `"}}`)
+		time.Sleep(time.Minute)
+		f.failBefore(nil, "Accept", "Settle", "Event", "EventsByKey")
+		r.stop()
+		r.damage("UPDATE events SET data = ?", []byte(`{"text":"`+canary))
+		r.start()
+		time.Sleep(time.Hour)
+		if r.receiver.Count() < 10 {
+			t.Errorf("%d requests: the test does not test much", r.receiver.Count())
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for line := range strings.Lines(r.log.String()) {
+			if strings.Contains(line, canary) {
+				t.Errorf("a canary in the log: %.300s", line)
+			}
+		}
+		failed := 0
+		for _, err := range errs {
+			for e := err; e != nil; e = errors.Unwrap(e) {
+				if text := fmt.Sprintf("%v %+v", e, e); strings.Contains(text, canary+"-secret") || strings.Contains(text, canary+"-header") || strings.Contains(text, canary+"-data") {
+					t.Errorf("a canary in an error: %.300s", text)
+				}
+			}
+			if err != nil {
+				failed++
+			}
+		}
+		if failed < 4 {
+			t.Errorf("%d errors: the test does not test much", failed)
+		}
+	})
+}

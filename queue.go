@@ -1,0 +1,94 @@
+package waybell
+
+// queue is what waits in memory for one endpoint.
+type queue struct {
+	number   EndpointNumber
+	items    ring[*work]
+	fresh    int // items that came from a publish, not from a claim
+	reserved int // places promised to publishes under way
+	inFlight int
+	listed   bool // it stands in dispatcher.ready
+	denied   bool // it stands in dispatcher.denied
+	waking   bool // a timer of its rate limit runs
+	backlog  bool // the store has due rows for it
+	drained  Key  // resumed deliveries entered up to this one were sent, oldest first
+	pace     pace
+}
+
+func (q *queue) push(w *work) {
+	q.items.push(w)
+	if w.fresh {
+		q.fresh++
+	}
+}
+
+func (q *queue) pop() *work {
+	w := q.items.pop()
+	if w.fresh {
+		q.fresh--
+	}
+	return w
+}
+
+// busy tells whether the queue takes part in sharing the node's slots.
+func (q *queue) busy() bool { return q.inFlight > 0 || q.items.len() > 0 }
+
+// reserve promises places to the targets of a new event, or marks those that
+// find none to be put aside in the store. Every reserve is followed by one of
+// enqueue or unreserve.
+func (d *dispatcher) reserve(entries []*endpointEntry, targets []NewTarget) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range targets {
+		q := d.queue(targets[i].Endpoint)
+		limit := d.places(q)
+		full := q.items.len()+q.reserved >= limit || q.backlog && q.fresh+q.reserved >= (limit+1)/2
+		if d.stopped || full || entries[i].IsHeld() || q.pace.health.Open {
+			targets[i].Aside = true
+			continue
+		}
+		q.reserved++
+		d.reserved++
+	}
+}
+
+// leastPlaces is how many deliveries of an endpoint may wait in memory however
+// full it is, so that endpoints in trouble do not send the others' through the
+// store.
+const leastPlaces = 4
+
+// places is how many deliveries of an endpoint may wait in memory: its own
+// limit, or half of what is free in all where that is less. So no number of
+// full queues takes all of the memory. d.mu is held.
+func (d *dispatcher) places(q *queue) int {
+	free := d.limits.Queued - d.queued - d.reserved + q.items.len() + q.reserved
+	return max(min(d.limits.QueueLength, free/2), leastPlaces)
+}
+
+// claimable is how many due deliveries may be claimed for q. While there is a
+// backlog, due and new ones have half of the places each, and are sent in the
+// order in which they took them: neither waits for the end of the other. d.mu
+// is held.
+func (d *dispatcher) claimable(q *queue) int {
+	limit, n := d.places(q), q.items.len()
+	return min(limit-n-q.reserved, max(1, limit/2)-(n-q.fresh))
+}
+
+// worthClaiming tells whether a quarter of the places can be claimed. d.mu is
+// held.
+func (d *dispatcher) worthClaiming(q *queue) bool {
+	return d.claimable(q) >= max(1, d.places(q)/4)
+}
+
+// unreserve takes a promise back: the event was not accepted by this call.
+func (d *dispatcher) unreserve(targets []NewTarget) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, t := range targets {
+		if !t.Aside {
+			d.queue(t.Endpoint).reserved--
+			d.reserved--
+		}
+	}
+	signal(d.room)
+}
