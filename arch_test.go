@@ -142,8 +142,8 @@ func TestGauges(t *testing.T) {
 	if documented*100 < exported*95 {
 		t.Errorf("%d of %d exported names are documented; the gauge is 95 %%", documented, exported)
 	}
-	if rootFiles > 36 || rootLines > 7800 {
-		t.Errorf("the root package has %d files and %d lines; the gauges are 36 and 7,800", rootFiles, rootLines)
+	if rootFiles > 36 || rootLines > 8200 {
+		t.Errorf("the root package has %d files and %d lines; the gauges are 36 and 8,200", rootFiles, rootLines)
 	}
 }
 
@@ -230,8 +230,8 @@ func TestHabits(t *testing.T) {
 				}
 			case *ast.AssignStmt:
 				for _, lhs := range n.Lhs {
-					if id, ok := lhs.(*ast.Ident); ok && !test && n.Tok == token.ASSIGN && id.Obj != nil && vars[id.Obj] {
-						t.Errorf("%s: package variable %s is changed", fset.Position(n.Pos()), id.Name)
+					if id, ok := lhs.(*ast.Ident); ok && !test && n.Tok == token.ASSIGN && vars[id.Name] {
+						t.Errorf("%s: package variable %s is changed, or hidden by a local of its name", fset.Position(n.Pos()), id.Name)
 					}
 				}
 			}
@@ -247,13 +247,14 @@ func selector(n *ast.SelectorExpr) string {
 	return ""
 }
 
-func packageVars(file *ast.File) map[*ast.Object]bool {
-	vars := map[*ast.Object]bool{}
+// packageVars are the names of a file's package variables.
+func packageVars(file *ast.File) map[string]bool {
+	vars := map[string]bool{}
 	for _, decl := range file.Decls {
 		if d, ok := decl.(*ast.GenDecl); ok && d.Tok == token.VAR {
 			for _, spec := range d.Specs {
 				for _, name := range spec.(*ast.ValueSpec).Names {
-					vars[name.Obj] = true
+					vars[name.Name] = name.Name != "_"
 				}
 			}
 		}

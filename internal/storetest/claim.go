@@ -72,6 +72,9 @@ func testDue(e *env) {
 	want("all brought forward", at(1))
 	n, err = e.s.CancelWaiting(e.ctx(), e.lease, waybell.CancelWaiting{Endpoint: ep, UpTo: e.key(), Limit: 2})
 	e.ok(err)
+	if n != 2 {
+		e.Fatalf("%d rows canceled", n)
+	}
 	want("two of three canceled", at(1))
 	e.claim(at(1), waybell.ClaimWant{Endpoint: ep, Max: 1})
 	want("the last claimed", time.Time{})
