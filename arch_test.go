@@ -34,12 +34,13 @@ var allowedImports = map[string][]string{
 	"internal/schema":         {"internal/jsjson", "github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/text/language", "golang.org/x/text/message"},
 	"internal/nodetest":       {},
 	"internal/receivertest":   {},
-	"internal/storetest":      {"", "pgregory.net/rapid"},
+	"internal/storetest":      {"", "pgregory.net/rapid", "github.com/google/go-cmp"},
 	"sqlite":                  {"", "modernc.org/sqlite", "golang.org/x/sys/unix"},
 	"api":                     {"", "internal/jsjson", "internal/catalogue", "internal/retry", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
 	"cmd/waybell":             {"", "api", "sqlite", "format", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
 	"internal/bench":          {"signature"},
 	"internal/bench/receiver": {},
+	"internal/chaos":          {},
 }
 
 func TestImportsPointOneWay(t *testing.T) {

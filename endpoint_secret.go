@@ -272,7 +272,7 @@ type signingSet struct {
 // signedHeader is a signature header and what signs in it, the present secret
 // first.
 type signedHeader struct {
-	name    string
+	name    string // canonical
 	signers []*signature.Signer
 }
 
@@ -293,7 +293,7 @@ func (e *endpointEntry) sign(h http.Header, m signature.Message) {
 				}
 				value = signer.Append(value, m)
 			}
-			h.Set(header.name, string(value))
+			h[header.name] = []string{string(value)}
 		}
 		return
 	}
@@ -348,7 +348,7 @@ func (e *endpointEntry) signedHeaders(secrets []parsedSecret) ([]signedHeader, e
 	}
 	var headers []signedHeader
 	for _, scheme := range e.format.Schemes(present.Asymmetric(), e.StandardHeaders) {
-		header := signedHeader{name: scheme.Header}
+		header := signedHeader{name: http.CanonicalHeaderKey(scheme.Header)}
 		for i, secret := range secrets {
 			if i > 0 && !scheme.List {
 				break

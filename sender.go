@@ -198,7 +198,7 @@ func (s *Service) judge(m *sent) outcome {
 		Detail: encodeDetail(e, m),
 	}
 	o := outcome{test: w.Test, refused: reason != ReasonBlocked && (r.Err != nil || r.Status >= 500)}
-	o.Settlement = Settlement{DeliveryRef: w.DeliveryRef, Agent: w.Agent, Attempt: a, Reason: reason, Panics: w.Panics}
+	o.Settlement = Settlement{DeliveryRef: w.DeliveryRef, Agent: w.Agent, Type: w.Type, Attempt: a, Reason: reason, Panics: w.Panics}
 	switch verdict {
 	case retry.Success:
 		o.State, o.FinishedAt = DeliveryDelivered, ended
@@ -245,7 +245,7 @@ func (s *Service) panicked(w *work, started time.Time) outcome {
 		Detail: encodeFailure("Waybell could not make this attempt because of an internal error."),
 	}
 	o := outcome{test: w.Test}
-	o.Settlement = Settlement{DeliveryRef: w.DeliveryRef, Agent: w.Agent, Attempt: a, Reason: ReasonBadResponse, Panics: w.Panics + 1}
+	o.Settlement = Settlement{DeliveryRef: w.DeliveryRef, Agent: w.Agent, Type: w.Type, Attempt: a, Reason: ReasonBadResponse, Panics: w.Panics + 1}
 	e := s.dir.entry(w.Endpoint)
 	if o.Panics < maxPanics && e != nil {
 		s.planRetry(&o, &sent{w: w, e: e}, now)
@@ -258,7 +258,7 @@ func (s *Service) panicked(w *work, started time.Time) outcome {
 // canceled settles a delivery without an attempt.
 func canceled(w *work, now time.Time) outcome {
 	return outcome{Settlement: Settlement{
-		DeliveryRef: w.DeliveryRef, Agent: w.Agent, Kind: SettleFinal,
+		DeliveryRef: w.DeliveryRef, Agent: w.Agent, Type: w.Type, Kind: SettleFinal,
 		State: DeliveryCanceled, Reason: ReasonCanceled, FinishedAt: now,
 	}}
 }

@@ -114,8 +114,8 @@ type AgentStore interface {
 	// UpdateAgent replaces the row; ErrConflict unless a.Version is the stored
 	// one, ErrNotFound when it was deleted. It returns the new version.
 	UpdateAgent(ctx context.Context, a Agent) (Agent, error)
-	// DeleteAgent marks the agent and all its endpoints as deleted, with
-	// CancelUpTo on each endpoint; version as for UpdateAgent, 0 = any.
+	// DeleteAgent marks the agent and all its endpoints as deleted at a.DeletedAt,
+	// with CancelUpTo on each endpoint; version as for UpdateAgent, 0 = any.
 	DeleteAgent(ctx context.Context, a Agent, cancelUpTo Key) error
 	// Agent finds a living agent by its id, or ErrNotFound.
 	Agent(ctx context.Context, id string) (Agent, error)
@@ -193,7 +193,7 @@ type KeyStore interface {
 	// the same transaction. Without effect when k.Hash is a working root key.
 	ReplaceRootKey(ctx context.Context, k APIKey) error
 	// Keys lists the working keys, newest first, all of them after the key with
-	// the id after ("" = from the start).
+	// the id after ("" = from the start; ErrNotFound when there never was one).
 	Keys(ctx context.Context, after string, limit int) ([]APIKey, error)
 }
 
@@ -250,7 +250,7 @@ type Waiting struct {
 	// at first, a later one when it was re-opened. "Canceled up to" and "oldest
 	// first" go by it.
 	Entered Key
-	// NextAt is when it is due.
+	// NextAt is when it is due; at first the time of the event's key.
 	NextAt time.Time
 	// WindowEnd is the end of its window less the time the endpoint was held in
 	// all when it entered ("unheld time"): see Endpoint.Held.
@@ -302,9 +302,11 @@ const (
 type Settlement struct {
 	DeliveryRef
 	Agent AgentNumber
+	Type  string // the event's; "" = as the waiting row says
 	Kind  SettleKind
-	// Attempt is the finished attempt; nil with SettleRelease, and with
-	// SettleFinal for a cancellation or an expiry without an attempt.
+	// Attempt is the finished attempt, numbered one above the row's Attempts; nil
+	// with SettleRelease, and with SettleFinal for a cancellation or an expiry
+	// without an attempt.
 	Attempt    *Attempt
 	State      DeliveryState // SettleFinal: delivered, failed or canceled
 	Reason     Reason
@@ -335,7 +337,8 @@ type WorkStore interface {
 	// ignored: a batch may be written again after ErrCommitUnknown.
 	Settle(ctx context.Context, lease Lease, outcomes []Settlement) error
 	// Owned returns the waiting rows that the lease owns, in (Agent, Event,
-	// Endpoint) order after the given one (zero = from the start).
+	// Endpoint) order after the given one (zero = from the start). It sees what
+	// each commit before it left, also those that ended with ErrCommitUnknown.
 	Owned(ctx context.Context, lease Lease, after Waiting, limit int) ([]Waiting, error)
 	// ExpireWaiting settles unowned rows of an endpoint that have been attempted
 	// in this cycle (Attempts > Cycle) and whose WindowEnd is at or before end,

@@ -229,11 +229,11 @@ func TestHealth(t *testing.T) {
 		s.call(t, "POST /v1/agents/a1/events", `{"event":"lead.submit","data":{"name":"Sarah"}}`),
 		s.call(t, "POST /v1/events", `{"events":[{"agent_id":"a1","event":"lead.submit","data":{"name":"Sarah"}}]}`),
 	} {
-		if a.status != 503 || a.str("code") != "draining" || a.header.Get("Retry-After") == "" {
+		if a.status != 503 || a.str("code") != "draining" || a.header.Get("Retry-After") == "" || !a.closed {
 			t.Errorf("draining: %d %v %s", a.status, a.header, a.text)
 		}
 	}
-	if a := ask("GET /livez"); a.status != 200 {
+	if a := ask("GET /livez"); a.status != 200 || a.closed {
 		t.Errorf("live: %d", a.status)
 	}
 }

@@ -164,6 +164,11 @@ func problemOf(err error) *problemView {
 	if p.Status == http.StatusServiceUnavailable || e.RetryAfter > 0 {
 		p.with("Retry-After", retryAfter(e.RetryAfter))
 	}
+	if e.Code == waybell.CodeDraining {
+		// The listener closes soon: a connection that ends with its answer cannot
+		// be closed under a request that is on its way (RFC 9112, 9.6).
+		p.with("Connection", "close")
+	}
 	return p
 }
 

@@ -116,6 +116,7 @@ type answer struct {
 	header http.Header
 	text   string
 	json   any
+	closed bool // the server ends the connection
 }
 
 // call makes a request with the root key. Headers are "Name: value" and replace
@@ -154,7 +155,7 @@ func (s *server) send(t *testing.T, req *http.Request) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := answer{status: res.StatusCode, header: res.Header, text: string(text)}
+	a := answer{status: res.StatusCode, header: res.Header, text: string(text), closed: res.Close}
 	if strings.Contains(res.Header.Get("Content-Type"), "json") && req.Method != http.MethodHead {
 		if err := json.Unmarshal(text, &a.json); err != nil {
 			t.Errorf("%s %s: %v in %s", req.Method, req.URL.Path, err, text)

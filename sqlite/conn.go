@@ -24,6 +24,8 @@ type conn struct {
 	stmts map[string]*statement
 	args  []driver.NamedValue
 	runs  int // statements executed by exec, for "has this operation written?"
+	// targets collect rows of the writer's connection; nil on readers.
+	targets *targets
 	// gen is the generation of the database handle, see Store.reopen.
 	gen int64
 	bad bool // an error of the medium was seen: do not use again
@@ -145,12 +147,32 @@ func value(a any) driver.Value {
 
 // exec runs one statement and tells how many rows it changed.
 func (c *conn) exec(sql string, args ...any) (int, error) {
+	if err := c.settleRows(); err != nil {
+		return 0, err
+	}
+	return c.execApart(sql, args...)
+}
+
+// settleRows inserts collected rows, so that the next statement finds them.
+func (c *conn) settleRows() error {
+	if c.targets == nil {
+		return nil
+	}
+	return c.insertCollected()
+}
+
+// execApart is exec for a statement that no collected row concerns.
+func (c *conn) execApart(sql string, args ...any) (int, error) {
+	return c.execArgs(sql, c.bind(args))
+}
+
+func (c *conn) execArgs(sql string, args []driver.NamedValue) (int, error) {
 	st, err := c.prepare(sql)
 	if err != nil {
 		return 0, err
 	}
 	c.runs++
-	res, err := st.exec.ExecContext(c.ctx, c.bind(args))
+	res, err := st.exec.ExecContext(c.ctx, args)
 	if err != nil {
 		return 0, c.failed(sql, err)
 	}
@@ -167,6 +189,9 @@ func (c *conn) query(sql string, args ...any) *rows {
 // interrupts them up to their first row.
 func (c *conn) queryContext(ctx context.Context, sql string, args ...any) *rows {
 	r := &rows{c: c, sql: sql}
+	if r.err = c.settleRows(); r.err != nil {
+		return r
+	}
 	st, err := c.prepare(sql)
 	if err != nil {
 		r.err = err

@@ -8,12 +8,13 @@ import (
 )
 
 const (
-	// sweepTime bounds the work of one transaction of a sweep; its commit comes
-	// on top.
-	sweepTime = 6 * time.Millisecond
-	// sweepEvents and sweepAttempts bound it where the clock stands still.
-	sweepEvents   = 512
-	sweepAttempts = 64
+	// sweepTime is when a transaction of a sweep stops removing attempts; the
+	// bounded rest and the commit come on top.
+	sweepTime = 5 * time.Millisecond
+	// The bounds of one transaction, besides one event with all its deliveries.
+	sweepEvents = 128
+	sweepRows   = 256
+	sweepBytes  = 4 << 20
 )
 
 // Sweep implements [waybell.MaintenanceStore]. Its transactions queue up with
@@ -57,53 +58,105 @@ func (s *Store) pieces(ctx context.Context, lease waybell.Lease, budget time.Dur
 	}
 }
 
-// sweep removes events before the key, oldest first. An event's row goes last,
-// so that a piece that ends within an event is taken up again.
+// swept is an event that goes.
+type swept struct {
+	key   waybell.Key
+	agent waybell.AgentNumber
+	rows  int64 // deliveries
+	bytes int64
+}
+
+const sqlSwept = `SELECT key, agent, deliveries, coalesce(length(data), 0) + coalesce(length(messages), 0)
+	FROM events WHERE key < ? ORDER BY key LIMIT ?`
+
+// sweep removes some events before the key, oldest first, with all that
+// belongs to them. Every row of an event up to the last of them goes, so that
+// ranges can be deleted instead of rows. Events go last: a piece that ends
+// before is taken up again.
 func (t *tx) sweep(before waybell.Key, until time.Time) (n int, more bool, err error) {
-	type candidate struct {
-		key   waybell.Key
-		agent waybell.AgentNumber
-	}
-	list, err := collect(t.query("SELECT key, agent FROM events WHERE key < ? ORDER BY key LIMIT ?", before, sweepEvents),
-		func(r *rows) (candidate, error) {
-			return candidate{waybell.Key(r.int()), waybell.AgentNumber(r.int())}, nil
-		})
+	list, err := collect(t.query(sqlSwept, before, sweepEvents+1), func(r *rows) (swept, error) {
+		return swept{waybell.Key(r.int()), waybell.AgentNumber(r.int()), r.int(), r.int()}, nil
+	})
 	if err != nil || len(list) == 0 {
 		return 0, false, err
 	}
-	more = len(list) == sweepEvents
+	size := sweepable(list)
+	more = size < len(list)
+	list = list[:size]
+	last := list[len(list)-1].key
+	done, err := t.sweepAttempts(last, until)
+	if err != nil || !done {
+		return 0, true, err
+	}
+	agents := make(map[waybell.AgentNumber]bool)
 	for _, e := range list {
-		done, err := t.sweepEvent(e.agent, e.key, until)
-		if err != nil {
-			return n, true, err
+		if agents[e.agent] {
+			continue
 		}
-		if !done {
-			more = true
-			break
+		agents[e.agent] = true
+		if err := t.sweepWaiting(e.agent, last); err != nil {
+			return 0, true, err
 		}
-		n++
-		if !time.Now().Before(until) && n < len(list) {
-			more = true
-			break
+		if _, err := t.exec("DELETE FROM deliveries WHERE agent = ? AND event <= ?", e.agent, last); err != nil {
+			return 0, true, err
 		}
 	}
-	if n > 0 {
-		_, err = t.exec("UPDATE meta SET value = max(value, ?) WHERE name = 'last_key'", list[n-1].key)
+	for _, sql := range []string{
+		"DELETE FROM idempotency WHERE kind IN (0, 1) AND event <= ?",
+		"DELETE FROM events WHERE key <= ?",
+		"UPDATE meta SET value = max(value, ?) WHERE name = 'last_key'",
+	} {
+		if _, err := t.exec(sql, last); err != nil {
+			return 0, true, err
+		}
 	}
-	return n, more, err
+	t.events -= int64(len(list))
+	return len(list), more, nil
 }
 
-// sweepEvent removes what belongs to one event, then the event.
-func (t *tx) sweepEvent(agent waybell.AgentNumber, key waybell.Key, until time.Time) (done bool, err error) {
-	waiting, err := collect(t.query("SELECT "+waitingColumns+
-		" FROM waiting WHERE agent = ? AND event = ? ORDER BY endpoint", agent, key), t.s.readWaiting)
-	if err != nil {
-		return false, err
+// sweepable is how many of the events go in one piece: one at least.
+func sweepable(list []swept) int {
+	var rows, bytes int64
+	for i, e := range list {
+		rows += e.rows
+		bytes += e.bytes
+		if i == sweepEvents || i > 0 && (rows > sweepRows || bytes > sweepBytes) {
+			return i
+		}
 	}
-	for _, w := range waiting {
-		if _, err := t.exec(sqlDeleteWaiting, agent, key, w.Endpoint); err != nil {
+	return len(list)
+}
+
+// sweepAttempts removes the attempts of events up to last, piece by piece.
+func (t *tx) sweepAttempts(last waybell.Key, until time.Time) (done bool, err error) {
+	for {
+		var event, endpoint, number int64
+		rest, err := t.row(func(r *rows) { event, endpoint, number = r.int(), r.int(), r.int() },
+			`SELECT event, endpoint, number FROM attempts WHERE event <= ?
+			ORDER BY event, endpoint, number LIMIT 1 OFFSET ?`, last, sweepRows)
+		if err != nil {
 			return false, err
 		}
+		if !rest {
+			_, err := t.exec("DELETE FROM attempts WHERE event <= ?", last)
+			return err == nil, err
+		}
+		_, err = t.exec("DELETE FROM attempts WHERE (event, endpoint, number) < (?, ?, ?)", event, endpoint, number)
+		if err != nil || !time.Now().Before(until) {
+			return false, err
+		}
+	}
+}
+
+// sweepWaiting settles an agent's waiting rows of events up to last as
+// canceled: only the ledger keeps them.
+func (t *tx) sweepWaiting(agent waybell.AgentNumber, last waybell.Key) error {
+	waiting, err := collect(t.query("SELECT "+waitingColumns+
+		" FROM waiting WHERE agent = ? AND event <= ? ORDER BY event, endpoint", agent, last), t.s.readWaiting)
+	if err != nil || len(waiting) == 0 {
+		return err
+	}
+	for _, w := range waiting {
 		c := t.counts(agent, w.Endpoint)
 		c.waits(w.Attempts > 0, -1)
 		c.settles(waybell.DeliveryCanceled, 1)
@@ -111,25 +164,6 @@ func (t *tx) sweepEvent(agent waybell.AgentNumber, key waybell.Key, until time.T
 			t.touch(w.Endpoint)
 		}
 	}
-	for n := sweepAttempts; n == sweepAttempts; {
-		n, err = t.exec(`DELETE FROM attempts WHERE (event, endpoint, number) IN (
-			SELECT event, endpoint, number FROM attempts WHERE event = ? LIMIT ?)`, key, sweepAttempts)
-		if err != nil {
-			return false, err
-		}
-		if n == sweepAttempts && !time.Now().Before(until) {
-			return false, nil
-		}
-	}
-	if _, err := t.exec("DELETE FROM idempotency WHERE kind IN (0, 1) AND event = ?", key); err != nil {
-		return false, err
-	}
-	if _, err := t.exec("DELETE FROM deliveries WHERE agent = ? AND event = ?", agent, key); err != nil {
-		return false, err
-	}
-	if _, err := t.exec("DELETE FROM events WHERE key = ?", key); err != nil {
-		return false, err
-	}
-	t.events--
-	return true, nil
+	_, err = t.exec("DELETE FROM waiting WHERE agent = ? AND event <= ?", agent, last)
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -53,7 +54,7 @@ func TestKilledProcess(t *testing.T) {
 		l := newLoad(t, Config{Dir: dir})
 		l.accept(t, l.events(3, 1, 7))
 		fmt.Println("accepted")
-		time.Sleep(time.Hour) // it is killed
+		_, _ = io.ReadAll(os.Stdin) // until it is killed
 	}
 	t.Parallel()
 	dir := t.TempDir()
@@ -63,6 +64,9 @@ func TestKilledProcess(t *testing.T) {
 	cmd.Env = append(os.Environ(), "WAYBELL_TEST_KILLED="+dir)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {

@@ -64,7 +64,7 @@ func (p *planRecorder) check(t *testing.T) {
 			for r.next() {
 				r.col = 3
 				step := r.text()
-				if strings.HasPrefix(step, "SCAN") && !slices.Contains(whole, step) || strings.Contains(step, "TEMP B-TREE") {
+				if strings.HasPrefix(step, "SCAN") && !slices.Contains(whole, step) && !strings.HasSuffix(step, "-ROW VALUES CLAUSE") || strings.Contains(step, "TEMP B-TREE") {
 					t.Errorf("%s in\n%s", step, sql)
 				}
 			}

@@ -17,14 +17,6 @@ const (
 // idempotencyTime is how long an Idempotency-Key is remembered.
 const idempotencyTime = 24 * time.Hour
 
-const sqlInsertEvent = `INSERT INTO events
-	(key, agent, agent_id, agent_name, id, type, timestamp, test, deliveries, messages, data)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-
-const sqlInsertWaiting = `INSERT INTO waiting (agent, event, endpoint, type, entered, next_at, window_end,
-	attempts, cycle, status_code, reason, owner, adopted, begun, deaths, panics, test)
-	VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, 0, 0, ?)`
-
 // Accept implements [waybell.PublishStore]. An event's first NextAt is the time
 // of its key.
 func (s *Store) Accept(ctx context.Context, lease waybell.Lease, version int64, events []*waybell.NewEvent) ([]waybell.Accepted, error) {
@@ -71,7 +63,7 @@ func (t *tx) accept(lease waybell.Lease, e *waybell.NewEvent) (waybell.Accepted,
 	if e.CustomID {
 		id = e.ID
 	}
-	_, err = t.exec(sqlInsertEvent, e.Key, e.Agent, e.AgentID, e.AgentName, id, typ,
+	err = t.insertLater(t.targets.events, e.Key, e.Agent, e.AgentID, e.AgentName, id, typ,
 		e.Timestamp, e.Test, len(e.Targets), e.Messages, e.Data)
 	if err != nil {
 		return waybell.Accepted{}, fmt.Errorf("event %s: %w", e.ID, err)
@@ -84,7 +76,7 @@ func (t *tx) accept(lease waybell.Lease, e *waybell.NewEvent) (waybell.Accepted,
 			t.touch(target.Endpoint)
 			t.moved(target.Endpoint, e.Key.Time().UnixMicro())
 		}
-		_, err := t.exec(sqlInsertWaiting, e.Agent, e.Key, target.Endpoint, typ, e.Key,
+		err := t.insertLater(t.targets.waiting, e.Agent, e.Key, target.Endpoint, typ, e.Key,
 			e.Key.Time(), target.WindowEnd, owner, e.Test)
 		if err != nil {
 			return waybell.Accepted{}, fmt.Errorf("event %s: delivery to endpoint %d: %w", e.ID, target.Endpoint, err)
@@ -100,12 +92,12 @@ func (t *tx) accept(lease waybell.Lease, e *waybell.NewEvent) (waybell.Accepted,
 func (t *tx) remember(e *waybell.NewEvent) error {
 	const insert = "INSERT OR REPLACE INTO idempotency (agent, kind, key, event, hash) VALUES (?, ?, ?, ?, ?)"
 	if e.CustomID {
-		if _, err := t.exec(insert, e.Agent, kindID, e.ID, e.Key, e.Hash[:]); err != nil {
+		if _, err := t.execApart(insert, e.Agent, kindID, e.ID, e.Key, e.Hash[:]); err != nil {
 			return err
 		}
 	}
 	if e.IdempotencyKey != "" {
-		if _, err := t.exec(insert, e.Agent, kindKey, e.IdempotencyKey, e.Key, e.Hash[:]); err != nil {
+		if _, err := t.execApart(insert, e.Agent, kindKey, e.IdempotencyKey, e.Key, e.Hash[:]); err != nil {
 			return err
 		}
 	}

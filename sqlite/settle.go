@@ -7,13 +7,9 @@ import (
 	"github.com/waybell/waybell"
 )
 
-const sqlInsertAttempt = `INSERT INTO attempts (event, endpoint, number, started_at, duration, status_code, reason, detail)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
-
-// sqlFinal writes the delivery row of an attempt that was the next one of a row
-// the node owns. It changes nothing in any other case.
-const sqlFinal = `INSERT INTO deliveries (agent, event, endpoint, type, state, reason, attempts, status_code, finished_at)
-	SELECT agent, event, endpoint, type, ?, ?, attempts + 1, ?, ? FROM waiting
+// sqlFinal ends the wait of a row that the node owns and whose next attempt
+// this was. It changes nothing in any other case.
+const sqlFinal = `DELETE FROM waiting
 	WHERE agent = ? AND event = ? AND endpoint = ? AND owner = ? AND attempts = ?`
 
 const sqlRetry = `UPDATE waiting SET owner = 0, begun = 0, attempts = attempts + 1, next_at = ?, panics = ?,
@@ -82,7 +78,7 @@ func (t *tx) settle(lease waybell.Lease, o *waybell.Settlement) error {
 func (t *tx) apply(lease waybell.Lease, o *waybell.Settlement) (bool, error) {
 	a := o.Attempt
 	if o.Kind == waybell.SettleRetry {
-		n, err := t.exec(sqlRetry, o.NextAt, o.Panics, a.StatusCode, a.Reason,
+		n, err := t.execApart(sqlRetry, o.NextAt, o.Panics, a.StatusCode, a.Reason,
 			o.Agent, o.Event, o.Endpoint, lease.Node, a.Number-1)
 		if err != nil || n == 0 {
 			return false, err
@@ -94,12 +90,17 @@ func (t *tx) apply(lease waybell.Lease, o *waybell.Settlement) (bool, error) {
 		t.moved(o.Endpoint, o.NextAt.UnixMicro())
 		return true, nil
 	}
-	n, err := t.exec(sqlFinal, o.State, o.Reason, a.StatusCode, o.FinishedAt,
-		o.Agent, o.Event, o.Endpoint, lease.Node, a.Number-1)
+	typ, err := t.settledType(o)
+	if err != nil || typ == 0 {
+		return false, err
+	}
+	n, err := t.execApart(sqlFinal, o.Agent, o.Event, o.Endpoint, lease.Node, a.Number-1)
 	if err != nil || n == 0 {
 		return false, err
 	}
-	if _, err := t.exec(sqlDeleteWaiting, o.Agent, o.Event, o.Endpoint); err != nil {
+	err = t.insertLater(t.targets.deliveries, o.Agent, o.Event, o.Endpoint, typ, o.State, o.Reason,
+		a.Number, a.StatusCode, o.FinishedAt)
+	if err != nil {
 		return false, err
 	}
 	c := t.counts(o.Agent, o.Endpoint)
@@ -108,10 +109,18 @@ func (t *tx) apply(lease waybell.Lease, o *waybell.Settlement) (bool, error) {
 	return true, nil
 }
 
+// settledType is the number of the type of an outcome's event, read from the
+// waiting row where the outcome does not say it; 0 without a row.
+func (t *tx) settledType(o *waybell.Settlement) (int64, error) {
+	if o.Type != "" {
+		return t.typeNumber(o.Type)
+	}
+	return t.int("SELECT type FROM waiting WHERE agent = ? AND event = ? AND endpoint = ?", o.Agent, o.Event, o.Endpoint)
+}
+
 func (t *tx) insertAttempt(a *waybell.Attempt) error {
-	_, err := t.exec(sqlInsertAttempt, a.Event, a.Endpoint, a.Number, a.StartedAt,
+	return t.insertLater(t.targets.attempts, a.Event, a.Endpoint, a.Number, a.StartedAt,
 		a.Duration.Microseconds(), a.StatusCode, a.Reason, a.Detail)
-	return err
 }
 
 // settleLate keeps an attempt whose waiting row is gone or no longer the

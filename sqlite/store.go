@@ -206,6 +206,7 @@ func (s *Store) openWriter() error {
 	if err != nil {
 		return err
 	}
+	c.targets = newTargets()
 	s.writer.conn = c
 	if err := migrateFile(c, s.cfg.WriterCache); err != nil {
 		return err

@@ -75,6 +75,7 @@ func (t *tx) rollback(cause error) error {
 	if len(t.named) > 0 {
 		t.s.types.forget(t.named)
 	}
+	t.conn.forgetCollected()
 	if _, err := t.conn.exec("ROLLBACK"); err != nil && medium(err) {
 		return errors.Join(cause, err)
 	}

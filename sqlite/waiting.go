@@ -136,10 +136,12 @@ func (s *Store) ClaimSuspect(ctx context.Context, lease waybell.Lease, now time.
 	return got, err
 }
 
-// Owned implements [waybell.WorkStore].
+// Owned implements [waybell.WorkStore]. The writer reads: only when it has opened
+// the database anew is it known what a commit left that failed on a broken disk.
+// Before, a reader sees the state without it, and the rows would be missed.
 func (s *Store) Owned(ctx context.Context, lease waybell.Lease, after waybell.Waiting, limit int) ([]waybell.Waiting, error) {
 	var list []waybell.Waiting
-	err := s.read(ctx, func(c *conn) error {
+	err := s.outside(ctx, func(c *conn) error {
 		found, err := collect(c.query("SELECT "+waitingColumns+` FROM waiting
 			WHERE (agent, event, endpoint) > (?, ?, ?) AND owner = ? ORDER BY agent, event, endpoint LIMIT ?`,
 			after.Agent, after.Event, after.Endpoint, lease.Node, limit), s.readWaiting)

@@ -163,6 +163,7 @@ func (s *Store) between(op *operation) {
 // without it: SQLite tells at once whose row it was, so no search by halves is
 // needed.
 func (s *Store) commit(batch []*operation) {
+	single := false
 	for len(batch) > 0 {
 		if err := s.ready(); err != nil {
 			answer(batch, err)
@@ -170,12 +171,17 @@ func (s *Store) commit(batch []*operation) {
 		}
 		started := time.Now()
 		t := &tx{conn: s.writer.conn, s: s}
+		t.targets.single = single
 		guilty, err := t.run(batch)
 		if err == nil {
 			s.account(t, batch, started)
 			return
 		}
 		s.giveUp(err)
+		if guilty < 0 && !single && !errors.Is(err, waybell.ErrUnavailable) && !errors.Is(err, waybell.ErrCommitUnknown) {
+			single = true // one of the rows inserted together: which one shows one by one
+			continue
+		}
 		if guilty < 0 || errors.Is(err, waybell.ErrUnavailable) {
 			s.wantCheckpoint() // on a full disk it may make room in the log
 			answer(batch, err)

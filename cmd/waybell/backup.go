@@ -34,7 +34,11 @@ and the key as encryption.key into an empty data directory.`,
 		if err != nil {
 			return err
 		}
-		err = onStore(cmd.Context(), dir(), storeWork{
+		data, err := dir()
+		if err != nil {
+			return err
+		}
+		err = onStore(cmd.Context(), data, storeWork{
 			action: "backup", argument: path,
 			direct: func(ctx context.Context, s *sqlite.Store) error { return s.Backup(ctx, path) },
 		})
@@ -84,7 +88,11 @@ uses the database, which does the check itself. Exit code 1 when it is damaged.`
 	}
 	dir := addDataDirFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		err := onStore(cmd.Context(), dir(), storeWork{
+		data, err := dir()
+		if err != nil {
+			return err
+		}
+		err = onStore(cmd.Context(), data, storeWork{
 			action: "check",
 			direct: func(ctx context.Context, s *sqlite.Store) error { return s.Check(ctx) },
 		})
@@ -97,6 +105,7 @@ uses the database, which does the check itself. Exit code 1 when it is damaged.`
 	return cmd
 }
 
+// copyFile makes a new file, readable by its owner only, and syncs it.
 func copyFile(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
@@ -108,17 +117,29 @@ func copyFile(from, to string) error {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
+	return errors.Join(err, out.Sync(), out.Close())
 }
 
-// addDataDirFlags adds --data-dir and returns what tells its value.
-func addDataDirFlags(cmd *cobra.Command) func() string {
-	dir := string(newSettings().DataDir)
-	if env := os.Getenv(envName("data-dir")); env != "" {
-		dir = env
+// addDataDirFlags adds --data-dir and --config, and returns what tells the data
+// directory of the server with the same settings. Other settings are not
+// looked at: a backup must not fail because of them.
+func addDataDirFlags(cmd *cobra.Command) func() (string, error) {
+	row := setting{name: "data-dir", value: &newSettings().DataDir}
+	cmd.Flags().Var(&flagText{setting: row}, row.name, "data directory of the server (WAYBELL_DATA_DIR)")
+	cmd.Flags().String(configKey, "", "YAML file with the server's settings (WAYBELL_CONFIG)")
+	return func() (string, error) {
+		c := &configuration{origins: map[string]string{}}
+		env := environment(os.Environ())
+		file := &configFile{}
+		if path := configPath(cmd.Flags(), env); path != "" {
+			var err error
+			if file, err = readConfigFile(path); err != nil {
+				return "", &exitError{exitUsage, err}
+			}
+		}
+		err := c.resolve(row, []source{flagSource(cmd.Flags()), envSource(env), file.get})
+		return row.value.String(), err
 	}
-	cmd.Flags().StringVar(&dir, "data-dir", dir, "data directory of the server (WAYBELL_DATA_DIR)")
-	return func() string { return dir }
 }
 
 // storeWork is done by the server that uses the store, or here when none does.

@@ -107,17 +107,17 @@ func yamlError(path string, err error) error {
 }
 
 // get is a source of settings.
-func (f *configFile) get(name string) (text, origin string, ok bool, err error) {
+func (f *configFile) get(name string) (*found, error) {
 	line, ok := f.lines[name]
 	if !ok {
-		return "", "", false, nil
+		return nil, nil
 	}
-	origin = fmt.Sprintf("%s:%d", f.path, line)
-	text, err = scalarText(f.values[name])
+	origin := fmt.Sprintf("%s:%d", f.path, line)
+	text, err := scalarText(f.values[name])
 	if err != nil {
-		err = fmt.Errorf("%s: %s: %w", origin, name, err)
+		return nil, fmt.Errorf("%s: %s: %w", origin, name, err)
 	}
-	return text, origin, err == nil, err
+	return &found{text, origin}, nil
 }
 
 // scalarText is the text of a scalar, or of a list of scalars with commas.

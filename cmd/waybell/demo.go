@@ -96,7 +96,8 @@ func (d *demo) run(ctx context.Context) (err error) {
 	// Stopping has its own time: ctx has ended by then.
 	stopping := context.WithoutCancel(ctx)
 	err = d.subscribe(ctx)
-	if err == nil {
+	subscribed := err == nil
+	if subscribed {
 		d.welcome()
 		err = d.tell(ctx)
 	}
@@ -105,7 +106,9 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	err = errors.Join(err, d.server.stopService(stopping))
 	d.printer.close()
-	err = errors.Join(err, d.showLedger(stopping))
+	if subscribed {
+		err = errors.Join(err, d.showLedger(stopping))
+	}
 	return errors.Join(err, d.server.close())
 }
 
@@ -321,7 +324,7 @@ func (p *demoProgress) wait(ctx context.Context, limit time.Duration) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("some deliveries are still waiting: %w", ctx.Err())
 		case <-p.changed:
 		}
 	}

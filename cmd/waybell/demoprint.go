@@ -133,7 +133,7 @@ func (p *demoPrinter) count(l demoLine) {
 }
 
 func (p *demoPrinter) totals() string {
-	return fmt.Sprintf("%d attempts: %d delivered, %d to be retried, %d failed, %d wrong signatures, in %s",
+	return fmt.Sprintf("%d attempts: %d delivered, %d to retry, %d failed, %d wrong signatures, in %s",
 		p.attempts, p.delivered, p.retries, p.failed, p.wrongs, shortDuration(time.Since(p.start).Round(time.Second)))
 }
 

@@ -34,8 +34,8 @@ type storyMessage struct {
 type story struct {
 	rng   *rand.Rand
 	open  []*conversation
-	count int
-	last  [2]int // persona and topic of the conversation before
+	begun int
+	last  int // the persona before
 }
 
 // conversation is one customer's, with the steps that are still to come.
@@ -56,20 +56,16 @@ type conversation struct {
 type step func(s *story, c *conversation, now time.Time) storyEvent
 
 func newStory(seed uint64) *story {
-	return &story{rng: rand.New(rand.NewPCG(seed, 0)), last: [2]int{-1, -1}}
+	return &story{rng: rand.New(rand.NewPCG(seed, 0)), last: -1}
 }
 
-// next is the next event. The first conversation has all event types, and for a
-// while nobody interrupts it.
+// next is the next event. The first conversation has all event types, and nobody
+// interrupts it.
 func (s *story) next(now time.Time) storyEvent {
-	if len(s.open) == 0 || s.count > 0 && len(s.open) < 3 && s.rng.IntN(4) == 0 {
+	if len(s.open) == 0 || s.begun > 1 && len(s.open) < 3 && s.rng.IntN(4) == 0 {
 		s.open = append(s.open, s.begin())
 	}
-	i := 0
-	if s.count > 8 {
-		i = s.rng.IntN(len(s.open))
-	}
-	s.count++
+	i := s.rng.IntN(len(s.open))
 	c := s.open[i]
 	event := c.steps[0](s, c, now)
 	event.pause = 400*time.Millisecond + time.Duration(s.rng.IntN(1200))*time.Millisecond
@@ -82,7 +78,11 @@ func (s *story) next(now time.Time) storyEvent {
 // begin invents a conversation.
 func (s *story) begin() *conversation {
 	people, places := personas(), businesses()
-	p := s.differs(0, len(people))
+	p := s.rng.IntN(len(people))
+	if p == s.last {
+		p = (p + 1) % len(people)
+	}
+	s.last = p
 	b := s.rng.IntN(len(places))
 	t := s.rng.IntN(len(places[b].topics))
 	c := &conversation{
@@ -94,7 +94,8 @@ func (s *story) begin() *conversation {
 	if s.rng.IntN(2) == 0 {
 		c.steps = append(c.steps, ask(c.topic.followUp), reply(c.topic.followAnswer))
 	}
-	everything := s.count == 0
+	s.begun++
+	everything := s.begun == 1
 	if everything || s.rng.IntN(2) == 0 {
 		c.steps = append(c.steps, lead)
 	}
@@ -107,16 +108,6 @@ func (s *story) begin() *conversation {
 	}
 	c.steps = append(c.steps, ask(c.persona.thanks), end, summarise)
 	return c
-}
-
-// differs draws a number that is not the one drawn before in this place.
-func (s *story) differs(place, n int) int {
-	i := s.rng.IntN(n)
-	if i == s.last[place] {
-		i = (i + 1) % n
-	}
-	s.last[place] = i
-	return i
 }
 
 func (s *story) pick(words ...string) string { return words[s.rng.IntN(len(words))] }

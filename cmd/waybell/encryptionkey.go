@@ -98,8 +98,13 @@ func makeKeyFile(dir string) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), filepath.Join(dir, keyFileName)); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	path := filepath.Join(dir, keyFileName)
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		// A file system without hard links: a crash here leaves a damaged file,
+		// which stops the next start, and no data.
+		if err := copyFile(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
 	}
 	return syncDirectory(dir)
 }

@@ -26,6 +26,7 @@ type exitError struct {
 	err  error // nil: everything was said already
 }
 
+// Error implements error.
 func (e *exitError) Error() string {
 	if e.err == nil {
 		return fmt.Sprintf("exit code %d", e.code)
@@ -33,6 +34,7 @@ func (e *exitError) Error() string {
 	return e.err.Error()
 }
 
+// Unwrap gives the cause.
 func (e *exitError) Unwrap() error { return e.err }
 
 // usageErrorf is an error of the command line or the configuration.

@@ -38,13 +38,18 @@ type flagText struct {
 	given []string
 }
 
+// Set implements [pflag.Value].
 func (f *flagText) Set(s string) error { f.given = append(f.given, s); return nil }
+
+// String implements [pflag.Value].
 func (f *flagText) String() string {
 	if f.value == nil {
 		return "" // the zero value, which pflag makes to find out what is default
 	}
 	return f.value.String()
 }
+
+// Type implements [pflag.Value].
 func (f *flagText) Type() string { return f.value.Type() }
 
 // addSettingFlags adds a flag for each setting but those in except.
@@ -65,11 +70,12 @@ func addSettingFlags(flags *pflag.FlagSet, except ...string) {
 	}
 }
 
-// source is a place that settings come from.
-type source struct {
-	// get returns the text of a setting and where exactly it stands.
-	get func(name string) (text, origin string, ok bool, err error)
-}
+// found is the text of a setting and where exactly it stands.
+type found struct{ text, origin string }
+
+// source is a place that settings come from; nil for a setting that is not
+// there.
+type source func(name string) (*found, error)
 
 // loadSettings reads the settings: a flag wins over the environment, that over
 // the file, and that over the default. All that is wrong is told at once.
@@ -77,11 +83,7 @@ func loadSettings(flags *pflag.FlagSet, environ []string) (*configuration, error
 	c := &configuration{settings: newSettings(), origins: map[string]string{}}
 	env := environment(environ)
 	var errs []error
-	if f := flags.Lookup(configKey); f != nil && f.Changed {
-		c.path = f.Value.String()
-	} else {
-		c.path = env[envName(configKey)]
-	}
+	c.path = configPath(flags, env)
 	file := &configFile{}
 	if c.path != "" {
 		var err error
@@ -91,7 +93,7 @@ func loadSettings(flags *pflag.FlagSet, environ []string) (*configuration, error
 	}
 	errs = append(errs, unknownVariables(env)...)
 	errs = append(errs, file.unknown(c.settings)...)
-	sources := []source{{flagSource(flags)}, {envSource(env)}, {file.get}}
+	sources := []source{flagSource(flags), envSource(env), file.get}
 	for _, row := range c.table() {
 		errs = append(errs, c.resolve(row, sources))
 	}
@@ -110,22 +112,30 @@ func loadSettings(flags *pflag.FlagSet, environ []string) (*configuration, error
 	return c, nil
 }
 
+// configPath is the configuration file that the flag or the environment names.
+func configPath(flags *pflag.FlagSet, env map[string]string) string {
+	if f := flags.Lookup(configKey); f != nil && f.Changed {
+		return f.Value.String()
+	}
+	return env[envName(configKey)]
+}
+
 // resolve sets one setting from the first source that has it.
 func (c *configuration) resolve(row setting, sources []source) error {
 	for _, s := range sources {
-		text, origin, ok, err := s.get(row.name)
+		f, err := s(row.name)
 		if err == nil && row.secret {
-			text, origin, ok, err = fromFile(s, row.name, text, origin, ok)
+			f, err = s.orFile(row.name, f)
 		}
 		if err != nil {
 			return err
 		}
-		if !ok {
+		if f == nil {
 			continue
 		}
-		c.origins[row.name] = origin
-		if err := row.value.Set(text); err != nil {
-			return fmt.Errorf("%s: %s: %w", origin, row.name, err)
+		c.origins[row.name] = f.origin
+		if err := row.value.Set(f.text); err != nil {
+			return fmt.Errorf("%s: %s: %w", f.origin, row.name, err)
 		}
 		return nil
 	}
@@ -133,20 +143,21 @@ func (c *configuration) resolve(row setting, sources []source) error {
 	return nil
 }
 
-// fromFile looks whether the source names a file with the secret instead.
-func fromFile(s source, name, text, origin string, ok bool) (string, string, bool, error) { //nolint:revive // one result of source.get
-	path, fileOrigin, named, err := s.get(name + fileSuffix)
+// orFile looks whether the source names a file with the secret instead of the
+// secret itself, which is direct.
+func (s source) orFile(name string, direct *found) (*found, error) {
+	file, err := s(name + fileSuffix)
 	switch {
-	case err != nil || !named:
-		return text, origin, ok, err
-	case ok:
-		return "", "", false, fmt.Errorf("%s and %s: give one of them", origin, fileOrigin)
+	case err != nil || file == nil:
+		return direct, err
+	case direct != nil:
+		return nil, fmt.Errorf("%s and %s: give one of them", direct.origin, file.origin)
 	}
-	secret, err := readSecretFile(path)
+	secret, err := readSecretFile(file.text)
 	if err != nil {
-		return "", "", false, fmt.Errorf("%s: %w", fileOrigin, err)
+		return nil, fmt.Errorf("%s: %w", file.origin, err)
 	}
-	return secret, fileOrigin, true, nil
+	return &found{secret, file.origin}, nil
 }
 
 // readSecretFile reads a secret without the line break that editors add.
@@ -169,21 +180,21 @@ func readSecretFile(path string) (string, error) {
 	return text, nil
 }
 
-func flagSource(flags *pflag.FlagSet) func(string) (string, string, bool, error) {
-	return func(name string) (string, string, bool, error) {
+func flagSource(flags *pflag.FlagSet) source {
+	return func(name string) (*found, error) {
 		f := flags.Lookup(name)
 		if f == nil || !f.Changed {
-			return "", "", false, nil
+			return nil, nil
 		}
 		text, ok := f.Value.(*flagText)
 		if !ok {
-			return "", "", false, nil // a flag of the command's own
+			return nil, nil // a flag of the command's own
 		}
 		given := text.given[len(text.given)-1]
 		if text.value.Type() == "list" {
 			given = strings.Join(text.given, ",")
 		}
-		return given, "flag --" + name, true, nil
+		return &found{given, "flag --" + name}, nil
 	}
 }
 
@@ -204,10 +215,12 @@ func envName(setting string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
 }
 
-func envSource(env map[string]string) func(string) (string, string, bool, error) {
-	return func(name string) (string, string, bool, error) {
-		text, ok := env[envName(name)]
-		return text, "env " + envName(name), ok, nil
+func envSource(env map[string]string) source {
+	return func(name string) (*found, error) {
+		if text, ok := env[envName(name)]; ok {
+			return &found{text, "env " + envName(name)}, nil
+		}
+		return nil, nil
 	}
 }
 

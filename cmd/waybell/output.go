@@ -197,7 +197,7 @@ func (t *table) write(w io.Writer) error {
 	for _, row := range t.rows {
 		for i, c := range row {
 			b.WriteString(c)
-			if i < len(row)-1 {
+			if i < len(row)-1 && row[i+1] != "" {
 				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c)+2))
 			}
 		}

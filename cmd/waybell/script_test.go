@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/hex"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -23,14 +24,28 @@ import (
 // The command is tested as text: scripts in testdata run the real binary.
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"waybell": main})
+	testscript.Main(m, map[string]func(){"waybell": main, "get": get})
 }
+
+// get is a program of the scripts: it prints what is at a URL.
+func get() {
+	resp, err := http.Get(os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println(resp.Status)
+	io.Copy(os.Stdout, resp.Body) //nolint:errcheck // the script will notice
+}
+
+// scriptTime ends scripts in which a server runs that should not have started.
+const scriptTime = 2 * time.Minute
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true,
-		Setup: setupScript,
+		Setup: setupScript, Deadline: time.Now().Add(scriptTime),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"freeaddr":   freeaddr,
 			"waitready":  waitready,
@@ -44,7 +59,7 @@ func TestScripts(t *testing.T) {
 }
 
 // setupScript clears the environment of settings and starts a receiver, which
-// answers 200, but under /fail 400 and under /busy 503, and keeps the last
+// answers 200, but under /fail 400 and under /hang never, and keeps the last
 // request as a file.
 func setupScript(env *testscript.Env) error {
 	kept := env.Vars[:0]
@@ -61,6 +76,11 @@ func setupScript(env *testscript.Env) error {
 	var mu sync.Mutex
 	work := env.WorkDir
 	receiver := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hang" {
+			io.Copy(io.Discard, r.Body) //nolint:errcheck // what matters is that it is read
+			<-r.Context().Done()        // the sender has gone
+			return
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		var raw strings.Builder
@@ -69,17 +89,16 @@ func setupScript(env *testscript.Env) error {
 		raw.WriteString("\r\n")
 		io.Copy(&raw, r.Body)                                           //nolint:errcheck // the script will notice
 		os.WriteFile(work+"/request.http", []byte(raw.String()), 0o600) //nolint:errcheck // the script will notice
-		switch r.URL.Path {
-		case "/fail":
+		if r.URL.Path == "/fail" {
 			w.WriteHeader(http.StatusBadRequest)
-		case "/busy":
-			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})}}
 	receiver.Start()
 	env.Defer(receiver.Close)
 	env.Setenv("RECEIVER", receiver.URL)
 	env.Setenv("HOME", work)
+	// The race detector lets every process sleep a second at its end.
+	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	return nil
 }
 
@@ -116,22 +135,22 @@ func poll(f func() bool) bool {
 	}
 }
 
-// waitready ADDR waits until a server is ready there.
+// waitready ADDR waits until a server is ready there, or with ! no longer is.
 func waitready(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: waitready ADDR")
+	if len(args) != 1 {
+		ts.Fatalf("usage: [!] waitready ADDR")
 	}
 	client := &http.Client{Timeout: 5 * time.Second}
 	ready := poll(func() bool {
 		resp, err := client.Get("http://" + args[0] + "/readyz")
 		if err != nil {
-			return false
+			return neg
 		}
 		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
+		return (resp.StatusCode == http.StatusOK) != neg
 	})
 	if !ready {
-		ts.Fatalf("%s did not become ready", args[0])
+		ts.Fatalf("%s did not become ready, or stayed so", args[0])
 	}
 }
 
@@ -200,8 +219,7 @@ func poke(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	offset, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
-	var raw []byte
-	_, err = fmt.Sscanf(args[2], "%x", &raw)
+	raw, err := hex.DecodeString(args[2])
 	ts.Check(err)
 	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY, 0)
 	ts.Check(err)

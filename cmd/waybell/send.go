@@ -32,7 +32,7 @@ func newSendCommand() *cobra.Command {
 		Long: `Publish one event, or with --ndjson many: one JSON object per line, each with its
 agent_id (or all for --agent), event and data. Lines are sent in batches; what
 the server refuses is told with the line's number and the rest goes on.`,
-		Example: `  waybell send --agent agent_42 --event lead.submit --data '{"name":"Sarah","email":"sarah@acme.com"}'
+		Example: `  waybell send --agent agent_42 --event lead.submit --data '{"email":"sarah@acme.com"}'
   waybell send --ndjson - < events.ndjson`,
 		Args: exactly(0),
 	}

@@ -65,7 +65,6 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 	if err != nil {
 		return nil, err
 	}
-	s.serve(listener, handler)
 	if c.MetricsListen != "" {
 		own, err := s.listen(string(c.MetricsListen))
 		if err != nil {
@@ -75,6 +74,13 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 		mux.Handle("GET /metrics", metrics.Handler())
 		s.serve(own, mux)
 	}
+	// A key is made once and shown once: after this nothing may fail.
+	rest := tuneMemory(s.svc)
+	s.closers = append(s.closers, func() error { rest(); return nil })
+	if s.rootKey, err = s.svc.EnsureRootKey(ctx, waybell.Secret(c.APIKey)); err != nil {
+		return nil, fmt.Errorf("the API key: %w", err)
+	}
+	s.serve(listener, handler)
 	return s, nil
 }
 
@@ -106,9 +112,6 @@ func (s *server) startService(ctx context.Context, c *configuration, onAttempt f
 	})
 	if err := s.svc.Start(ctx); err != nil {
 		return err
-	}
-	if s.rootKey, err = s.svc.EnsureRootKey(ctx, waybell.Secret(c.APIKey)); err != nil {
-		return fmt.Errorf("the API key: %w", err)
 	}
 	for _, t := range c.EventTypes {
 		in := waybell.EventTypeInput{Description: t.Description, Schema: t.Schema, Example: t.Example}

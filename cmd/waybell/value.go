@@ -15,19 +15,30 @@ import (
 
 type textValue string
 
+// Set implements [pflag.Value].
 func (v *textValue) Set(s string) error { *v = textValue(s); return nil }
-func (v *textValue) String() string     { return string(*v) }
-func (v *textValue) Type() string       { return "text" }
+
+// String implements [pflag.Value].
+func (v *textValue) String() string { return string(*v) }
+
+// Type implements [pflag.Value].
+func (v *textValue) Type() string { return "text" }
 
 // secretValue shows as a mask.
 type secretValue waybell.Secret
 
+// Set implements [pflag.Value].
 func (v *secretValue) Set(s string) error { *v = secretValue(s); return nil }
-func (v *secretValue) String() string     { return waybell.Secret(*v).String() }
-func (v *secretValue) Type() string       { return "secret" }
+
+// String implements [pflag.Value].
+func (v *secretValue) String() string { return waybell.Secret(*v).String() }
+
+// Type implements [pflag.Value].
+func (v *secretValue) Type() string { return "secret" }
 
 type boolValue bool
 
+// Set implements [pflag.Value].
 func (v *boolValue) Set(s string) error {
 	switch strings.ToLower(s) {
 	case "true", "on", "yes", "1":
@@ -39,12 +50,19 @@ func (v *boolValue) Set(s string) error {
 	}
 	return nil
 }
-func (v *boolValue) String() string   { return strconv.FormatBool(bool(*v)) }
-func (v *boolValue) Type() string     { return "boolean" }
+
+// String implements [pflag.Value].
+func (v *boolValue) String() string { return strconv.FormatBool(bool(*v)) }
+
+// Type implements [pflag.Value].
+func (v *boolValue) Type() string { return "boolean" }
+
+// IsBoolFlag lets the flag stand without a value.
 func (v *boolValue) IsBoolFlag() bool { return true }
 
 type intValue int
 
+// Set implements [pflag.Value].
 func (v *intValue) Set(s string) error {
 	n, err := strconv.Atoi(s)
 	if err != nil {
@@ -53,12 +71,17 @@ func (v *intValue) Set(s string) error {
 	*v = intValue(n)
 	return nil
 }
+
+// String implements [pflag.Value].
 func (v *intValue) String() string { return strconv.Itoa(int(*v)) }
-func (v *intValue) Type() string   { return "number" }
+
+// Type implements [pflag.Value].
+func (v *intValue) Type() string { return "number" }
 
 // listValue is several texts, separated by commas.
 type listValue []string
 
+// Set implements [pflag.Value].
 func (v *listValue) Set(s string) error {
 	*v = nil
 	for item := range strings.SplitSeq(s, ",") {
@@ -68,8 +91,12 @@ func (v *listValue) Set(s string) error {
 	}
 	return nil
 }
+
+// String implements [pflag.Value].
 func (v *listValue) String() string { return strings.Join(*v, ",") }
-func (v *listValue) Type() string   { return "list" }
+
+// Type implements [pflag.Value].
+func (v *listValue) Type() string { return "list" }
 
 // choiceValue is one of a closed set of words.
 type choiceValue struct {
@@ -77,6 +104,7 @@ type choiceValue struct {
 	choices []string
 }
 
+// Set implements [pflag.Value].
 func (v choiceValue) Set(s string) error {
 	for _, c := range v.choices {
 		if s == c {
@@ -86,12 +114,16 @@ func (v choiceValue) Set(s string) error {
 	}
 	return fmt.Errorf("%q is none of %s", s, strings.Join(v.choices, ", "))
 }
+
+// String implements [pflag.Value].
 func (v choiceValue) String() string {
 	if v.word == nil {
 		return "" // the zero value, which pflag makes to find out what is default
 	}
 	return *v.word
 }
+
+// Type implements [pflag.Value].
 func (v choiceValue) Type() string { return strings.Join(v.choices, "|") }
 
 // sizeValue is a number of bytes: 1048576, 512KiB, 10MiB or 1GiB.
@@ -108,6 +140,7 @@ func sizeUnits() []struct {
 	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
 }
 
+// Set implements [pflag.Value].
 func (v *sizeValue) Set(s string) error {
 	text, unit := strings.TrimSpace(s), int64(1)
 	for _, u := range sizeUnits() {
@@ -124,6 +157,7 @@ func (v *sizeValue) Set(s string) error {
 	return nil
 }
 
+// String implements [pflag.Value].
 func (v *sizeValue) String() string {
 	for _, u := range sizeUnits() {
 		if n := int64(*v); n != 0 && n%u.size == 0 {
@@ -132,6 +166,8 @@ func (v *sizeValue) String() string {
 	}
 	return strconv.FormatInt(int64(*v), 10)
 }
+
+// Type implements [pflag.Value].
 func (v *sizeValue) Type() string { return "size" }
 
 // durationValue is a time span: Go's spelling, with d for days of 24 hours
@@ -140,6 +176,7 @@ type durationValue time.Duration
 
 const day = 24 * time.Hour
 
+// Set implements [pflag.Value].
 func (v *durationValue) Set(s string) error {
 	d, err := parseDuration(s)
 	if err == nil {
@@ -169,6 +206,7 @@ func parseDuration(s string) (time.Duration, error) {
 	return time.Duration(days)*day + d, nil
 }
 
+// String implements [pflag.Value].
 func (v *durationValue) String() string {
 	d := time.Duration(*v)
 	days := d / day
@@ -180,6 +218,8 @@ func (v *durationValue) String() string {
 	}
 	return fmt.Sprintf("%dd", days)
 }
+
+// Type implements [pflag.Value].
 func (v *durationValue) Type() string { return "duration" }
 
 // shortDuration leaves out the zeros at the end of Go's spelling: 1h0m0s is 1h.

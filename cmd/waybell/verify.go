@@ -36,7 +36,8 @@ change: it tries the mistakes that people make. Give the request as it arrived
 (--request), or its headers (-H) and its body. Without --scheme every signature
 that the request carries is checked. Exit code 1 when one is wrong.`,
 		Example: `  waybell verify --secret-file secret.txt --request captured.http
-  waybell verify --secret-file secret.txt -H 'X-Chatzuri-Signature: sha256=9f2b…' --body payload.json
+  waybell verify --secret-file secret.txt --body payload.json \
+    -H 'X-Chatzuri-Signature: sha256=9f2b…'
   waybell verify --secret-file secret.txt --request captured.http --tolerance 0   # of any age`,
 		Args: exactly(0),
 	}

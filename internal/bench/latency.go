@@ -23,13 +23,20 @@ type arrival struct {
 	at          time.Time
 }
 
-// openLoop publishes perSecond events for d, whatever becomes of the ones
-// before. An event that finds all connections busy counts as sent when it was
-// due. Requests for which hang returns true are never answered.
-func openLoop(s *server, r *receiver, perSecond int, d time.Duration, hang func(*http.Request) bool) (percentiles, int, error) {
+// pacing is a load that does not wait for what became of it.
+type pacing struct {
+	perSecond int
+	duration  time.Duration
+	hang      func(*http.Request) bool // requests that are never answered, or nil
+}
+
+// openLoop publishes events at their times, whatever becomes of the ones
+// before, and returns how many. One that finds all connections busy counts as
+// sent when it was due.
+func (s *server) openLoop(r *receiver, load pacing) (percentiles, int, error) {
 	l := &latencies{sent: map[string]time.Time{}}
 	note := hook(func(req *http.Request) bool {
-		if hang != nil && hang(req) {
+		if load.hang != nil && load.hang(req) {
 			<-req.Context().Done()
 			return false
 		}
@@ -46,16 +53,16 @@ func openLoop(s *server, r *receiver, perSecond int, d time.Duration, hang func(
 		defer p.close()
 		idle <- p
 	}
-	body := eventBody()
-	n := int(d.Seconds() * float64(perSecond))
+	event := oneEvent()
+	n := int(load.duration.Seconds() * float64(load.perSecond))
 	var wg sync.WaitGroup
 	began := time.Now()
 	for i := range n {
-		time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(perSecond))))
+		time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(load.perSecond))))
 		due := time.Now()
 		wg.Go(func() {
 			p := <-idle
-			l.publish(p, body, due)
+			l.publish(p, event, due)
 			idle <- p
 		})
 	}
@@ -71,8 +78,8 @@ func (l *latencies) arrived(req *http.Request) {
 	l.mu.Unlock()
 }
 
-func (l *latencies) publish(p *publisher, body []byte, due time.Time) {
-	status, answer, err := p.post("/v1/agents/bench/events", body)
+func (l *latencies) publish(p *publisher, event request, due time.Time) {
+	status, answer, err := p.post(event.path, event.body)
 	var res struct{ ID string }
 	if err == nil && status != http.StatusAccepted {
 		err = fmt.Errorf("publish answered %d: %s", status, answer)
@@ -115,7 +122,7 @@ func idleLatency(ctx context.Context, o *Options) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, n, err := openLoop(s, r, 100, 2*o.Duration, nil)
+		p, n, err := s.openLoop(r, pacing{100, 2 * o.Duration, nil})
 		if err != nil {
 			return nil, err
 		}
@@ -144,7 +151,7 @@ func hanging(ctx context.Context, o *Options) (*Result, error) {
 			if _, err := s.agent(r, endpoints); err != nil {
 				return percentiles{}, err
 			}
-			p, n, err := openLoop(s, r, perSecond, 10*o.Duration, hang)
+			p, n, err := s.openLoop(r, pacing{perSecond, 10 * o.Duration, hang})
 			missing = int64(n*healthy - p.N)
 			return p, err
 		})

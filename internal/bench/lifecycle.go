@@ -74,8 +74,7 @@ func idle(ctx context.Context, o *Options) (*Result, error) {
 			return nil, err
 		}
 		began := time.Now()
-		l, err := closedLoop(s, 256, "/v1/agents/bench/events", eventBody(),
-			func(int64) bool { return time.Since(began) >= 2*o.Duration })
+		l, err := s.closedLoop(256, oneEvent(), func(int64) bool { return time.Since(began) >= 2*o.Duration })
 		if err != nil {
 			return nil, err
 		}

@@ -113,9 +113,15 @@ type load struct {
 	latency  percentiles
 }
 
+// request is what publishers repeat.
+type request struct {
+	path string
+	body []byte
+}
+
 // closedLoop keeps conns publishers busy until stop, told how many requests
 // were begun, returns true.
-func closedLoop(s *server, conns int, path string, body []byte, stop func(begun int64) bool) (load, error) {
+func (s *server) closedLoop(conns int, r request, stop func(begun int64) bool) (load, error) {
 	var count atomic.Int64
 	var mu sync.Mutex
 	var samples []time.Duration
@@ -123,7 +129,7 @@ func closedLoop(s *server, conns int, path string, body []byte, stop func(begun 
 	var wg sync.WaitGroup
 	for range conns {
 		wg.Go(func() {
-			mine, err := publishUntil(s, path, body, func() bool { return stop(count.Add(1)) })
+			mine, err := s.publishUntil(r, func() bool { return stop(count.Add(1)) })
 			mu.Lock()
 			defer mu.Unlock()
 			samples = append(samples, mine...)
@@ -136,7 +142,7 @@ func closedLoop(s *server, conns int, path string, body []byte, stop func(begun 
 	return load{requests: int64(len(samples)), latency: summarise(samples)}, errors.Join(errs...)
 }
 
-func publishUntil(s *server, path string, body []byte, stop func() bool) ([]time.Duration, error) {
+func (s *server) publishUntil(r request, stop func() bool) ([]time.Duration, error) {
 	p, err := dialPublisher(s.addr, s.key)
 	if err != nil {
 		return nil, err
@@ -145,7 +151,7 @@ func publishUntil(s *server, path string, body []byte, stop func() bool) ([]time
 	var samples []time.Duration
 	for !stop() {
 		began := time.Now()
-		status, answer, err := p.post(path, body)
+		status, answer, err := p.post(r.path, r.body)
 		switch {
 		case err != nil:
 			return samples, err

@@ -11,15 +11,15 @@ func eventData() string {
 	return fmt.Sprintf(`{"conversation_id":"conv_0123456789","message_id":"msg_0123456789","channel":"website","text":%q}`, text)
 }
 
-// eventBody is a publish request of one event.
-func eventBody() []byte {
-	return []byte(`{"event":"message.received","data":` + eventData() + `}`)
+// oneEvent publishes one event of the bench's agent.
+func oneEvent() request {
+	return request{"/v1/agents/bench/events", []byte(`{"event":"message.received","data":` + eventData() + `}`)}
 }
 
-// batchBody is a publish request of n events for the bench's agent.
-func batchBody(n int) []byte {
+// manyEvents publishes n events of the bench's agent at once.
+func manyEvents(n int) request {
 	item := `{"agent_id":"bench","event":"message.received","data":` + eventData() + `}`
-	return []byte(`{"events":[` + strings.Repeat(item+",", n-1) + item + `]}`)
+	return request{"/v1/events", []byte(`{"events":[` + strings.Repeat(item+",", n-1) + item + `]}`)}
 }
 
 // deliveryBody is what a receiver gets for such an event in the standard

@@ -141,15 +141,15 @@ func (t throughput) once(ctx context.Context, o *Options, r *receiver) (*measure
 	if _, err := s.agent(r, t.endpoints); err != nil {
 		return nil, err
 	}
-	path, body := "/v1/agents/bench/events", eventBody()
+	req := oneEvent()
 	if t.batch > 1 {
-		path, body = "/v1/events", batchBody(t.batch)
+		req = manyEvents(t.batch)
 	}
 	b, err := begin(s, r)
 	if err != nil {
 		return nil, err
 	}
-	l, err := closedLoop(s, t.conns, path, body, func(int64) bool { return time.Since(b.began) >= o.Duration })
+	l, err := s.closedLoop(t.conns, req, func(int64) bool { return time.Since(b.began) >= o.Duration })
 	if err != nil {
 		return nil, err
 	}
@@ -202,6 +202,6 @@ func drainOnce(ctx context.Context, o *Options, r *receiver, events int) (*measu
 func (s *server) backlog(n int) (int, error) {
 	const batch = 100
 	requests := int64((n + batch - 1) / batch)
-	l, err := closedLoop(s, 4, "/v1/events", batchBody(batch), func(begun int64) bool { return begun > requests })
+	l, err := s.closedLoop(4, manyEvents(batch), func(begun int64) bool { return begun > requests })
 	return int(l.requests) * batch, err
 }

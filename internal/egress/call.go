@@ -1,16 +1,11 @@
 package egress
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
-	"net/url"
-	"strings"
-	"sync"
-	"sync/atomic"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -25,41 +20,19 @@ const (
 	phaseExchange
 )
 
-// callKey finds the call in the context of a dial.
-type callKey struct{}
-
-// call is the state of one Do. Its dial may outlive it (the connection then
-// serves another call), so what a dial writes is behind mu and ends at seal.
+// call is the state of one Do.
 type call struct {
 	caller   context.Context
 	deadline time.Time
 	start    time.Time
-	url      url.URL
-	body     bytes.Reader
-	trace    httptrace.ClientTrace
-	answered atomic.Bool // a byte of the answer was seen
-
-	mu     sync.Mutex
-	sealed bool
-	phase  phase
-	since  time.Time
-	timing Timing
-	conn   net.Conn // the connection that the call's own dial made
+	phase    phase
+	since    time.Time
+	timing   Timing
 }
 
-// enter ends the running phase of the dial and begins the next.
+// enter ends the running phase and begins the next.
 func (cl *call) enter(next phase) {
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
-	if cl.sealed {
-		return
-	}
 	now := time.Now()
-	cl.leaveLocked(now)
-	cl.phase, cl.since = next, now
-}
-
-func (cl *call) leaveLocked(now time.Time) {
 	spent := now.Sub(cl.since)
 	switch cl.phase {
 	case phaseDNS:
@@ -69,104 +42,62 @@ func (cl *call) leaveLocked(now time.Time) {
 	case phaseTLS:
 		cl.timing.TLS += spent
 	}
+	cl.phase, cl.since = next, now
 }
 
-// dialed ends the dial's last phase.
-func (cl *call) dialed(conn net.Conn) {
+// headersIn ends the running phase: what was no part of making the connection
+// is waiting.
+func (cl *call) headersIn() Timing {
+	at := cl.phase
 	cl.enter(phaseExchange)
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
-	if !cl.sealed {
-		cl.conn = conn
-	}
-}
-
-// gotConn is told the connection that will carry the request. Where it is not
-// the one that this call's dial made, that dial's times are not this call's.
-func (cl *call) gotConn(info httptrace.GotConnInfo) {
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
-	if cl.sealed {
-		return
-	}
-	if info.Reused || info.Conn != cl.conn {
-		cl.timing = Timing{}
-	}
-	cl.phase, cl.conn, cl.sealed = phaseExchange, nil, true
-}
-
-// headersIn closes the books on everything before the body: after it, no dial
-// changes the timing.
-func (cl *call) headersIn() (Timing, phase) {
-	now := time.Now()
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
-	if !cl.sealed {
-		cl.leaveLocked(now)
-		cl.sealed, cl.conn = true, nil
-	}
+	cl.phase = at
 	t := cl.timing
-	t.Total = now.Sub(cl.start)
+	t.Total = cl.since.Sub(cl.start)
 	t.Wait = t.Total - t.DNS - t.Connect - t.TLS
-	return t, cl.phase
+	return t
 }
 
-// request builds what the transport sends. The transport repeats a request by
-// itself only where a kept-alive connection turned out dead before a single
-// byte was written: GetBody makes that possible, and hiding the idempotency
-// headers from the transport (field names are case-insensitive on the wire)
-// keeps it from repeating one that may have been received.
-func (cl *call) request(ctx context.Context, r *Request) (*http.Request, error) {
-	u, err := r.Target.url()
-	if err != nil {
-		return nil, err
+// watch bounds what happens on a connection by the deadline and the caller's
+// context, until the returned function is called. That returns false where the
+// context ended first.
+func (cl *call) watch(c net.Conn) (release func() bool) {
+	_ = c.SetDeadline(cl.deadline) // fails only where reading and writing fail too
+	if cl.caller.Done() == nil {
+		return func() bool { return true }
 	}
-	cl.url = u
-	cl.trace = httptrace.ClientTrace{
-		GotConn:              cl.gotConn,
-		GotFirstResponseByte: func() { cl.answered.Store(true) },
-	}
-	ctx = httptrace.WithClientTrace(context.WithValue(ctx, callKey{}, cl), &cl.trace)
-	method := r.Method
-	if method == "" {
-		method = http.MethodPost // net/http would read it as GET
-	}
-	req := (&http.Request{
-		Method: method,
-		URL:    &cl.url,
-		Header: replayProof(r.Header),
-		Host:   cl.url.Host,
-	}).WithContext(ctx)
-	if len(r.Body) > 0 {
-		cl.body.Reset(r.Body)
-		// net/http sends headers and body in one write only for the body
-		// types that it knows.
-		req.Body = io.NopCloser(&cl.body)
-		req.ContentLength = int64(len(r.Body))
-		body := r.Body
-		req.GetBody = func() (io.ReadCloser, error) {
-			return io.NopCloser(bytes.NewReader(body)), nil
-		}
-	}
-	return req, nil
+	return context.AfterFunc(cl.caller, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 }
 
-// replayProof returns h, or a copy whose idempotency headers the transport
-// does not see.
-func replayProof(h http.Header) http.Header {
-	names := [...]string{"Idempotency-Key", "X-Idempotency-Key"}
-	if h == nil {
-		return http.Header{}
+// appendRequest appends the request as it goes out. What frames it is ours;
+// the rest is in the order of the names.
+func appendRequest(b []byte, r *Request) []byte {
+	b = append(b, orDefault(r.Method, http.MethodPost)...)
+	b = append(b, ' ')
+	b = append(b, r.Target.path...)
+	if r.Target.hasQuery {
+		b = append(append(b, '?'), r.Target.query...)
 	}
-	if h[names[0]] == nil && h[names[1]] == nil {
-		return h
+	b = append(append(b, " HTTP/1.1\r\nHost: "...), r.Target.authority...)
+	for _, value := range r.Header["User-Agent"] {
+		b = append(append(b, "\r\nUser-Agent: "...), value...)
 	}
-	h = h.Clone()
+	b = strconv.AppendInt(append(b, "\r\nContent-Length: "...), int64(len(r.Body)), 10)
+	var space [24]string
+	names := space[:0]
+	for name := range r.Header {
+		names = append(names, name)
+	}
+	slices.Sort(names)
 	for _, name := range names {
-		if values, ok := h[name]; ok {
-			delete(h, name)
-			h[strings.ToLower(name)] = values
+		switch http.CanonicalHeaderKey(name) {
+		case "Host", "User-Agent", "Content-Length", "Transfer-Encoding", "Trailer", "Connection":
+			continue
+		}
+		for _, value := range r.Header[name] {
+			b = append(append(b, "\r\n"...), name...)
+			b = append(append(b, ": "...), value...)
 		}
 	}
-	return h
+	b = append(b, "\r\n\r\n"...)
+	return append(b, r.Body...)
 }

@@ -137,8 +137,8 @@ func TestDeadIdleConnectionCostsNoAttempt(t *testing.T) {
 }
 
 // TestNothingIsSentTwice: a receiver that reads a request on a kept-alive
-// connection and hangs up may have acted on it. The transport would repeat a
-// request that calls itself idempotent.
+// connection and hangs up may have acted on it, whatever the request says of
+// itself.
 func TestNothingIsSentTwice(t *testing.T) {
 	t.Parallel()
 	for _, header := range []string{"X-Other", "Idempotency-Key", "X-Idempotency-Key"} {
@@ -335,44 +335,6 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 }
 
-// TestTimingOfAnothersConnection: a call whose own dial is slow takes over a
-// connection that another call set free. The dial goes on and its connection
-// is kept, but its time is not the call's.
-func TestTimingOfAnothersConnection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const s = time.Second
-		var requests atomic.Int64
-		answer := keptAlive(&requests, "HTTP/1.1 204 No Content\r\n\r\n")
-		n := &network{serve: func(conn net.Conn) { answer(&slowWrites{conn, 2 * s}) }}
-		c := setup(t, n, Config{Resolver: resolverFunc(func(context.Context, string) ([]string, error) {
-			time.Sleep(s / 2)
-			return []string{publicIP}, nil
-		})})
-		inner := c.dialer.raw
-		c.dialer.raw = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			if n.dials() == 1 {
-				time.Sleep(10 * s)
-			}
-			return inner(ctx, network, addr)
-		}
-		first := make(chan Result, 1)
-		go func() { first <- c.Do(t.Context(), post(t, c, "http://example.com/")) }()
-		time.Sleep(s)
-		second := c.Do(t.Context(), post(t, c, "http://example.com/"))
-		if want := (Timing{DNS: s / 2, Wait: 2 * s, Total: 2*s + s/2}); (<-first).Timing != want {
-			t.Errorf("first: not %+v", want)
-		}
-		if want := (Timing{Wait: 3*s + s/2, Total: 3*s + s/2}); second.Timing != want || second.Status != 204 {
-			t.Errorf("second: %d, %+v", second.Status, second.Timing)
-		}
-		time.Sleep(10 * s)
-		synctest.Wait()
-		if n.dials() != 2 || n.open.Load() != 2 {
-			t.Errorf("%d connections, %d open", n.dials(), n.open.Load())
-		}
-	})
-}
-
 // slowWrites waits before each write.
 type slowWrites struct {
 	net.Conn
@@ -384,9 +346,8 @@ func (c *slowWrites) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// TestDialEndsWithItsCaller: the transport lets a dial go on without its
-// request; the caller's context ends it all the same, and so does the time
-// limit.
+// TestDialEndsWithItsCaller: the caller's context ends a dial, and so does the
+// time limit.
 func TestDialEndsWithItsCaller(t *testing.T) {
 	t.Parallel()
 	for _, cancelAfter := range []time.Duration{5 * time.Second, time.Hour} {

@@ -39,36 +39,9 @@ type dialer struct {
 	raw func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// dialPlain and dialTLS are the transport's dial functions. The transport
-// detaches a dial from its request, because another request may use the
-// connection; the call that began it still bounds it, by its deadline and by
-// its caller's context.
-func (d *dialer) dialPlain(ctx context.Context, _, addr string) (net.Conn, error) {
-	return d.dial(ctx, addr, false)
-}
-
-func (d *dialer) dialTLS(ctx context.Context, _, addr string) (net.Conn, error) {
-	return d.dial(ctx, addr, true)
-}
-
-func (d *dialer) dial(ctx context.Context, addr string, secure bool) (net.Conn, error) {
-	cl, ok := ctx.Value(callKey{}).(*call)
-	if !ok {
-		return nil, blocked() // nothing but Do may dial
-	}
-	ctx, cancel := context.WithDeadline(ctx, cl.deadline)
-	defer cancel()
-	stop := context.AfterFunc(cl.caller, cancel)
-	defer stop()
-
-	host, portText, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, blocked()
-	}
-	port, ok := parsePort(portText)
-	if !ok {
-		return nil, blocked()
-	}
+// dial makes a connection for a call, whose time limit and caller end ctx.
+func (d *dialer) dial(ctx context.Context, cl *call, t Target) (net.Conn, error) {
+	host, port := t.host, t.port
 	cl.enter(phaseDNS)
 	addrs, err := d.resolve(ctx, host, port)
 	if err != nil {
@@ -79,13 +52,13 @@ func (d *dialer) dial(ctx context.Context, addr string, secure bool) (net.Conn, 
 	if err != nil {
 		return nil, err
 	}
-	if secure {
+	if t.https {
 		cl.enter(phaseTLS)
 		if conn, err = d.handshake(ctx, conn, host); err != nil {
 			return nil, err
 		}
 	}
-	cl.dialed(conn)
+	cl.enter(phaseExchange)
 	return conn, nil
 }
 

@@ -285,15 +285,6 @@ func TestSocketIsCheckedAgain(t *testing.T) {
 	}
 }
 
-// TestOnlyDoDials: a dial that no call began is refused.
-func TestOnlyDoDials(t *testing.T) {
-	t.Parallel()
-	c := mustNew(t, Config{Allow: []string{"127.0.0.0/8"}})
-	if _, err := c.dialer.dialPlain(t.Context(), "tcp", "127.0.0.1:1"); !isBlocked(err) {
-		t.Error(err)
-	}
-}
-
 // TestBlockedSocketEndsTheRace: what the check at the socket refuses is not
 // made good by another address, be that one still to be tried or connected.
 func TestBlockedSocketEndsTheRace(t *testing.T) {

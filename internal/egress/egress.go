@@ -6,6 +6,7 @@
 package egress
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -81,11 +82,12 @@ type Config struct {
 }
 
 // Client sends requests. It is safe for concurrent use and has no goroutines
-// besides those of its connections.
+// of its own.
 type Client struct {
 	policy    *policy
 	dialer    *dialer
-	transport *http.Transport
+	idle      *pool
+	maxHeader int64
 	maxBody   int
 }
 
@@ -117,31 +119,22 @@ func New(config Config) (*Client, error) {
 	if d.resolver == nil {
 		d.resolver = &net.Resolver{PreferGo: true}
 	}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
 	return &Client{
-		policy:  d.policy,
-		dialer:  d,
-		maxBody: orDefault(config.MaxBodyBytes, defaultMaxBodyBytes),
-		transport: &http.Transport{
-			Proxy:                  nil, // never the environment's; ours is the dialer's affair
-			DialContext:            d.dialPlain,
-			DialTLSContext:         d.dialTLS,
-			Protocols:              protocols,
-			DisableCompression:     true,
-			MaxIdleConns:           orDefault(config.MaxIdle, defaultMaxIdle),
-			MaxIdleConnsPerHost:    orDefault(config.MaxIdlePerHost, defaultMaxIdlePerHost),
-			IdleConnTimeout:        orDefault(config.IdleTimeout, defaultIdleTimeout),
-			MaxResponseHeaderBytes: orDefault(config.MaxHeaderBytes, defaultMaxHeaderBytes),
+		policy:    d.policy,
+		dialer:    d,
+		maxHeader: orDefault(config.MaxHeaderBytes, defaultMaxHeaderBytes),
+		maxBody:   orDefault(config.MaxBodyBytes, defaultMaxBodyBytes),
+		idle: &pool{
+			perHost: orDefault(config.MaxIdlePerHost, defaultMaxIdlePerHost),
+			total:   orDefault(config.MaxIdle, defaultMaxIdle),
+			timeout: orDefault(config.IdleTimeout, defaultIdleTimeout),
+			idle:    map[origin][]*conn{},
 		},
 	}, nil
 }
 
-func orDefault[T int | int64 | time.Duration](value, fallback T) T {
-	if value == 0 {
-		return fallback
-	}
-	return value
+func orDefault[T int | int64 | time.Duration | string](value, fallback T) T {
+	return cmp.Or(value, fallback)
 }
 
 // clientTLS returns the configuration of every handshake but for the name.
@@ -164,14 +157,13 @@ func clientTLS(config *tls.Config) (*tls.Config, error) {
 	return config, nil
 }
 
-// Request is one request to be sent. Neither Header nor Body may be changed
-// after Do was called, not even when it has returned: a receiver that answers
-// early is still being written to.
+// Request is one request to be sent. It may not be changed while Do runs.
 type Request struct {
 	Target Target
 	Method string // POST or PUT; empty is POST
-	// Header is sent as it is, without additions but Host and Content-Length;
-	// a User-Agent has to be given.
+	// Header is sent as it is, without additions but Host and Content-Length,
+	// which it cannot replace, nor anything else that frames the request; a
+	// User-Agent has to be given.
 	Header http.Header
 	Body   []byte
 	// Timeout is the limit for the whole attempt, from resolving the name to
@@ -187,45 +179,85 @@ type Request struct {
 // again on another connection only where not a byte of it was written to a
 // kept-alive one that had died.
 func (c *Client) Do(ctx context.Context, r *Request) Result {
+	if r.Target.IsZero() || r.Method != "" && r.Method != http.MethodPost && r.Method != http.MethodPut || !sendable(r.Header) {
+		return Result{Err: failure(ClassBlocked, textBadRequest)}
+	}
 	timeout := min(max(orDefault(r.Timeout, DefaultTimeout), MinTimeout), MaxTimeout)
 	start := time.Now()
-	cl := &call{caller: ctx, start: start, deadline: start.Add(timeout)}
-	if r.Target.IsZero() || r.Method != "" && r.Method != http.MethodPost && r.Method != http.MethodPut {
-		return Result{Err: failure(ClassBlocked, textBadRequest)}
+	cl := &call{caller: ctx, start: start, since: start, deadline: start.Add(timeout), phase: phaseExchange}
+	for {
+		conn, err := c.connection(cl, r.Target)
+		if err != nil {
+			return Result{Timing: cl.headersIn(), Err: cl.failed(nil, err)}
+		}
+		release := cl.watch(conn)
+		if conn.reused && !conn.alive() {
+			release()
+			_ = conn.Close() // the far end is gone
+			continue
+		}
+		conn.out = appendRequest(conn.out[:0], r)
+		resp, err := conn.exchange(c.maxHeader)
+		if err != nil {
+			ended := !release() || time.Until(cl.deadline) <= 0
+			if conn.reused && conn.written == 0 && !ended {
+				continue // it had died, and nothing was sent
+			}
+			return Result{Timing: cl.headersIn(), Err: cl.failed(conn, err)}
+		}
+		return c.answer(cl, conn, resp, release)
 	}
-	ctx, cancel := context.WithDeadline(ctx, cl.deadline)
+}
+
+// connection returns an idle connection, or makes one.
+func (c *Client) connection(cl *call, t Target) (*conn, error) {
+	to := origin{t.https, t.host, t.port}
+	if idle := c.idle.get(to); idle != nil {
+		idle.reused = true
+		return idle, nil
+	}
+	ctx, cancel := context.WithDeadline(cl.caller, cl.deadline)
 	defer cancel()
-	req, err := cl.request(ctx, r)
+	made, err := c.dialer.dial(ctx, cl, t)
 	if err != nil {
-		return Result{Err: failure(ClassBlocked, textBadRequest)}
+		return nil, err
 	}
-	resp, err := c.transport.RoundTrip(req)
-	timing, at := cl.headersIn()
-	if err != nil {
-		return Result{Timing: timing, Err: cl.failed(ctx, r, err, at)}
-	}
-	defer func() { _ = resp.Body.Close() }()
+	return newConn(made, to), nil
+}
+
+// answer takes in what the receiver answered and keeps or closes the
+// connection.
+func (c *Client) answer(cl *call, conn *conn, resp *http.Response, release func() bool) Result {
+	timing := cl.headersIn()
 	if resp.StatusCode < 200 || resp.StatusCode > 599 || resp.ProtoMajor != 1 {
+		release()
+		_ = conn.Close() // whatever it speaks, it is not what was asked for
 		return Result{Timing: timing, Err: failure(ClassBadResponse, textBadStatus)}
 	}
 	result := Result{Status: resp.StatusCode, Header: resp.Header, Timing: timing}
+	whole := true
 	if resp.ContentLength != 0 {
-		result.Body, result.Truncated = c.readBody(resp, cancel)
-		result.Timing.Total = time.Since(start)
+		result.Body, result.Truncated, whole = c.readBody(cl, conn, resp)
+		result.Timing.Total = time.Since(cl.start)
 		result.Timing.Read = result.Timing.Total - timing.Total
+	}
+	if release() && whole && !resp.Close && conn.clean() {
+		c.idle.put(conn)
+	} else {
+		_ = conn.Close() // the answer is in
 	}
 	return result
 }
 
-// readBody returns the kept part of the body, and whether it is not all. What
-// little may follow it is drained, so that the connection can be used again;
-// cancel ends a drain that takes long.
-func (c *Client) readBody(resp *http.Response, cancel context.CancelFunc) ([]byte, bool) {
+// readBody returns the kept part of the body, whether it is not all, and
+// whether the body was read to its end. What little may follow the kept part
+// is drained, so that the connection can be used again.
+func (c *Client) readBody(cl *call, conn *conn, resp *http.Response) (body []byte, truncated, whole bool) {
 	size := min(1024, c.maxBody)
 	if resp.ContentLength > 0 {
 		size = int(min(resp.ContentLength, int64(c.maxBody)))
 	}
-	body := make([]byte, 0, size)
+	body = make([]byte, 0, size)
 	for len(body) < c.maxBody {
 		if len(body) == cap(body) {
 			body = append(body, 0)[:len(body)]
@@ -233,17 +265,18 @@ func (c *Client) readBody(resp *http.Response, cancel context.CancelFunc) ([]byt
 		n, err := resp.Body.Read(body[len(body):min(cap(body), c.maxBody)])
 		body = body[:len(body)+n]
 		if err != nil {
-			return body, err != io.EOF
+			return body, err != io.EOF, err == io.EOF
 		}
 	}
 	if resp.ContentLength > int64(c.maxBody)+drainBytes {
-		return body, true
+		return body, true, false
 	}
-	stop := time.AfterFunc(drainTime, cancel)
-	defer stop.Stop()
+	if until := time.Now().Add(drainTime); until.Before(cl.deadline) {
+		_ = conn.SetReadDeadline(until) // fails only where reading fails too
+	}
 	n, err := io.Copy(io.Discard, io.LimitReader(resp.Body, drainBytes))
-	return body, n > 0 || err != nil
+	return body, n > 0 || err != nil, n < drainBytes && err == nil
 }
 
 // CloseIdle closes the connections that carry no request now.
-func (c *Client) CloseIdle() { c.transport.CloseIdleConnections() }
+func (c *Client) CloseIdle() { c.idle.close(time.Now()) }

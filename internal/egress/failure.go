@@ -1,7 +1,6 @@
 package egress
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // The texts of failed attempts. They are fixed: see Error.
@@ -35,10 +35,11 @@ const (
 	textBadRequest      = "the request was not sent: its target, method or headers are not valid"
 )
 
-// failed turns the transport's error into the closed set. The order matters:
-// what our own dial said is exact; then, an ended context is the cause of
-// whatever the connection reports; then the kinds of broken connections.
-func (cl *call) failed(ctx context.Context, r *Request, err error, at phase) *Error {
+// failed turns the error of a dial, or of the exchange on conn, into the closed
+// set. The order matters: what our own dial said is exact; then, an ended
+// context is the cause of whatever the connection reports; then the kinds of
+// broken connections.
+func (cl *call) failed(conn *conn, err error) *Error {
 	var e *Error
 	known := errors.As(err, &e)
 	switch {
@@ -48,13 +49,11 @@ func (cl *call) failed(ctx context.Context, r *Request, err error, at phase) *Er
 		return failure(ClassCanceled, textCanceled)
 	case known:
 		return e
-	case ctx.Err() != nil:
-		return failure(ClassTimeout, timeoutText(at))
-	case !sendable(r.Header):
-		return failure(ClassBlocked, textBadRequest)
+	case time.Until(cl.deadline) <= 0:
+		return failure(ClassTimeout, timeoutText(cl.phase))
 	case isAlert(err):
 		return failure(ClassTLS, textTLSRefused)
-	case !cl.answered.Load(), isLost(err):
+	case conn == nil, !conn.answered, isLost(err):
 		return failure(ClassConnectionLost, textLost)
 	}
 	return failure(ClassBadResponse, textBadResponse)
@@ -114,8 +113,8 @@ func tlsText(err error) string {
 	return textTLS
 }
 
-// sendable repeats the transport's own check of the headers, whose error has
-// no type. It is asked only after a failure.
+// sendable tells whether the headers can be written: a value with a line break
+// would be another header.
 func sendable(h http.Header) bool {
 	for name, values := range h {
 		if !isToken(name) {
@@ -136,8 +135,8 @@ func sendable(h http.Header) bool {
 func isToken(s string) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+		usual := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c >= '0' && c <= '9'
+		if !usual && !strings.ContainsRune("!#$%&'*+.^_`|~", rune(c)) {
 			return false
 		}
 	}

@@ -79,16 +79,13 @@ func testSweep(e *env) {
 // pieces of a microsecond.
 func testSweepManyAttempts(e *env) {
 	a, eps := e.agent(3)
-	var last waybell.Key
-	for range 3 {
-		n := e.event(a, eps...)
-		last = n.Key
-		e.accept(n)
-		for number := 1; number <= 70; number++ {
-			e.settle(retry(attempt(a.Number, ref(n, eps[0]), number, 500), start))
-			e.claim(start, waybell.ClaimWant{Endpoint: eps[0], Max: 3})
-		}
+	first, second, third := e.event(a, eps...), e.event(a, eps...), e.event(a, eps...)
+	e.accept(first, second, third)
+	for number := 1; number <= 70; number++ {
+		e.settle(retry(attempt(a.Number, ref(second, eps[0]), number, 500), start))
+		e.claim(start, waybell.ClaimWant{Endpoint: eps[0], Max: 1})
 	}
+	last := third.Key
 	total, calls := 0, 0
 	for more := true; more; calls++ {
 		n, again, err := e.s.Sweep(e.ctx(), e.lease, last+1, time.Microsecond)

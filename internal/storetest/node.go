@@ -140,7 +140,7 @@ func testLeave(e *env) {
 // testAdoptInPieces has more rows than one piece, and rows of a living node
 // between them.
 func testAdoptInPieces(e *env) {
-	const rows = 2300
+	const rows = 1600
 	a, eps := e.agent(2)
 	for i := 0; i < rows; i += 100 {
 		var list []*waybell.NewEvent
@@ -158,7 +158,7 @@ func testAdoptInPieces(e *env) {
 	for more := true; more; calls++ {
 		n, again, err := e.s.Adopt(e.ctx(), e.lease, now)
 		e.ok(err)
-		if n > 1500 {
+		if n > 1200 {
 			e.Fatalf("%d rows in one piece", n)
 		}
 		total, more = total+n, again

@@ -293,7 +293,7 @@ func testAttemptRoundTrip(e *env) {
 	n := e.event(a, eps[0])
 	e.accept(n)
 	r := ref(n, eps[0])
-	big := make([]byte, 100_000)
+	big := make([]byte, 30_000)
 	for i := range big {
 		big[i] = byte(i)
 	}

@@ -1,0 +1,280 @@
+//go:build linux
+
+package chaos
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var (
+	cycles = flag.Int("chaos.cycles", 0, "how often each fault happens; 0 = some times")
+	seed   = flag.Uint64("chaos.seed", 0, "of the random moments; 0 = another one each time")
+)
+
+// built is the binary under test, built when the first test asks for it.
+var built struct {
+	dir  string
+	once sync.Once
+	path string
+	err  error
+}
+
+func binary(t *testing.T) string {
+	t.Helper()
+	built.once.Do(func() {
+		built.path = filepath.Join(built.dir, "waybell")
+		build := exec.Command("go", "build", "-o", built.path, "github.com/waybell/waybell/cmd/waybell")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return built.path
+}
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "waybell-chaos")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	built.dir = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// trial is one server under load.
+type trial struct {
+	t        *testing.T
+	server   *server
+	feeder   *feeder
+	receiver *receiver
+	paths    map[string]string // endpoint id → path
+	faults   []fault
+	rng      *rand.Rand
+	lag      time.Duration
+	unsure   bool
+}
+
+// options of a trial.
+type options struct {
+	temper  temper
+	timeout time.Duration // of the endpoints
+	dir     string        // "" = a temporary one
+	prepare func(start func() error) error
+}
+
+// newTrial starts a server with an agent, an endpoint for each of two profiles,
+// and the load.
+func newTrial(t *testing.T, o options) *trial {
+	t.Helper()
+	from := *seed
+	if from == 0 {
+		from = rand.Uint64()
+	}
+	t.Logf("seed %d", from)
+	if o.dir == "" {
+		o.dir = filepath.Join(t.TempDir(), "data")
+	}
+	tr := &trial{t: t, paths: map[string]string{}, rng: rand.New(rand.NewPCG(from, 0)), lag: o.timeout + settleLag}
+	targets := []*target{newTarget(t, "standard"), newTarget(t, "chatzuri")}
+	tr.receiver = newReceiver(t, o.temper, from, targets...)
+	tr.server = newServer(t, binary(t), o.dir)
+	tr.server.prepare = o.prepare
+	tr.server.start()
+	agent := map[string]any{"id": agentID, "name": "Chaos"}
+	if err := tr.server.call(t.Context(), http.MethodPost, "/v1/agents", agent, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range targets {
+		var made struct {
+			ID string `json:"id"`
+		}
+		err := tr.server.call(t.Context(), http.MethodPost, "/v1/agents/"+agentID+"/endpoints", map[string]any{
+			"url": tr.receiver.URL(x.path), "events": []string{"*"}, "profile": x.profile, "secret": x.secret,
+			"timeout_seconds": int(o.timeout / time.Second),
+			"retry":           map[string]any{"schedule_seconds": []int{1, 1, 2, 2, 3, 3, 5, 5, 5, 5, 5, 5}},
+		}, &made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.paths[made.ID] = x.path
+	}
+	tr.feeder = startFeeder(t, tr.server)
+	return tr
+}
+
+// settleLag is how long the outcome of an attempt may take to become durable:
+// some milliseconds, unless the machine is busy with other things.
+const settleLag = 2 * time.Second
+
+// repeat tells how many cycles to run.
+func repeat(standard int) int {
+	if *cycles > 0 {
+		return *cycles
+	}
+	return standard
+}
+
+// pause waits for a random time.
+func (tr *trial) pause(least, most time.Duration) {
+	tr.t.Helper()
+	timer := time.NewTimer(least + time.Duration(tr.rng.Int64N(int64(most-least))))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-tr.server.exited:
+		tr.t.Fatalf("the server ended by itself: %v\n%s", tr.server.cmd.ProcessState, tr.server.log.String())
+	}
+}
+
+// during records a fault while it lasts.
+func (tr *trial) during(kind faultKind, do func()) {
+	f := fault{kind: kind, began: time.Now()}
+	do()
+	f.ended = time.Now()
+	tr.faults = append(tr.faults, f)
+}
+
+// end stops the load, lets the server drain and judges.
+func (tr *trial) end() *verdict {
+	t := tr.t
+	t.Helper()
+	e := &evidence{paths: tr.paths, faults: tr.faults, lag: tr.lag, unsure: tr.unsure}
+	var problems []string
+	e.publishes, problems = tr.feeder.finish()
+	// A delivery during which three processes died waits a minute and more, see
+	// docs/delivery.md.
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	defer cancel()
+	began := time.Now()
+	if err := tr.server.drained(ctx); err != nil {
+		t.Fatal(err)
+	}
+	drain := time.Since(began)
+	if err := tr.receiver.WaitIdle(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if e.ledger, err = tr.server.ledger(ctx); err != nil {
+		t.Fatal(err)
+	}
+	err = pages(ctx, tr.server, "deliveries", func(d logged) { e.log = append(e.log, d) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = pages(ctx, tr.server, "events", func(x struct{ ID string }) { e.events = append(e.events, x.ID) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var unlike []string
+	e.hits, unlike = tr.receiver.take()
+	v := judge(e)
+	v.complaints = slices.Concat(v.complaints, problems, unlike)
+	slices.Sort(v.complaints)
+	for i, c := range v.complaints {
+		if i == 20 {
+			t.Errorf("… and %d more", len(v.complaints)-i)
+			break
+		}
+		t.Error(c)
+	}
+	c := tr.feeder.count()
+	t.Logf("%d faults; %d events accepted, %d requests refused (503), %d connections refused, %d broken %v; %d events taken without a 202",
+		len(tr.faults), v.accepted, c.busy, c.refused, c.broken, tr.feeder.breaks, v.silent)
+	t.Logf("%d deliveries by %d requests; drained in %v", v.deliveries, v.requests, drain.Round(time.Millisecond))
+	t.Logf("%d duplicates, first answered at most %v before the fault; by each fault: %v", v.duplicates, v.oldest.Round(time.Millisecond), v.byFault)
+	return v
+}
+
+// spread describes durations.
+func spread(all []time.Duration) string {
+	slices.Sort(all)
+	round := func(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
+	return fmt.Sprintf("median %v, most %v", round(all[len(all)/2]), round(all[len(all)-1]))
+}
+
+// TestKill kills the process at any moment, every fifth time while it starts.
+// Nothing accepted is lost, and what comes twice is what the killed process had
+// not made durable.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t, options{temper: temper{fail: 4, hang: 2, reset: 2}, timeout: 2 * time.Second})
+	var ready []time.Duration
+	for n := range repeat(8) {
+		if n%5 == 4 {
+			tr.during(killed, func() { tr.server.kill(); tr.server.launch() })
+			tr.pause(0, 150*time.Millisecond)
+		} else {
+			tr.pause(200*time.Millisecond, 1500*time.Millisecond)
+		}
+		tr.during(killed, tr.server.kill)
+		ready = append(ready, tr.server.start())
+	}
+	v := tr.end()
+	if v.accepted == 0 || v.requests <= v.deliveries {
+		t.Errorf("the load or the faults did not happen: %+v", v)
+	}
+	t.Logf("ready again: %s", spread(ready))
+}
+
+// TestTerminate restarts in order, again and again. Receivers answer within the
+// grace: nothing is lost, nothing comes twice, and no publish is taken without
+// its answer.
+func TestTerminate(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t, options{temper: temper{fail: 4, reset: 2, slow: 10, slowness: 300 * time.Millisecond}, timeout: 10 * time.Second})
+	var stopped, ready []time.Duration
+	for range repeat(5) {
+		tr.pause(200*time.Millisecond, 1200*time.Millisecond)
+		tr.during(terminated, func() { stopped = append(stopped, tr.server.terminate()) })
+		ready = append(ready, tr.server.start())
+	}
+	v := tr.end()
+	if v.duplicates > 0 {
+		t.Errorf("%d deliveries came twice", v.duplicates)
+	}
+	if v.silent > 0 {
+		t.Errorf("%d publishes were taken and not answered", v.silent)
+	}
+	t.Logf("stopped: %s; ready again: %s", spread(stopped), spread(ready))
+}
+
+// TestFreeze stops the process for longer than its attempts may take, and lets
+// it go on. Only what was under way may come twice.
+func TestFreeze(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t, options{temper: temper{fail: 4, hang: 2, reset: 2}, timeout: 2 * time.Second})
+	for range repeat(2) {
+		tr.pause(300*time.Millisecond, 1000*time.Millisecond)
+		tr.during(frozen, func() {
+			tr.server.signal(syscall.SIGSTOP)
+			tr.pause(1000*time.Millisecond, 4000*time.Millisecond)
+			tr.server.signal(syscall.SIGCONT)
+		})
+	}
+	v := tr.end()
+	if limit := 2 * concurrency; slices.Max(v.byFault) > limit {
+		t.Errorf("a freeze made %d duplicates; %d attempts may be under way", slices.Max(v.byFault), limit)
+	}
+}
+
+// concurrency is how many attempts an endpoint gets at once (the default of
+// endpoint-concurrency).
+const concurrency = 16

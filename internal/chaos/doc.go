@@ -1,0 +1,18 @@
+// Package chaos breaks a real Waybell and holds what docs/reliability.md
+// promises. It has tests only:
+//
+//	go test ./internal/chaos                                       # some cycles of each fault
+//	go test ./internal/chaos -run Kill -v -chaos.cycles 100 -timeout 30m
+//
+// A [trial] runs the built binary as a child process on a real data directory.
+// A feeder publishes over HTTP under ids of its own and remembers every answer,
+// also those that never came. A scripted receiver in the test process answers
+// well or badly and remembers every request. The test breaks something, again
+// and again; then the feeder ends, the server drains, and a judge compares the
+// three records, feeder, receiver and log: what was lost, what came twice and
+// why, and whether the ledger agrees with the log.
+//
+// What kills a process only shows what the operating system was given: kill -9
+// proves that nothing promised was in the process's memory alone, not that the
+// disk kept it through a power cut.
+package chaos

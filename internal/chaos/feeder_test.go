@@ -1,0 +1,290 @@
+//go:build linux
+
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// agentID is the one agent of a trial.
+const agentID = "chaos"
+
+const (
+	feedWorkers = 5                      // connections that publish one event a time
+	feedEvery   = 15 * time.Millisecond  // pace of each
+	batchEvery  = 150 * time.Millisecond // pace of the one that publishes batches
+	batchEvents = 10
+)
+
+// publish is an event that the feeder tried to publish and what it was told.
+type publish struct {
+	accepted bool // a 202 came
+	broken   bool // a request was sent, or may have been, and no answer came
+	busy     bool // a 503 or 429 came
+	// silent: it turned out on a repetition that a request without an answer
+	// had been taken.
+	silent bool
+}
+
+// feeder publishes events from several connections until it is stopped.
+type feeder struct {
+	t      *testing.T
+	url    string
+	client *http.Client
+	stop   context.CancelFunc
+	ended  sync.WaitGroup
+
+	mu        sync.Mutex
+	publishes map[string]*publish
+	counts    feedCounts
+	breaks    map[string]int // what requests without an answer ended with
+	problems  []string       // answers that break the contract
+	changed   chan struct{}  // closed and renewed at every answer
+}
+
+// feedCounts count answers.
+type feedCounts struct {
+	accepted int // events with 202
+	busy     int // requests with 503 or 429
+	refused  int // connections refused
+	broken   int // requests without an answer
+}
+
+func startFeeder(t *testing.T, s *server) *feeder {
+	ctx, stop := context.WithCancel(t.Context())
+	f := &feeder{
+		t: t, url: "http://" + s.addr, stop: stop,
+		client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+			MaxIdleConnsPerHost: feedWorkers + 1, DisableCompression: true,
+		}},
+		publishes: map[string]*publish{}, breaks: map[string]int{}, changed: make(chan struct{}),
+	}
+	for w := range feedWorkers {
+		f.ended.Go(func() { f.work(ctx, fmt.Sprintf("w%d", w), feedEvery, 1) })
+	}
+	f.ended.Go(func() { f.work(ctx, "b", batchEvery, batchEvents) })
+	t.Cleanup(func() { stop(); f.ended.Wait(); f.client.CloseIdleConnections() })
+	return f
+}
+
+// work publishes n events at every tick. Of the requests without an answer it
+// repeats three in four under the same ids until there is one, as a careful
+// publisher does, and forgets the fourth, as a careless one does.
+func (f *feeder) work(ctx context.Context, name string, every time.Duration, n int) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	var again [][]string
+	unanswered := 0
+	for number := 0; ctx.Err() == nil || len(again) > 0; {
+		select {
+		case <-tick.C:
+		case <-f.t.Context().Done(): // the test ends without a judgement
+			return
+		}
+		var ids []string
+		if len(again) > 0 {
+			ids, again = again[0], again[1:]
+		} else {
+			for range n {
+				ids = append(ids, name+"-"+strconv.Itoa(number))
+				number++
+			}
+		}
+		if broken := f.publish(ids); len(broken) > 0 {
+			if unanswered++; unanswered%4 != 0 {
+				again = append(again, broken)
+			}
+		}
+	}
+}
+
+// finish stops the feeder, after the repetitions it owes, and returns its
+// record.
+func (f *feeder) finish() (map[string]*publish, []string) {
+	f.stop()
+	f.ended.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.publishes, f.problems
+}
+
+// event is the event with this id as the API wants it; "mark" lets the receiver
+// tell whose body it got.
+func event(id string) map[string]any {
+	e := map[string]any{"id": id, "event": "message.received", "conversation_id": "conv_" + id,
+		"data": map[string]any{"mark": id, "text": strings.Repeat("It does not work. ", 20)}}
+	if len(id)%2 == 0 {
+		e["event"] = "lead.submit"
+		e["data"] = map[string]any{"mark": id, "name": "Sarah", "email": "sarah@example.com", "note": strings.Repeat("x", 300)}
+	}
+	return e
+}
+
+// publish makes one request and returns the ids that got no answer.
+func (f *feeder) publish(ids []string) (broken []string) {
+	path, body := "/v1/agents/"+agentID+"/events", any(event(ids[0]))
+	if len(ids) > 1 {
+		events := make([]any, len(ids))
+		for i, id := range ids {
+			e := event(id)
+			e["agent_id"] = agentID
+			events[i] = e
+		}
+		path, body = "/v1/events", map[string]any{"events": events}
+	}
+	b, err := json.Marshal(body)
+	if err != nil {
+		f.problem("encode: %v", err)
+		return nil
+	}
+	status, header, text, err := f.post(path, b)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	defer func() { close(f.changed); f.changed = make(chan struct{}) }()
+	for _, id := range ids {
+		if f.publishes[id] == nil {
+			f.publishes[id] = &publish{}
+		}
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		f.counts.refused++
+		for _, id := range ids {
+			if p := f.publishes[id]; p.broken { // not answered yet
+				broken = append(broken, id)
+			}
+		}
+	case err != nil:
+		f.counts.broken++
+		f.breaks[cause(err)]++
+		for _, id := range ids {
+			f.publishes[id].broken = true
+		}
+		broken = ids
+	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests:
+		f.counts.busy++
+		if n, err := strconv.Atoi(header.Get("Retry-After")); err != nil || n < 1 {
+			f.problems = append(f.problems, fmt.Sprintf("%d with Retry-After %q: %s", status, header.Get("Retry-After"), text))
+		}
+		for _, id := range ids {
+			p := f.publishes[id]
+			p.busy = true
+			if p.broken {
+				broken = append(broken, id)
+			}
+		}
+	default:
+		f.answered(ids, status, text)
+	}
+	return broken
+}
+
+// answered takes in an answer other than "not now". f.mu is held.
+func (f *feeder) answered(ids []string, status int, text []byte) {
+	type item struct {
+		Status    int    `json:"status"`
+		ID        string `json:"id"`
+		Duplicate bool   `json:"duplicate"`
+	}
+	var items []item
+	var err error
+	if len(ids) == 1 {
+		one := item{}
+		err = json.Unmarshal(text, &one)
+		one.Status = status
+		items = []item{one}
+	} else {
+		var list struct {
+			Data []item `json:"data"`
+		}
+		err = json.Unmarshal(text, &list)
+		items = list.Data
+	}
+	if err != nil || len(items) != len(ids) {
+		f.problems = append(f.problems, fmt.Sprintf("%d to a publish of %d: %.300s", status, len(ids), text))
+		return
+	}
+	for i, it := range items {
+		p := f.publishes[ids[i]]
+		switch {
+		case it.Status != http.StatusAccepted || it.ID != ids[i]:
+			f.problems = append(f.problems, fmt.Sprintf("event %s: %d: %.300s", ids[i], status, text))
+			continue
+		case it.Duplicate && !p.broken && !p.busy:
+			f.problems = append(f.problems, fmt.Sprintf("event %s: called a duplicate at its first publish", ids[i]))
+		}
+		p.silent = it.Duplicate
+		p.accepted = true
+		f.counts.accepted++
+	}
+}
+
+// cause is an error without the addresses around it.
+func cause(err error) string {
+	for errors.Unwrap(err) != nil {
+		err = errors.Unwrap(err)
+	}
+	return err.Error()
+}
+
+func (f *feeder) problem(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.problems = append(f.problems, fmt.Sprintf(format, args...))
+}
+
+func (f *feeder) post(path string, body []byte) (int, http.Header, []byte, error) {
+	req, err := http.NewRequest(http.MethodPost, f.url+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	// Without GetBody the transport repeats nothing by itself.
+	req.GetBody = nil
+	req.Header.Set("Authorization", "Bearer "+apiKey)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := f.client.Do(req)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return res.StatusCode, res.Header, text, err
+}
+
+// count returns the counts so far.
+func (f *feeder) count() feedCounts {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.counts
+}
+
+// until waits for answers until cond holds for the counts, a minute at most.
+func (f *feeder) until(what string, cond func(feedCounts) bool) {
+	f.t.Helper()
+	limit := time.After(time.Minute)
+	for {
+		f.mu.Lock()
+		counts, changed := f.counts, f.changed
+		f.mu.Unlock()
+		if cond(counts) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-limit:
+			f.t.Fatalf("%s: has not happened in a minute: %+v", what, counts)
+		}
+	}
+}

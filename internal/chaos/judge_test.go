@@ -1,0 +1,282 @@
+//go:build linux
+
+package chaos
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+)
+
+// faultKind is what was done to the server.
+type faultKind string
+
+const (
+	killed     faultKind = "kill -9"
+	terminated faultKind = "SIGTERM"
+	frozen     faultKind = "SIGSTOP"
+	noRoom     faultKind = "no room"
+)
+
+// fault is something done to the server. Of a kill, ended is when the process
+// was gone; of a freeze, when it was lifted.
+type fault struct {
+	kind         faultKind
+	began, ended time.Time
+	// stale is for how long before it nothing could be made durable.
+	stale time.Duration
+}
+
+// ledger is the conservation ledger as the API answers it.
+type ledger struct {
+	Accepted, Pending, Retrying, Delivered, Failed, Held, Canceled int64
+}
+
+// logged is a delivery in the server's log.
+type logged struct {
+	ID       string `json:"id"`
+	EventID  string `json:"event_id"`
+	Endpoint string `json:"endpoint_id"`
+	State    string `json:"state"`
+	Attempts int    `json:"attempts"`
+}
+
+// evidence is everything that was recorded of a trial, after the server has
+// drained.
+type evidence struct {
+	paths     map[string]string // endpoint id → path
+	publishes map[string]*publish
+	hits      map[deliveryKey][]hit
+	faults    []fault
+	ledger    ledger
+	events    []string // ids in the server's log
+	log       []logged
+	// lag is how old an outcome may be that is not durable yet: the time from
+	// the arrival of a request to the commit of what became of it.
+	lag time.Duration
+	// unsure tells that a 503 leaves open whether the event was taken: a commit
+	// that failed on a broken medium may have reached it.
+	unsure bool
+}
+
+// verdict is what the judge found.
+type verdict struct {
+	accepted   int // events
+	deliveries int // delivered, once or more
+	requests   int
+	silent     int           // events taken although their publisher got no 202
+	duplicates int           // deliveries answered 2xx again, all explained if there is no complaint
+	byFault    []int         // how many of them each fault explains
+	oldest     time.Duration // how long before its fault the first answer of one was
+	complaints []string
+}
+
+func (v *verdict) complain(format string, args ...any) {
+	v.complaints = append(v.complaints, fmt.Sprintf(format, args...))
+}
+
+// judge compares the records.
+func judge(e *evidence) *verdict {
+	v := &verdict{byFault: make([]int, len(e.faults))}
+	stored := e.judgeEvents(v)
+	e.judgeDeliveries(v, stored)
+	for _, key := range slices.SortedFunc(maps.Keys(e.hits), func(a, b deliveryKey) int {
+		return cmp.Or(cmp.Compare(a.event, b.event), cmp.Compare(a.path, b.path))
+	}) {
+		if !stored[key.event] {
+			v.complain("event %s was sent to %s and is not in the log", key.event, key.path)
+		}
+		e.judgeHits(v, key)
+	}
+	return v
+}
+
+// judgeEvents holds what publishers were told against the log: every 202 is
+// there, once, and nothing is that was refused.
+func (e *evidence) judgeEvents(v *verdict) (stored map[string]bool) {
+	stored = make(map[string]bool, len(e.events))
+	for _, id := range e.events {
+		if stored[id] {
+			v.complain("event %s is in the log twice", id)
+		}
+		stored[id] = true
+	}
+	for id, p := range e.publishes {
+		switch {
+		case p.accepted:
+			v.accepted++
+			if !stored[id] {
+				v.complain("event %s was accepted and is not in the log", id)
+			}
+			if p.silent {
+				v.silent++
+			}
+		case !stored[id]:
+		case p.broken || p.busy && e.unsure:
+			v.silent++
+		default:
+			v.complain("event %s was refused and is in the log", id)
+		}
+	}
+	for id := range stored {
+		if e.publishes[id] == nil {
+			v.complain("event %s is in the log and was never published", id)
+		}
+	}
+	return stored
+}
+
+// judgeDeliveries holds the log against the ledger and the receiver: every
+// stored event was delivered to every endpoint, and the ledger is the count of
+// the log.
+func (e *evidence) judgeDeliveries(v *verdict, stored map[string]bool) {
+	seen := make(map[deliveryKey]bool, len(e.log))
+	delivered := 0
+	for _, d := range e.log {
+		key := deliveryKey{d.EventID, e.paths[d.Endpoint]}
+		if seen[key] {
+			v.complain("event %s has two deliveries to %s", key.event, key.path)
+		}
+		seen[key] = true
+		if d.State != "delivered" {
+			v.complain("delivery %s of event %s is %s after the drain", d.ID, d.EventID, d.State)
+			continue
+		}
+		delivered++
+		hits := e.hits[key]
+		last := slices.IndexFunc(hits, func(h hit) bool { return h.answer == answered && h.attempt == d.Attempts })
+		if last < 0 {
+			v.complain("delivery %s is delivered by attempt %d, which the receiver did not answer so: %v", d.ID, d.Attempts, hits)
+		}
+		if i := slices.IndexFunc(hits, func(h hit) bool { return h.delivery != d.ID }); i >= 0 {
+			v.complain("delivery %s was sent under the id %q", d.ID, hits[i].delivery)
+		}
+	}
+	for id := range stored {
+		for _, path := range e.paths {
+			if !seen[deliveryKey{id, path}] {
+				v.complain("event %s is stored and has no delivery to %s", id, path)
+			}
+			if !slices.ContainsFunc(e.hits[deliveryKey{id, path}], func(h hit) bool { return h.answer == answered }) {
+				v.complain("event %s was never answered 2xx at %s: lost", id, path)
+			}
+		}
+	}
+	v.deliveries = delivered
+	l := e.ledger
+	if want := (ledger{Accepted: int64(len(e.log)), Delivered: int64(delivered)}); l != want ||
+		l.Accepted != l.Pending+l.Retrying+l.Delivered+l.Failed+l.Held+l.Canceled {
+		v.complain("the ledger is %+v, the recount of the log %+v", l, want)
+	}
+}
+
+// judgeHits goes through the requests of one delivery. The number of an attempt
+// rises by itself; it stays the same, or a 2xx is followed by one more request,
+// only across a fault that explains it.
+func (e *evidence) judgeHits(v *verdict, key deliveryKey) {
+	hits := slices.SortedStableFunc(slices.Values(e.hits[key]), func(a, b hit) int { return a.at.Compare(b.at) })
+	v.requests += len(hits)
+	if hits[0].attempt < 1 {
+		v.complain("event %s to %s: attempt %d", key.event, key.path, hits[0].attempt)
+	}
+	for i := 1; i < len(hits); i++ {
+		a, b := hits[i-1], hits[i]
+		again := a.answer == answered
+		if again {
+			v.duplicates++
+		}
+		switch by := e.explain(a, b); {
+		case b.attempt > a.attempt && !again:
+			// the next one of a delivery that was not delivered yet
+		case by < 0:
+			v.complain("event %s to %s: attempt %d (%s) at %s and %d at %s, and no fault between explains it", key.event, key.path,
+				a.attempt, a.answer, a.at.Format(clock), b.attempt, b.at.Format(clock))
+		case again:
+			v.byFault[by]++
+			v.oldest = max(v.oldest, e.faults[by].began.Sub(a.at))
+		}
+	}
+}
+
+const clock = "15:04:05.000"
+
+// explain finds the fault that explains why b followed a, or -1. What a killed
+// process had not made durable is done again under the same number: it was
+// under way, or its outcome was at most lag old. What a frozen process had
+// under way may have run out of time when it wakes, answered or not, and is
+// then tried again under the next number.
+func (e *evidence) explain(a, b hit) int {
+	for i := len(e.faults) - 1; i >= 0; i-- {
+		f := &e.faults[i]
+		if b.at.Before(f.began) || a.at.After(f.ended) || f.began.Sub(a.at) > e.lag+f.stale {
+			continue
+		}
+		if f.kind == killed && b.attempt == a.attempt || f.kind == frozen && b.attempt == a.attempt+1 {
+			return i
+		}
+	}
+	return -1
+}
+
+func (a answer) String() string {
+	return [...]string{"2xx", "500", "no answer", "reset"}[a]
+}
+
+// The judge must find what it is there for: each case spoils a good record.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	at := func(ms int) time.Time { return time.Unix(1_000_000, 0).Add(time.Duration(ms) * time.Millisecond) }
+	ok := deliveryKey{"ok", "/p"}
+	good := func() *evidence {
+		return &evidence{
+			paths:     map[string]string{"ep_1": "/p"},
+			publishes: map[string]*publish{"ok": {accepted: true}, "no": {busy: true}},
+			hits: map[deliveryKey][]hit{ok: {
+				{"dlv_1", 1, at(0), failed}, {"dlv_1", 2, at(1000), answered}, {"dlv_1", 2, at(3000), answered},
+			}},
+			faults: []fault{{killed, at(1500), at(1600), 0}},
+			ledger: ledger{Accepted: 1, Delivered: 1},
+			events: []string{"ok"},
+			log:    []logged{{"dlv_1", "ok", "ep_1", "delivered", 2}},
+			lag:    time.Second,
+		}
+	}
+	if v := judge(good()); len(v.complaints) > 0 || v.duplicates != 1 || v.byFault[0] != 1 || v.accepted != 1 || v.oldest != 500*time.Millisecond {
+		t.Fatalf("a good record: %+v", v)
+	}
+	for name, spoil := range map[string]func(*evidence){
+		"an accepted event is not stored":     func(e *evidence) { e.publishes["lost"] = &publish{accepted: true} },
+		"an event is stored twice":            func(e *evidence) { e.events = append(e.events, "ok") },
+		"a refused event is stored":           func(e *evidence) { e.publishes["ok"] = &publish{busy: true} },
+		"an event was never published":        func(e *evidence) { delete(e.publishes, "ok") },
+		"a stored event was not delivered":    func(e *evidence) { e.hits[ok] = e.hits[ok][:1] },
+		"nothing was sent":                    func(e *evidence) { delete(e.hits, ok) },
+		"an endpoint was left out":            func(e *evidence) { e.paths["ep_2"] = "/q" },
+		"a delivery is twice in the log":      func(e *evidence) { e.log = append(e.log, e.log[0]) },
+		"a delivery failed":                   func(e *evidence) { e.log[0].State = "failed" },
+		"the log counts other attempts":       func(e *evidence) { e.log[0].Attempts = 3 },
+		"a delivery changes its id":           func(e *evidence) { e.hits[ok][0].delivery = "dlv_2" },
+		"the ledger does not add up":          func(e *evidence) { e.ledger.Held = 1 },
+		"the ledger is not the log":           func(e *evidence) { e.ledger = ledger{Accepted: 2, Delivered: 2} },
+		"what was never stored is sent":       func(e *evidence) { e.hits[deliveryKey{"no", "/p"}] = e.hits[ok] },
+		"a duplicate without a kill":          func(e *evidence) { e.faults = nil },
+		"a duplicate before the kill":         func(e *evidence) { e.faults[0].began, e.faults[0].ended = at(4000), at(5000) },
+		"a duplicate after the kill":          func(e *evidence) { e.faults[0].began, e.faults[0].ended = at(500), at(600) },
+		"a duplicate of what was durable":     func(e *evidence) { e.hits[ok][2].attempt = 3 },
+		"an outcome that was long durable":    func(e *evidence) { e.lag = 400 * time.Millisecond },
+		"a duplicate after SIGTERM":           func(e *evidence) { e.faults[0].kind = terminated },
+		"a freeze repeats no attempt":         func(e *evidence) { e.faults[0].kind = frozen },
+		"attempt numbers go back":             func(e *evidence) { e.hits[ok][2].attempt = 1 },
+		"an attempt is repeated without kill": func(e *evidence) { e.hits[ok][1] = hit{"dlv_1", 1, at(100), failed} },
+		"a request without a number":          func(e *evidence) { e.hits[ok][0].attempt = 0 },
+	} {
+		e := good()
+		spoil(e)
+		if v := judge(e); len(v.complaints) == 0 {
+			t.Errorf("%s: the judge does not notice", name)
+		}
+	}
+}

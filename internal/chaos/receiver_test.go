@@ -1,0 +1,148 @@
+//go:build linux
+
+package chaos
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/waybell/waybell/internal/receivertest"
+	"github.com/waybell/waybell/signature"
+)
+
+// target is an endpoint of the server under test and its path at the receiver.
+type target struct {
+	profile  string
+	path     string
+	secret   string
+	verifier *signature.Verifier
+}
+
+// newTarget makes the endpoint of a profile, which is also a signature scheme.
+func newTarget(t *testing.T, profile string) *target {
+	t.Helper()
+	secret := signature.GenerateSecret()
+	scheme, ok := signature.Builtin(profile)
+	if !ok {
+		t.Fatalf("there is no scheme %q", profile)
+	}
+	v, err := signature.NewVerifier(scheme, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &target{profile: profile, path: "/" + profile, secret: secret.Reveal(), verifier: v}
+}
+
+// temper is how badly a receiver behaves: shares of its requests, in percent.
+type temper struct {
+	fail, hang, reset int
+	// slow ones are answered late, after slowness or less.
+	slow     int
+	slowness time.Duration
+}
+
+// answer is what the receiver did with a request.
+type answer int
+
+const (
+	answered answer = iota // 204
+	failed                 // 500
+	hung                   // no answer
+	cut                    // connection reset
+)
+
+// hit is a request as the receiver saw it.
+type hit struct {
+	delivery string // X-Waybell-Delivery
+	attempt  int
+	at       time.Time
+	answer   answer
+}
+
+// deliveryKey names a delivery by what both sides know.
+type deliveryKey struct{ event, path string }
+
+// receiver answers by its temper and remembers every request.
+type receiver struct {
+	*receivertest.Receiver
+	temper  temper
+	targets map[string]*target
+
+	mu       sync.Mutex
+	rng      *rand.Rand
+	hits     map[deliveryKey][]hit
+	problems []string // requests that are not what was published
+}
+
+func newReceiver(t *testing.T, m temper, seed uint64, targets ...*target) *receiver {
+	r := &receiver{
+		temper: m, targets: map[string]*target{}, rng: rand.New(rand.NewPCG(seed, 1)),
+		hits: map[deliveryKey][]hit{},
+	}
+	for _, x := range targets {
+		r.targets[x.path] = x
+	}
+	r.Receiver = receivertest.Start(t, receivertest.Options{Script: r.script, Keep: 1})
+	return r
+}
+
+func (r *receiver) script(_ int, rec *receivertest.Recorded) receivertest.Step {
+	problem := r.check(rec)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if problem != nil {
+		r.problems = append(r.problems, problem.Error())
+	}
+	attempt, _ := strconv.Atoi(rec.Get("X-Waybell-Attempt")) // the judge refuses 0
+	h := hit{delivery: rec.Get("X-Waybell-Delivery"), attempt: attempt, at: rec.Arrived}
+	var step receivertest.Step
+	h.answer, step = r.step()
+	key := deliveryKey{rec.Get("webhook-id"), rec.Path}
+	r.hits[key] = append(r.hits[key], h)
+	return step
+}
+
+// step throws the dice. r.mu is held.
+func (r *receiver) step() (answer, receivertest.Step) {
+	m, n := r.temper, r.rng.IntN(100)
+	switch {
+	case n < m.fail:
+		return failed, receivertest.Answer(500, "")
+	case n < m.fail+m.hang:
+		return hung, receivertest.Hang()
+	case n < m.fail+m.hang+m.reset:
+		return cut, receivertest.Reset()
+	case n < m.fail+m.hang+m.reset+m.slow:
+		return answered, receivertest.After(rand.N(m.slowness), receivertest.Answer(204, ""))
+	}
+	return answered, receivertest.Answer(204, "")
+}
+
+// check holds a request against what was published: its signature, and that
+// body and webhook-id are of the same event.
+func (r *receiver) check(rec *receivertest.Recorded) error {
+	id := rec.Get("webhook-id")
+	x := r.targets[rec.Path]
+	if x == nil {
+		return fmt.Errorf("a request for %q came in", rec.Path)
+	}
+	if err := x.verifier.Verify(rec.Headers(), rec.Body, time.Now()); err != nil {
+		return fmt.Errorf("event %s: signature: %w", id, err)
+	}
+	if !bytes.Contains(rec.Body, fmt.Appendf(nil, `"mark":%q`, id)) {
+		return fmt.Errorf("event %s came with another one's body: %.200s", id, rec.Body)
+	}
+	return nil
+}
+
+// take returns what was recorded. No request may be on its way.
+func (r *receiver) take() (map[deliveryKey][]hit, []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.hits, r.problems
+}

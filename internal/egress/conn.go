@@ -1,0 +1,156 @@
+package egress
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"math"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+// directBytes is the longest request that is written before the answer is
+// read. The system takes so much of a socket without the far end's help; a
+// longer one is written beside the reading, since a receiver may answer before
+// it has read all.
+const directBytes = 8 << 10
+
+// writeGrace is how long the rest of a request may take whose answer is in,
+// for the connection to be used again.
+const writeGrace = 50 * time.Millisecond
+
+// keptOut is the largest request buffer that an idle connection keeps.
+const keptOut = 16 << 10
+
+var errHeadersTooLarge = errors.New("the headers are too large")
+
+// origin is what connections are kept for.
+type origin struct {
+	https bool
+	host  string
+	port  uint16
+}
+
+// conn is a connection to a receiver. One call at a time uses it, or it is
+// idle in the pool.
+type conn struct {
+	net.Conn
+	to     origin
+	in     *bufio.Reader
+	out    []byte
+	direct bool            // a socket, with or without TLS
+	raw    syscall.RawConn // nil: not a socket
+	reused bool
+
+	// Of the exchange under way:
+	budget   int64         // bytes that may yet be read
+	answered bool          // a byte of the answer was seen
+	writing  chan struct{} // closed when the request was written, or nil
+	written  int
+	writeErr error
+
+	since        time.Time // idle since
+	older, newer *conn     // among all idle ones
+}
+
+func newConn(c net.Conn, to origin) *conn {
+	cn := &conn{Conn: c, to: to}
+	cn.in = bufio.NewReader(cn)
+	socket := c
+	if secured, ok := c.(*tls.Conn); ok {
+		socket = secured.NetConn()
+	}
+	if tcp, ok := socket.(*net.TCPConn); ok {
+		cn.direct = true
+		cn.raw, _ = tcp.SyscallConn() // nil on an error: then it cannot be asked
+	}
+	return cn
+}
+
+// Read reads within the budget; the buffered reader calls it.
+func (c *conn) Read(b []byte) (int, error) {
+	if c.budget <= 0 {
+		return 0, errHeadersTooLarge
+	}
+	n, err := c.Conn.Read(b[:min(int64(len(b)), c.budget)])
+	c.budget -= int64(n)
+	c.answered = c.answered || n > 0
+	return n, err
+}
+
+// exchange writes the request in c.out and reads the headers of the answer, of
+// at most limit bytes. After an error the connection is closed, and written
+// tells whether anything left.
+func (c *conn) exchange(limit int64) (*http.Response, error) {
+	c.budget, c.answered, c.writing, c.written, c.writeErr = limit, false, nil, 0, nil
+	if c.direct && len(c.out) <= directBytes {
+		c.write()
+	} else {
+		c.writing = make(chan struct{})
+		go func() { defer close(c.writing); c.write() }()
+	}
+	resp, err := c.head()
+	if err == nil {
+		c.budget = math.MaxInt64
+		return resp, nil
+	}
+	_ = c.Conn.Close() // ends the writing
+	if c.writing != nil {
+		<-c.writing
+	}
+	if c.writeErr != nil && isTimeout(err) { // see write
+		err = c.writeErr
+	}
+	return nil, err
+}
+
+// write writes the request. Where that fails there may be an answer already,
+// but none is waited for: the reading ends at once, or, if a part was sent,
+// soon.
+func (c *conn) write() {
+	c.written, c.writeErr = c.Conn.Write(c.out)
+	if c.writeErr == nil {
+		return
+	}
+	until := time.Unix(1, 0)
+	if c.written > 0 && !isTimeout(c.writeErr) {
+		until = time.Now().Add(drainTime)
+	}
+	_ = c.Conn.SetReadDeadline(until) // fails only where reading fails too
+}
+
+// head reads up to the end of the final answer's headers. 101 is final: none
+// asked for it.
+func (c *conn) head() (*http.Response, error) {
+	for {
+		resp, err := http.ReadResponse(c.in, nil)
+		if err != nil {
+			return nil, err
+		}
+		if resp.StatusCode < 100 || resp.StatusCode > 199 || resp.StatusCode == http.StatusSwitchingProtocols {
+			return resp, nil
+		}
+	}
+}
+
+// clean tells whether another request can follow: the whole request was
+// written, and nothing lies behind the answer.
+func (c *conn) clean() bool {
+	if c.writing != nil {
+		timer := time.NewTimer(writeGrace)
+		defer timer.Stop()
+		select {
+		case <-c.writing:
+		case <-timer.C:
+			return false
+		}
+	}
+	return c.writeErr == nil && c.in.Buffered() == 0
+}
+
+func isTimeout(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
+}
