@@ -23,9 +23,10 @@ const (
 type claimer struct {
 	svc *Service
 
-	mu   sync.Mutex
-	hint time.Time // the earliest time at which something is known to become due
-	back bool      // a commit's outcome was unknown: read the owned rows back
+	mu       sync.Mutex
+	hint     time.Time // the earliest time at which something is known to become due
+	back     bool      // a commit's outcome was unknown: read the owned rows back
+	suspects time.Time // when there was a suspect, or may have been one
 
 	suspected time.Time // when there was no suspect, or it was the others' turn
 
@@ -76,6 +77,7 @@ func (c *claimer) oweReadBack() {
 
 // run claims until ctx ends.
 func (c *claimer) run(ctx context.Context) {
+	c.adopted()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

@@ -125,22 +125,22 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 func TestPauseHoldsAndResumeSendsOldestFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newRig(t, nil, limits(func(l *waybell.Limits) { l.QueueLength = 32 }))
 		r.agent("standard")
 		e := r.endpoint("a", func(in *waybell.EndpointInput) { in.Concurrency = waybell.Some(1) })
 		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID); err != nil {
 			t.Fatal(err)
 		}
 		var want []string
-		for i := range 700 { // more than a queue holds
+		for i := range 200 { // more than a queue holds
 			want = append(want, r.publish(i))
 		}
 		time.Sleep(30 * time.Hour) // longer than the window
 		if r.receiver.Count() != 0 {
 			t.Fatal("a paused endpoint was sent to")
 		}
-		if l := r.ledger(); l.Held != 700 {
-			t.Errorf("ledger %+v, want 700 held", l)
+		if l := r.ledger(); l.Held != 200 {
+			t.Errorf("ledger %+v, want 200 held", l)
 		}
 		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend); err != nil {
 			t.Fatal(err)
@@ -154,8 +154,8 @@ func TestPauseHoldsAndResumeSendsOldestFirst(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%d deliveries in another order than published", len(got))
 		}
-		if l := r.ledger(); l.Delivered != 700 {
-			t.Errorf("ledger %+v, want 700 delivered", l)
+		if l := r.ledger(); l.Delivered != 200 {
+			t.Errorf("ledger %+v, want 200 delivered", l)
 		}
 	})
 }

@@ -93,6 +93,7 @@ func (j *janitor) adopt(ctx context.Context) bool {
 	for total := 0; ctx.Err() == nil; {
 		n, more, err := s.store.Adopt(ctx, *s.lease.Load(), time.Now())
 		if total += n; n > 0 {
+			s.claimer.adopted()
 			s.claimer.dueAt(time.Now())
 		}
 		if err != nil {

@@ -9,7 +9,8 @@ import (
 // A suspect is a delivery during which processes died. It runs alone and after
 // the others, so that nothing else is sent twice if it happens again.
 const (
-	suspectEvery = time.Second     // how often the store is asked for one while nothing else is queued
+	suspectEvery = time.Second     // how often the store is asked for one, at most
+	suspectRest  = 5 * time.Minute // and at least
 	suspectLater = time.Minute     // the same on a busy node, and for one that may not be sent
 	aloneFor     = 5 * time.Second // see runAlone
 )
@@ -17,9 +18,14 @@ const (
 // suspect runs the suspect that is due longest, if there is one.
 func (c *claimer) suspect(ctx context.Context, now time.Time) (found bool, err error) {
 	s := c.svc
-	every := suspectEvery
+	c.mu.Lock()
+	known := c.suspects
+	c.mu.Unlock()
+	// Suspects come from adoptions and wait for longer and longer: the longer
+	// there was none, the less often they are asked for.
+	every := min(max(now.Sub(known)/4, suspectEvery), suspectRest)
 	if s.dispatcher.hasQueued() {
-		every = suspectLater
+		every = max(every, suspectLater)
 	}
 	if now.Sub(c.suspected) < every {
 		return false, nil
@@ -32,6 +38,7 @@ func (c *claimer) suspect(ctx context.Context, now time.Time) (found bool, err e
 	if err != nil {
 		return false, err
 	}
+	c.adopted()
 	w := &work{Waiting: row}
 	if o, skip := s.withoutAttempt(w, s.dir.entry(w.Endpoint), now); skip {
 		if at := now.Add(suspectLater); o.Kind == SettleRelease && o.NextAt.Before(at) {
@@ -46,6 +53,13 @@ func (c *claimer) suspect(ctx context.Context, now time.Time) (found bool, err e
 		c.suspected = now // the others first
 	}
 	return true, nil
+}
+
+// adopted tells that there may be suspects.
+func (c *claimer) adopted() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.suspects = time.Now()
 }
 
 func (d *dispatcher) hasQueued() bool {
