@@ -69,7 +69,13 @@ func (s *Store) delivery(c *conn, agent waybell.AgentNumber, ref waybell.Deliver
 	if found {
 		return w.delivery(), nil
 	}
-	found, err = c.row(func(r *rows) { d, _ = s.readDelivery(r) }, sqlDelivery, agent, ref.Event, ref.Endpoint)
+	return s.settled(c, agent, ref)
+}
+
+// settled finds a settled delivery.
+func (s *Store) settled(c *conn, agent waybell.AgentNumber, ref waybell.DeliveryRef) (waybell.Delivery, error) {
+	var d waybell.Delivery
+	found, err := c.row(func(r *rows) { d, _ = s.readDelivery(r) }, sqlDelivery, agent, ref.Event, ref.Endpoint)
 	if err == nil && !found {
 		err = fmt.Errorf("delivery %s: %w", ref, waybell.ErrNotFound)
 	}
@@ -136,11 +142,31 @@ func (s *Store) Attempts(ctx context.Context, agent waybell.AgentNumber, ref way
 	return list, err
 }
 
-const sqlListWaiting = "SELECT " + waitingColumns + ` FROM waiting
+// A list looks at many rows to show few. The driver takes as long for a column
+// as SQLite for a row, so what filters go by comes as one number: the state in
+// the lowest four bits, then 16 of the status code, then the type.
+const (
+	sqlListWaiting = `SELECT event, endpoint, (attempts > 0) | (status_code << 4) | (type << 20) FROM waiting
 	WHERE agent = ? AND (event, endpoint) < (?, ?) AND event >= ? ORDER BY event DESC, endpoint DESC`
 
-const sqlListSettled = "SELECT " + deliveryColumns + ` FROM deliveries
+	sqlListSettled = `SELECT event, endpoint, state | (status_code << 4) | (type << 20) FROM deliveries
 	WHERE agent = ? AND (event, endpoint) < (?, ?) AND event >= ? ORDER BY event DESC, endpoint DESC`
+)
+
+// logRow is what of a delivery filters go by.
+type logRow struct {
+	waybell.DeliveryRef
+	state  waybell.DeliveryState
+	status int
+	typ    int64
+}
+
+func readLogRow(r *rows) logRow {
+	row := logRow{DeliveryRef: waybell.DeliveryRef{Event: waybell.Key(r.int()), Endpoint: waybell.EndpointNumber(r.int())}}
+	packed := r.int()
+	row.state, row.status, row.typ = waybell.DeliveryState(packed&0xf), int(packed>>4&0xffff), packed>>20
+	return row
+}
 
 // Deliveries implements [waybell.DeliveryStore]: two range scans, merged.
 func (s *Store) Deliveries(ctx context.Context, q waybell.DeliveryQuery) (waybell.DeliveryPage, error) {
@@ -153,25 +179,37 @@ func (s *Store) Deliveries(ctx context.Context, q waybell.DeliveryQuery) (waybel
 		upper = waybell.DeliveryRef{Event: q.Until}
 	}
 	err := s.snapshot(ctx, func(c *conn) error {
-		m := merge{s: s,
+		m := merge{
 			waiting: c.query(sqlListWaiting, q.Agent, upper.Event, upper.Endpoint, q.Since),
 			settled: c.query(sqlListSettled, q.Agent, upper.Event, upper.Endpoint, q.Since)}
-		f := newDeliveryFilter(q)
-		seen := 0
+		f := newDeliveryFilter(q, s.types.lookup(q.Type))
+		var shown []logRow
 		var last waybell.DeliveryRef
-		for d, ok := m.next(); ok; d, ok = m.next() {
-			if seen == q.Scan || len(page.Deliveries) == q.Limit {
+		seen := 0
+		for row, ok := m.next(); ok; row, ok = m.next() {
+			if seen == q.Scan || len(shown) == q.Limit {
 				page.Next = last
 				break
 			}
 			seen++
-			last = d.DeliveryRef
-			if f.wants(d) {
-				page.Deliveries = append(page.Deliveries, *d)
+			last = row.DeliveryRef
+			if f.wants(row) {
+				shown = append(shown, row)
 			}
 		}
 		if err := m.close(); err != nil {
 			return err
+		}
+		for _, row := range shown {
+			find := s.delivery
+			if row.state.Settled() {
+				find = s.settled
+			}
+			d, err := find(c, q.Agent, row.DeliveryRef)
+			if err != nil {
+				return err
+			}
+			page.Deliveries = append(page.Deliveries, d)
 		}
 		return s.nameEvents(c, page.Deliveries)
 	})
@@ -180,33 +218,31 @@ func (s *Store) Deliveries(ctx context.Context, q waybell.DeliveryQuery) (waybel
 
 // merge reads waiting and settled rows together, by falling (event, endpoint).
 type merge struct {
-	s                *Store
 	waiting, settled *rows
-	w, d             waybell.Delivery
+	w, d             logRow
 	hasW, hasD       bool
 }
 
-func (m *merge) next() (*waybell.Delivery, bool) {
+func (m *merge) next() (logRow, bool) {
 	if !m.hasW {
 		if m.hasW = m.waiting.next(); m.hasW {
-			row, _ := m.s.readWaiting(m.waiting)
-			m.w = row.delivery()
+			m.w = readLogRow(m.waiting)
 		}
 	}
 	if !m.hasD {
 		if m.hasD = m.settled.next(); m.hasD {
-			m.d, _ = m.s.readDelivery(m.settled)
+			m.d = readLogRow(m.settled)
 		}
 	}
 	switch {
 	case m.hasW && (!m.hasD || compareRefs(m.w.DeliveryRef, m.d.DeliveryRef) > 0):
 		m.hasW = false
-		return &m.w, true
+		return m.w, true
 	case m.hasD:
 		m.hasD = false
-		return &m.d, true
+		return m.d, true
 	}
-	return nil, false
+	return logRow{}, false
 }
 
 func (m *merge) close() error {
@@ -219,19 +255,21 @@ func (m *merge) close() error {
 
 // deliveryFilter is what a query asks of each row.
 type deliveryFilter struct {
-	q            waybell.DeliveryQuery
 	only, except map[waybell.EndpointNumber]bool
-	states       [8]bool
+	states       [16]bool
+	status       int
+	anyType      bool
+	typ          int64
 }
 
-func newDeliveryFilter(q waybell.DeliveryQuery) deliveryFilter {
-	f := deliveryFilter{q: q, except: endpointSet(q.ExceptEndpoints)}
+// newDeliveryFilter takes the number of q.Type, 0 when no row ever had it.
+func newDeliveryFilter(q waybell.DeliveryQuery, typ int64) deliveryFilter {
+	f := deliveryFilter{except: endpointSet(q.ExceptEndpoints), status: q.StatusCode, anyType: q.Type == "", typ: typ}
 	if q.Endpoints != nil {
 		f.only = endpointSet(q.Endpoints)
 	}
 	for i := range f.states {
-		state := waybell.DeliveryState(i)
-		f.states[i] = q.States == nil || slices.Contains(q.States, state)
+		f.states[i] = q.States == nil || slices.Contains(q.States, waybell.DeliveryState(i))
 	}
 	return f
 }
@@ -244,9 +282,7 @@ func endpointSet(list []waybell.EndpointNumber) map[waybell.EndpointNumber]bool 
 	return set
 }
 
-func (f *deliveryFilter) wants(d *waybell.Delivery) bool {
-	return f.states[d.State] &&
-		(f.q.Type == "" || f.q.Type == d.Type) &&
-		(f.q.StatusCode == 0 || f.q.StatusCode == d.StatusCode) &&
-		(f.only == nil || f.only[d.Endpoint]) && !f.except[d.Endpoint]
+func (f *deliveryFilter) wants(r logRow) bool {
+	return f.states[r.state] && (f.anyType || f.typ == r.typ) && (f.status == 0 || f.status == r.status) &&
+		(f.only == nil || f.only[r.Endpoint]) && !f.except[r.Endpoint]
 }
