@@ -140,7 +140,7 @@ func (tr *trial) pause(least, most time.Duration) {
 	select {
 	case <-timer.C:
 	case <-tr.server.exited:
-		tr.t.Fatalf("the server ended by itself: %v\n%s", tr.server.cmd.ProcessState, tr.server.log.String())
+		tr.t.Fatalf("the server ended by itself: %v", tr.server.cmd.ProcessState)
 	}
 }
 

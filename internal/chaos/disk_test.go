@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -23,13 +24,14 @@ type room struct {
 
 // TestDiskFull fills the disk under the server. It refuses with 503 and
 // Retry-After, accepts nothing that it cannot keep, and goes on by itself when
-// there is room. The disk is a tmpfs of 32 MiB; a user who may not mount one
+// there is room. The disk is a small tmpfs; a user who may not mount one
 // gets a limit on the size of files alone, which TestFileSizeLimit tests for
 // everybody.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	disk := t.TempDir()
-	if err := unix.Mount("waybell-chaos", disk, "tmpfs", 0, "size=32m,mode=0700"); err != nil {
+	size := 32 + 8*repeat(roomCycles) // MiB: what is published in all cycles fits
+	if err := unix.Mount("waybell-chaos", disk, "tmpfs", 0, fmt.Sprintf("size=%dm,mode=0700", size)); err != nil {
 		t.Logf("no tmpfs can be mounted (%v): a limit on the size of files instead", err)
 		testFileSizeLimit(t)
 		return
@@ -114,6 +116,9 @@ func fill(t *testing.T, file string) {
 	}
 }
 
+// roomCycles is how often the room is taken in a short run.
+const roomCycles = 4
+
 // testNoRoom takes the room again and again. Every second time the process is
 // killed before it gets it back: what it accepted must not be in its memory
 // alone.
@@ -124,7 +129,7 @@ func testNoRoom(t *testing.T, o options, r room) {
 	// Where the medium fails during a commit nobody knows at first what it kept.
 	tr.unsure = o.prepare != nil
 	var recovery []time.Duration
-	for n := range repeat(4) {
+	for n := range repeat(roomCycles) {
 		before := tr.feeder.count()
 		tr.feeder.until("publishing works", func(c feedCounts) bool { return c.accepted >= before.accepted+100 })
 		tr.pause(100*time.Millisecond, 500*time.Millisecond)

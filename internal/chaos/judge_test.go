@@ -203,13 +203,13 @@ func (e *evidence) judgeHits(v *verdict, key deliveryKey) {
 
 const clock = "15:04:05.000"
 
-// explain finds the fault that explains why b followed a, or -1. What a killed
+// explain finds the first fault that explains why b followed a, or -1. What a killed
 // process had not made durable is done again under the same number: it was
 // under way, or its outcome was at most lag old. What a frozen process had
 // under way may have run out of time when it wakes, answered or not, and is
 // then tried again under the next number.
 func (e *evidence) explain(a, b hit) int {
-	for i := len(e.faults) - 1; i >= 0; i-- {
+	for i := range e.faults {
 		f := &e.faults[i]
 		if b.at.Before(f.began) || a.at.After(f.ended) || f.began.Sub(a.at) > e.lag+f.stale {
 			continue
