@@ -204,6 +204,9 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 			continue
 		}
 		envelopes[i] = readEnvelope(v, where, true)
+		if len(b.Body) <= s.cfg.Limits.EventBytes {
+			continue // so is each of its events
+		}
 		if size := len(v.Append(nil)); size > s.cfg.Limits.EventBytes {
 			items[i].Err = tooLarge("the event", size, s.cfg.Limits.EventBytes)
 		}

@@ -191,6 +191,7 @@ func (s *Server) publishBatch(w http.ResponseWriter, r *http.Request) {
 	}
 	b.answer = appendItems(b.answer, items)
 	w.Header()["Content-Type"] = s.jsonUTF
+	w.Header().Set("Content-Length", strconv.Itoa(len(b.answer)))
 	w.WriteHeader(http.StatusOK)
 	w.Write(b.answer) //nolint:errcheck // the client is gone; the events stay accepted
 }

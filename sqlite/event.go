@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/waybell/waybell"
 )
@@ -72,21 +73,39 @@ func (s *Store) EventByID(ctx context.Context, agent waybell.AgentNumber, id str
 
 // EventsByKey implements [waybell.EventStore].
 func (s *Store) EventsByKey(ctx context.Context, refs []waybell.EventRef) ([]waybell.Event, error) {
-	list := make([]waybell.Event, 0, len(refs))
+	agents := make(map[waybell.Key]waybell.AgentNumber, len(refs))
+	for _, ref := range refs {
+		agents[ref.Key] = ref.Agent
+	}
+	list := make([]waybell.Event, 0, len(agents))
 	err := s.snapshot(ctx, func(c *conn) error {
-		for _, ref := range refs {
-			e, found, err := s.event(c, ref.Agent, ref.Key)
-			if err != nil {
-				return err
+		for some := range slices.Chunk(refs, eventsAtOnce) {
+			keys := make([]any, eventsAtOnce)
+			for i := range keys { // the last one fills what is left: a set has it once
+				keys[i] = some[min(i, len(some)-1)].Key
 			}
-			if found {
-				list = append(list, e)
+			r := c.query(sqlEvents, keys...)
+			for r.next() {
+				e, err := s.readEvent(r)
+				if err == nil && agents[e.Key] == e.Agent {
+					list = append(list, e)
+				}
+				delete(agents, e.Key) // a key given twice comes back once
+			}
+			if err := r.close(); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
 	return list, err
 }
+
+// eventsAtOnce is how many events one statement reads.
+const eventsAtOnce = 16
+
+const sqlEvents = "SELECT " + eventColumns + ` FROM events
+	WHERE key IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // The index holds what a list filters by: only events of the page are read.
 const sqlListEvents = `SELECT key, type FROM events
