@@ -73,11 +73,11 @@ func (s *Store) EventByID(ctx context.Context, agent waybell.AgentNumber, id str
 
 // EventsByKey implements [waybell.EventStore].
 func (s *Store) EventsByKey(ctx context.Context, refs []waybell.EventRef) ([]waybell.Event, error) {
-	agents := make(map[waybell.Key]waybell.AgentNumber, len(refs))
+	wanted := make(map[waybell.EventRef]bool, len(refs))
 	for _, ref := range refs {
-		agents[ref.Key] = ref.Agent
+		wanted[ref] = true
 	}
-	list := make([]waybell.Event, 0, len(agents))
+	list := make([]waybell.Event, 0, len(wanted))
 	err := s.snapshot(ctx, func(c *conn) error {
 		for some := range slices.Chunk(refs, eventsAtOnce) {
 			keys := make([]any, eventsAtOnce)
@@ -86,11 +86,12 @@ func (s *Store) EventsByKey(ctx context.Context, refs []waybell.EventRef) ([]way
 			}
 			r := c.query(sqlEvents, keys...)
 			for r.next() {
-				e, err := s.readEvent(r)
-				if err == nil && agents[e.Key] == e.Agent {
+				e, _ := s.readEvent(r)
+				ref := waybell.EventRef{Agent: e.Agent, Key: e.Key}
+				if wanted[ref] {
 					list = append(list, e)
 				}
-				delete(agents, e.Key) // a key given twice comes back once
+				delete(wanted, ref) // given twice, it comes back once
 			}
 			if err := r.close(); err != nil {
 				return err
