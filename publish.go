@@ -60,6 +60,7 @@ type envelope struct {
 	timestamp      time.Time
 	idempotencyKey string
 	location       string // of the event in the request
+	size           int    // of its JSON, about, in bytes
 	problems       []FieldError
 }
 
@@ -80,7 +81,7 @@ func (s *Service) Publish(ctx context.Context, agentID string, in PublishInput) 
 	}
 	env := envelope{
 		agentID: agentID, event: in.Type, id: in.ID, timestamp: in.Timestamp,
-		idempotencyKey: in.IdempotencyKey, location: "event",
+		idempotencyKey: in.IdempotencyKey, location: "event", size: len(in.Data) + 64,
 	}
 	if in.ConversationID != "" {
 		env.ConversationID = jsjson.String(in.ConversationID)
@@ -117,6 +118,7 @@ func (s *Service) PublishJSON(ctx context.Context, agentID string, body []byte, 
 		return PublishResult{}, jsonError(err, "body")
 	}
 	env := readEnvelope(v, "body", false)
+	env.size = len(body)
 	env.agentID, env.idempotencyKey = agentID, idempotencyKey
 	return s.publishOne(ctx, &env)
 }
@@ -204,6 +206,7 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 			continue
 		}
 		envelopes[i] = readEnvelope(v, where, true)
+		envelopes[i].size = len(b.Body) / len(values)
 		if len(b.Body) <= s.cfg.Limits.EventBytes {
 			continue // so is each of its events
 		}
@@ -291,8 +294,7 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 	if env.timestamp.IsZero() {
 		p.Timestamp = p.Key.Time()
 	}
-	buf := data.Append(make([]byte, 0, 1024))
-	p.Data = buf[:len(buf):len(buf)]
+	p.Data = data.Append(make([]byte, 0, env.size))
 	if !messages.IsNull() {
 		p.Messages = messages.Append(nil)
 	}
