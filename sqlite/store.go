@@ -25,8 +25,8 @@ const (
 	defaultReaders         = 4
 	defaultBatchRows       = 1024
 	defaultBatchBytes      = 4 << 20
-	defaultWriterCache     = 32 << 20
-	defaultReaderCache     = 6 << 20
+	defaultWriterCache     = 20 << 20
+	defaultReaderCache     = 4 << 20
 	defaultCheckpointBytes = 48 << 20
 	defaultMaxLogBytes     = 256 << 20
 
