@@ -48,7 +48,7 @@ type Config struct {
 	BatchRows  int
 	BatchBytes int
 	// WriterCache and ReaderCache bound the page cache of the writing and of
-	// each reading connection in bytes; default 32 MiB and 6 MiB.
+	// each reading connection in bytes; default 20 MiB and 4 MiB.
 	WriterCache int
 	ReaderCache int
 	// CheckpointBytes is how far the write-ahead log grows before it is copied
