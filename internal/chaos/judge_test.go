@@ -203,6 +203,10 @@ func (e *evidence) judgeHits(v *verdict, key deliveryKey) {
 
 const clock = "15:04:05.000"
 
+// readLate is how long after its sender's death the receiver may read a request:
+// what was written waits in the socket until a busy machine comes to it.
+const readLate = 300 * time.Millisecond
+
 // explain finds the first fault that explains why b followed a, or -1. What a killed
 // process had not made durable is done again under the same number: it was
 // under way, or its outcome was at most lag old. What a frozen process had
@@ -211,7 +215,7 @@ const clock = "15:04:05.000"
 func (e *evidence) explain(a, b hit) int {
 	for i := range e.faults {
 		f := &e.faults[i]
-		if b.at.Before(f.began) || a.at.After(f.ended) || f.began.Sub(a.at) > e.lag+f.stale {
+		if b.at.Before(f.began) || a.at.After(f.ended.Add(readLate)) || f.began.Sub(a.at) > e.lag+f.stale {
 			continue
 		}
 		if f.kind == killed && b.attempt == a.attempt || f.kind == frozen && b.attempt == a.attempt+1 {
