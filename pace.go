@@ -96,6 +96,7 @@ func (p *pace) take(now time.Time, perSecond float64) time.Duration {
 	wait := r.DelayFrom(now)
 	if wait > 0 {
 		r.CancelAt(now)
+		wait += time.Microsecond // the limiter counts in floating point: surely then
 	}
 	return wait
 }

@@ -45,7 +45,11 @@ func scenarios() []struct {
 			all = append(all, entry{"S2b", drain})
 		}
 	}
-	return append(all, entry{"S4", idleLatency}, entry{"S5", hanging}, entry{"S8", restart}, entry{"S9", idle})
+	all = append(all, entry{"S4", idleLatency})
+	for _, t := range troubles() {
+		all = append(all, entry{t.name, t.run})
+	}
+	return append(all, entry{"S8", restart}, entry{"S9", idle})
 }
 
 // Names lists the scenarios.

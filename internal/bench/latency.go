@@ -27,7 +27,6 @@ type arrival struct {
 type pacing struct {
 	perSecond int
 	duration  time.Duration
-	hang      func(*http.Request) bool // requests that are never answered, or nil
 }
 
 // openLoop publishes events at their times, whatever becomes of the ones
@@ -36,15 +35,13 @@ type pacing struct {
 func (s *server) openLoop(r *receiver, load pacing) (percentiles, int, error) {
 	l := &latencies{sent: map[string]time.Time{}}
 	note := hook(func(req *http.Request) bool {
-		if load.hang != nil && load.hang(req) {
-			<-req.Context().Done()
-			return false
-		}
 		l.arrived(req)
 		return true
 	})
 	r.hook.Store(&note)
-	idle := make(chan *publisher, 64)
+	// As many connections as four seconds need: a server closes one that sends
+	// nothing for ten.
+	idle := make(chan *publisher, min(64, 4*load.perSecond))
 	for range cap(idle) {
 		p, err := dialPublisher(s.addr, s.key)
 		if err != nil {
@@ -122,7 +119,7 @@ func idleLatency(ctx context.Context, o *Options) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, n, err := s.openLoop(r, pacing{100, 2 * o.Duration, nil})
+		p, n, err := s.openLoop(r, pacing{100, 2 * o.Duration})
 		if err != nil {
 			return nil, err
 		}
@@ -134,44 +131,4 @@ func idleLatency(ctx context.Context, o *Options) (*Result, error) {
 			Figures: map[string]float64{"fsync_p50_ms": fsync, "p50_bar_ms": 3 * (fsync + 1)},
 		}, nil
 	})
-}
-
-// hanging is S5: nine healthy endpoints and one that hangs to its timeout of
-// 30 s, beside the nine alone.
-func hanging(ctx context.Context, o *Options) (*Result, error) {
-	const healthy, perSecond = 9, 30
-	measure := func(endpoints int, hang func(*http.Request) bool) (percentiles, int64, error) {
-		missing := int64(0)
-		p, err := withReceiver(func(r *receiver) (percentiles, error) {
-			s, err := o.server(ctx)
-			if err != nil {
-				return percentiles{}, err
-			}
-			defer o.discard(s)
-			if _, err := s.agent(r, endpoints); err != nil {
-				return percentiles{}, err
-			}
-			p, n, err := s.openLoop(r, pacing{perSecond, 10 * o.Duration, hang})
-			missing = int64(n*healthy - p.N)
-			return p, err
-		})
-		return p, missing, err
-	}
-	alone, missing, err := measure(healthy, nil)
-	if err != nil {
-		return nil, err
-	}
-	stuck := fmt.Sprintf("/hooks/%d", healthy)
-	beside, lost, err := measure(healthy+1, func(req *http.Request) bool { return req.URL.Path == stuck })
-	if err != nil {
-		return nil, err
-	}
-	ratio := beside.P99 / alone.P99
-	o.progress("S5: healthy p99 %.2f ms beside a hanging one, %.2f ms alone, ratio %.2f", beside.P99, alone.P99, ratio)
-	return &Result{
-		Scenario: "S5", What: "nine healthy endpoints beside one that hangs, 30 events/s", Latency: &beside,
-		Bar: "healthy p99 ≤ 1.5 × alone", Missing: missing + lost, Figures: map[string]float64{
-			"alone_p50_ms": alone.P50, "alone_p99_ms": alone.P99, "p99_ratio": ratio,
-		},
-	}, nil
 }
