@@ -42,6 +42,7 @@ type conn struct {
 	out    []byte
 	direct bool            // a socket, with or without TLS
 	raw    syscall.RawConn // nil: not a socket
+	layers bool            // of TLS, which may hold bytes back
 	reused bool
 
 	// Of the exchange under way:
@@ -59,8 +60,12 @@ func newConn(c net.Conn, to origin) *conn {
 	cn := &conn{Conn: c, to: to}
 	cn.in = bufio.NewReader(cn)
 	socket := c
-	if secured, ok := c.(*tls.Conn); ok {
-		socket = secured.NetConn()
+	for { // a proxy reached over TLS makes it two layers
+		secured, ok := socket.(*tls.Conn)
+		if !ok {
+			break
+		}
+		socket, cn.layers = secured.NetConn(), true
 	}
 	if tcp, ok := socket.(*net.TCPConn); ok {
 		cn.direct = true
@@ -147,7 +152,18 @@ func (c *conn) clean() bool {
 			return false
 		}
 	}
-	return c.writeErr == nil && c.in.Buffered() == 0
+	return c.writeErr == nil && c.in.Buffered() == 0 && (!c.layers || c.drained())
+}
+
+// drained tells whether TLS holds nothing that was received. Asking it for a
+// byte when the time for that is over brings forth only what it has already,
+// without a look at the socket, and does it no harm.
+func (c *conn) drained() bool {
+	if c.Conn.SetReadDeadline(time.Unix(1, 0)) != nil {
+		return false
+	}
+	_, err := c.in.Peek(1)
+	return isTimeout(err)
 }
 
 func isTimeout(err error) bool {
