@@ -226,7 +226,7 @@ func batchEvents(v jsjson.Value) ([]jsjson.Value, error) {
 		return nil, e
 	}
 	for _, m := range v.Members() {
-		if m.Name != "events" {
+		if m.Name != "events" && len(e.Fields) < maxFieldErrors {
 			e.Fields = append(e.Fields, FieldError{Location: "body." + m.Name, Message: "is not a field of a batch"})
 		}
 	}
