@@ -177,3 +177,41 @@ func (c *joined) flush() error {
 	_, err := c.Conn.Write(held)
 	return err
 }
+
+// TestSocketBelowTLS: whatever lies above it, the socket is known, so that it
+// can be asked whether it is alive; a proxy reached over TLS makes two layers.
+func TestSocketBelowTLS(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for layers := range 3 {
+		socket, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		far, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		over := socket
+		for range layers {
+			over = tls.Client(over, &tls.Config{ServerName: "example.com"})
+		}
+		c := newConn(over, origin{})
+		if !c.direct || c.socket != socket || c.layers != (layers > 0) || !c.alive() {
+			t.Errorf("%d layers: direct %v, layered %v, alive %v", layers, c.direct, c.layers, c.alive())
+		}
+		_ = far.Close()
+		_ = socket.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := io.Copy(io.Discard, socket); err != nil { // the end has arrived
+			t.Fatal(err)
+		}
+		if c.alive() {
+			t.Errorf("%d layers: alive although the far end is gone", layers)
+		}
+		c.abort()
+	}
+}
