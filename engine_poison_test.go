@@ -88,7 +88,7 @@ func TestPanicInOnAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, func(c *waybell.Config) {
-			c.OnAttempt = func(waybell.AttemptReport) { panic("a metric went wrong") }
+			c.OnAttempt = func(a waybell.AttemptReport) { panic(a.Endpoint.URL + "?token=canary-in-a-panic") }
 		})
 		r.agent("standard")
 		r.endpoint("a")
@@ -98,6 +98,11 @@ func TestPanicInOnAttempt(t *testing.T) {
 		time.Sleep(time.Hour)
 		if l := r.ledger(); l.Delivered != 5 || r.receiver.Count() != 5 {
 			t.Errorf("ledger %+v, %d requests; want 5 of each", l, r.receiver.Count())
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if log := r.log.String(); !strings.Contains(log, "panic in OnAttempt") || strings.Contains(log, "canary-in-a-panic") {
+			t.Errorf("the log does not tell of the panic, or all it held: %.500s", log)
 		}
 	})
 }

@@ -55,7 +55,11 @@ func readEnvelope(v jsjson.Value, location string, batch bool) envelope {
 	return env
 }
 
+// problem notes a wrong field; those over maxFieldErrors are left out.
 func (env *envelope) problem(location, format string, args ...any) {
+	if len(env.problems) >= maxFieldErrors {
+		return
+	}
 	env.problems = append(env.problems, FieldError{Location: location, Message: fmt.Sprintf(format, args...)})
 }
 

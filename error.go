@@ -44,6 +44,10 @@ const (
 	CodeInternal            Code = "internal"             // our fault; the log has more under the request id
 )
 
+// maxFieldErrors is how many wrong fields of one input, or of one event, are
+// told: a request must not be answered with many times its own size.
+const maxFieldErrors = 100
+
 // FieldError says what is wrong with one field of the input.
 type FieldError struct {
 	Location string // e.g. "body.headers[2].name"

@@ -58,7 +58,7 @@ func (o Optional[T]) into(dst *T, byDefault T) {
 }
 
 // problems gathers everything that is wrong with an input, so that a caller
-// is told all of it at once.
+// is told all of it at once; fields over maxFieldErrors are left out.
 type problems struct {
 	fields []FieldError
 	codes  []Code
@@ -75,6 +75,9 @@ func (p *problems) addValue(location string, value any, format string, args ...a
 }
 
 func (p *problems) addCode(code Code, location string, value any, message string) {
+	if len(p.fields) >= maxFieldErrors {
+		return
+	}
 	if text, ok := value.(string); ok && len(text) > maxShownValue {
 		value = strings.ToValidUTF8(text[:maxShownValue], "") + "…"
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -178,11 +179,16 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 	var errs []error
 	location := "body"
 	if b.NDJSON {
-		for line := range bytes.SplitSeq(b.Body, []byte("\n")) {
-			if line = bytes.TrimSpace(line); len(line) > 0 {
-				v, err := jsjson.Parse(line, jsjson.Limits{})
-				values, errs = append(values, v), append(errs, err)
-			}
+		n := 0
+		for range jsonLines(b.Body) {
+			n++
+		}
+		if n > s.cfg.Limits.BatchEvents { // before they are parsed
+			return nil, nil, s.tooManyEvents(n)
+		}
+		for line := range jsonLines(b.Body) {
+			v, err := jsjson.Parse(line, jsjson.Limits{})
+			values, errs = append(values, v), append(errs, err)
 		}
 	} else {
 		v, err := jsjson.Parse(b.Body, jsjson.Limits{})
@@ -196,7 +202,7 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 		location = "body.events"
 	}
 	if n := len(values); n > s.cfg.Limits.BatchEvents {
-		return nil, nil, errorf(CodeTooLarge, "the batch has %d events; the limit is %d", n, s.cfg.Limits.BatchEvents)
+		return nil, nil, s.tooManyEvents(n)
 	}
 	envelopes, items = make([]envelope, len(values)), make([]BatchItem, len(values))
 	for i, v := range values {
@@ -217,6 +223,21 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 	return envelopes, items, nil
 }
 
+func (s *Service) tooManyEvents(n int) *Error {
+	return errorf(CodeTooLarge, "the batch has %d events; the limit is %d", n, s.cfg.Limits.BatchEvents)
+}
+
+// jsonLines goes through the lines of a text that are not blank.
+func jsonLines(text []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for line := range bytes.SplitSeq(text, []byte("\n")) {
+			if line = bytes.TrimSpace(line); len(line) > 0 && !yield(line) {
+				return
+			}
+		}
+	}
+}
+
 // batchEvents takes the list out of {"events":[…]}.
 func batchEvents(v jsjson.Value) ([]jsjson.Value, error) {
 	list, ok := v.Get("events")
@@ -226,7 +247,7 @@ func batchEvents(v jsjson.Value) ([]jsjson.Value, error) {
 		return nil, e
 	}
 	for _, m := range v.Members() {
-		if m.Name != "events" {
+		if m.Name != "events" && len(e.Fields) < maxFieldErrors {
 			e.Fields = append(e.Fields, FieldError{Location: "body." + m.Name, Message: "is not a field of a batch"})
 		}
 	}

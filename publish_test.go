@@ -384,3 +384,19 @@ func TestCanaries(t *testing.T) {
 		}
 	})
 }
+
+// A batch that has too many lines is not parsed to find that out. Not parallel:
+// it counts allocations.
+func TestTooManyLinesCostNothing(t *testing.T) {
+	n := startWithAgent(t)
+	batch := waybell.BatchRequest{NDJSON: true, Body: []byte(strings.Repeat("12\n", 500_000))}
+	allocs := testing.AllocsPerRun(1, func() {
+		if _, err := n.PublishBatch(t.Context(), batch); waybell.ErrorCode(err) != waybell.CodeTooLarge ||
+			!strings.Contains(err.Error(), "500000 events") {
+			t.Error(err)
+		}
+	})
+	if allocs > 1000 {
+		t.Errorf("%v allocations", allocs)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -29,7 +30,7 @@ func (s *Service) attempt(w *work) (o outcome) {
 	started := time.Now()
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.Error("panic in an attempt", "delivery", w.DeliveryRef, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			s.log.Error("panic in an attempt", "delivery", w.DeliveryRef, "panic", panicText(p), "stack", string(debug.Stack()))
 			o = s.panicked(w, started)
 		}
 	}()
@@ -48,7 +49,7 @@ func (s *Service) attempt(w *work) (o outcome) {
 	}
 	body, err := p.body(e.format, e.IncludeMessages)
 	if err != nil {
-		panic(fmt.Errorf("render: %w", err))
+		panic(renderError{err})
 	}
 	m := &sent{w: w, e: e, p: p, body: body, started: started}
 	m.header = s.header(m)
@@ -60,6 +61,22 @@ func (s *Service) attempt(w *work) (o outcome) {
 	}
 	m.result = &result
 	return s.judge(m)
+}
+
+// renderError is the panic of an event that cannot be rendered. The errors of
+// package format tell where, never what.
+type renderError struct{ error }
+
+// panicText shows a panic's value only where it is known to hold nothing of an
+// event or an endpoint; of any other it names the type. The stack says where.
+func panicText(v any) string {
+	switch v := v.(type) {
+	case runtime.Error:
+		return v.Error()
+	case renderError:
+		return "render: " + v.Error()
+	}
+	return fmt.Sprintf("a value of type %T, which is not logged", v)
 }
 
 // withoutAttempt decides about deliveries that are not to be sent now.
@@ -287,7 +304,7 @@ func failureReason(c egress.Class) Reason {
 func (s *Service) report(m *sent, o *outcome) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.Error("panic in OnAttempt", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			s.log.Error("panic in OnAttempt", "panic", panicText(p), "stack", string(debug.Stack()))
 		}
 	}()
 	w, e := m.w, m.e
@@ -298,7 +315,7 @@ func (s *Service) report(m *sent, o *outcome) {
 	if s.cfg.OnAttempt != nil {
 		defer func() { // the listener's panic is no outcome of the delivery
 			if p := recover(); p != nil {
-				s.log.Error("panic in OnAttempt", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				s.log.Error("panic in OnAttempt", "panic", panicText(p), "stack", string(debug.Stack()))
 			}
 		}()
 		s.cfg.OnAttempt(AttemptReport{

@@ -16,8 +16,9 @@ import (
 
 // decode reads a JSON object strictly into the struct that into points to:
 // member names are case-sensitive, unknown ones and wrong types are errors, all
-// of them told at once. What values are in range is the service's to say. No
-// value is echoed: it may be a secret under a misspelt name.
+// of them told at once, up to maxWrong. What values are in range is the
+// service's to say. No value is echoed: it may be a secret under a misspelt
+// name.
 func decode(body []byte, into any) error {
 	v, err := jsjson.Parse(body, jsjson.Limits{})
 	if err != nil {
@@ -63,10 +64,16 @@ func bodyLocation(pointer string) string {
 	return b.String()
 }
 
+// maxWrong is how many wrong fields are told: a request must not be answered
+// with many times its own size.
+const maxWrong = 100
+
 type decoder struct{ wrong []fieldProblemView }
 
 func (d *decoder) fail(location, message string) {
-	d.wrong = append(d.wrong, fieldProblemView{Location: location, Message: message})
+	if len(d.wrong) < maxWrong {
+		d.wrong = append(d.wrong, fieldProblemView{Location: location, Message: message})
+	}
 }
 
 // value decodes v into to. The types that request bodies are made of are few;

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -160,5 +161,58 @@ func TestEventTypes(t *testing.T) {
 	})
 	if a := s.call(t, "GET /v1/event-types", ""); len(a.json.(map[string]any)["data"].([]any)) != 8 {
 		t.Errorf("not all built-in types are listed: %s", a.text)
+	}
+}
+
+// TestForeignThings: a key for one agent that names another agent's endpoint,
+// event or delivery below its own agent is told that there is none, and has
+// changed nothing.
+func TestForeignThings(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	kept := s.run(t, []step{
+		{"a1", "POST /v1/agents", `{"id":"a1","name":"Bot"}`, nil, 201, "", ""},
+		{"a2", "POST /v1/agents", `{"id":"a2","name":"Bot"}`, nil, 201, "", ""},
+		{"endpoint", "POST /v1/agents/a1/endpoints", `{"url":"http://127.0.0.1:1/","events":["*"],"generate_secret":true}`, nil, 201, "", "ep=id"},
+		{"pause", "POST /v1/agents/a1/endpoints/{ep}/pause", "", nil, 200, "", ""},
+		{"event", "POST /v1/agents/a1/events", `{"event":"message.sent","id":"chosen"}`, nil, 202, "", ""},
+	})
+	view, err := s.svc.Event(t.Context(), "a1", "chosen")
+	if err != nil || len(view.Deliveries) != 1 {
+		t.Fatal(err, view)
+	}
+	kept["dlv"] = view.Deliveries[0].DeliveryRef.ID()
+	_, text, err := s.svc.CreateKey(t.Context(), waybell.KeyInput{AgentIDs: []string{"a2"}, Scopes: []waybell.Scope{
+		waybell.ScopeEventsWrite, waybell.ScopeEndpointsWrite, waybell.ScopeDeliveriesWrite, waybell.ScopeSecretsRead,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := func() (list []string) {
+		for _, path := range []string{"/endpoints/" + kept["ep"], "/endpoints/" + kept["ep"] + "/secret", "/deliveries/" + kept["dlv"], "/ledger"} {
+			list = append(list, s.call(t, "GET /v1/agents/a1"+path, "").text)
+		}
+		return list
+	}
+	before := state()
+	replace := strings.NewReplacer("/a1/", "/a2/", "/endpoints/ep", "/endpoints/"+kept["ep"], "/evt", "/chosen", "/dlv", "/"+kept["dlv"])
+	asked := 0
+	for request := range scopesOf {
+		if !strings.Contains(request, "/endpoints/ep") && !strings.Contains(request, "/dlv") && !strings.HasSuffix(request, "/evt") {
+			continue
+		}
+		asked++
+		a := s.call(t, replace.Replace(request), "{}", "Authorization: Bearer "+text.Reveal())
+		if a.status != 404 || strings.Contains(a.text, "127.0.0.1") {
+			t.Errorf("%s of another agent: %d %s", request, a.status, a.text)
+		}
+	}
+	if after := state(); asked < 14 || !slices.Equal(before, after) {
+		t.Errorf("%d routes were asked; before\n%q\nafter\n%q", asked, before, after)
+	}
+	// A filter and a cursor carry ids as well.
+	mine := "Authorization: Bearer " + text.Reveal()
+	if a := s.call(t, "GET /v1/agents/a2/deliveries?endpoint_id="+kept["ep"], "", mine); a.status != 422 {
+		t.Errorf("a filter by another agent's endpoint: %d %s", a.status, a.text)
 	}
 }

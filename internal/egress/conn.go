@@ -40,8 +40,10 @@ type conn struct {
 	to     origin
 	in     *bufio.Reader
 	out    []byte
+	socket net.Conn        // below all TLS
 	direct bool            // a socket, with or without TLS
 	raw    syscall.RawConn // nil: not a socket
+	layers bool            // of TLS, which may hold bytes back
 	reused bool
 
 	// Of the exchange under way:
@@ -58,11 +60,15 @@ type conn struct {
 func newConn(c net.Conn, to origin) *conn {
 	cn := &conn{Conn: c, to: to}
 	cn.in = bufio.NewReader(cn)
-	socket := c
-	if secured, ok := c.(*tls.Conn); ok {
-		socket = secured.NetConn()
+	cn.socket = c
+	for { // a proxy reached over TLS makes it two layers
+		secured, ok := cn.socket.(*tls.Conn)
+		if !ok {
+			break
+		}
+		cn.socket, cn.layers = secured.NetConn(), true
 	}
-	if tcp, ok := socket.(*net.TCPConn); ok {
+	if tcp, ok := cn.socket.(*net.TCPConn); ok {
 		cn.direct = true
 		cn.raw, _ = tcp.SyscallConn() // nil on an error: then it cannot be asked
 	}
@@ -96,7 +102,7 @@ func (c *conn) exchange(limit int64) (*http.Response, error) {
 		c.budget = math.MaxInt64
 		return resp, nil
 	}
-	_ = c.Conn.Close() // ends the writing
+	c.abort() // ends the writing
 	if c.writing != nil {
 		<-c.writing
 	}
@@ -105,6 +111,10 @@ func (c *conn) exchange(limit int64) (*http.Response, error) {
 	}
 	return nil, err
 }
+
+// abort closes the connection without the goodbye of TLS, which a receiver that
+// takes nothing any more would delay beyond the time limit, by seconds.
+func (c *conn) abort() { _ = c.socket.Close() }
 
 // write writes the request. Where that fails there may be an answer already,
 // but none is waited for: the reading ends at once, or, if a part was sent,
@@ -147,7 +157,18 @@ func (c *conn) clean() bool {
 			return false
 		}
 	}
-	return c.writeErr == nil && c.in.Buffered() == 0
+	return c.writeErr == nil && c.in.Buffered() == 0 && (!c.layers || c.drained())
+}
+
+// drained tells whether TLS holds nothing that was received. Asking it for a
+// byte when the time for that is over brings forth only what it has already,
+// without a look at the socket, and does it no harm.
+func (c *conn) drained() bool {
+	if c.Conn.SetReadDeadline(time.Unix(1, 0)) != nil {
+		return false
+	}
+	_, err := c.in.Peek(1)
+	return isTimeout(err)
 }
 
 func isTimeout(err error) bool {

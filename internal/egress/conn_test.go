@@ -3,9 +3,11 @@ package egress
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -100,4 +102,116 @@ func TestOldestIdleConnectionGoes(t *testing.T) {
 			t.Errorf("%d connections were made, want 4; %d are open, want 2", n.dials(), n.open.Load())
 		}
 	})
+}
+
+// TestNothingIsKeptBehindTheAnswer: TLS hands over whole records, so an answer
+// that was not asked for can lie in the layer above the socket, where neither
+// the socket nor the reader of the first answer shows it. It is never taken
+// for the answer to the next request.
+func TestNothingIsKeptBehindTheAnswer(t *testing.T) {
+	t.Parallel()
+	const forged = "HTTP/1.1 299 Forged\r\nContent-Length: 0\r\n\r\n"
+	const head = "HTTP/1.1 200 OK\r\nContent-Length: 4055\r\n\r\n"
+	full := head + strings.Repeat("x", 4096-len(head)) // the reader's buffer, to the byte
+	trusted := newAuthority(t)
+	config := &tls.Config{
+		Certificates:                []tls.Certificate{trusted.sign(t, "example.com", bubbleEpoch().AddDate(1, 0, 0))},
+		DynamicRecordSizingDisabled: true,
+	}
+	for name, written := range map[string][]string{
+		"in one record":  {full + forged},
+		"in two records": {full, forged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				n := &network{serve: buffered(func(conn net.Conn) {
+					wire := &joined{Conn: conn}
+					server := tls.Server(wire, config)
+					defer server.Close()
+					requests := bufio.NewReader(server)
+					for range 2 {
+						req, err := http.ReadRequest(requests)
+						if err != nil {
+							return
+						}
+						_, _ = io.Copy(io.Discard, req.Body)
+						wire.hold = true
+						for _, part := range written {
+							_, _ = io.WriteString(server, part)
+						}
+						_ = wire.flush()
+					}
+				})}
+				c := setup(t, n, Config{TLS: &tls.Config{RootCAs: trusted.pool()}})
+				for range 2 {
+					checkResult(t, c.Do(t.Context(), post(t, c, "https://example.com/")), 200, ClassNone, "")
+					synctest.Wait()
+				}
+				if n.dials() != 2 {
+					t.Errorf("%d connections, want 2", n.dials())
+				}
+			})
+		})
+	}
+}
+
+// joined holds what is written until it is flushed, so that it arrives at once.
+type joined struct {
+	net.Conn
+	held []byte
+	hold bool
+}
+
+func (c *joined) Write(b []byte) (int, error) {
+	if !c.hold {
+		return c.Conn.Write(b)
+	}
+	c.held = append(c.held, b...)
+	return len(b), nil
+}
+
+func (c *joined) flush() error {
+	held := c.held
+	c.held, c.hold = nil, false
+	_, err := c.Conn.Write(held)
+	return err
+}
+
+// TestSocketBelowTLS: whatever lies above it, the socket is known, so that it
+// can be asked whether it is alive; a proxy reached over TLS makes two layers.
+func TestSocketBelowTLS(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for layers := range 3 {
+		socket, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		far, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		over := socket
+		for range layers {
+			over = tls.Client(over, &tls.Config{ServerName: "example.com"})
+		}
+		c := newConn(over, origin{})
+		if !c.direct || c.socket != socket || c.layers != (layers > 0) || !c.alive() {
+			t.Errorf("%d layers: direct %v, layered %v, alive %v", layers, c.direct, c.layers, c.alive())
+		}
+		_ = far.Close()
+		_ = socket.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := io.Copy(io.Discard, socket); err != nil { // the end has arrived
+			t.Fatal(err)
+		}
+		if c.alive() {
+			t.Errorf("%d layers: alive although the far end is gone", layers)
+		}
+		c.abort()
+	}
 }

@@ -193,7 +193,7 @@ func (c *Client) Do(ctx context.Context, r *Request) Result {
 		release := cl.watch(conn)
 		if conn.reused && !conn.alive() {
 			release()
-			_ = conn.Close() // the far end is gone
+			conn.abort() // the far end is gone
 			continue
 		}
 		conn.out = appendRequest(conn.out[:0], r)
@@ -231,7 +231,7 @@ func (c *Client) answer(cl *call, conn *conn, resp *http.Response, release func(
 	timing := cl.headersIn()
 	if resp.StatusCode < 200 || resp.StatusCode > 599 || resp.ProtoMajor != 1 {
 		release()
-		_ = conn.Close() // whatever it speaks, it is not what was asked for
+		conn.abort() // whatever it speaks, it is not what was asked for
 		return Result{Timing: timing, Err: failure(ClassBadResponse, textBadStatus)}
 	}
 	result := Result{Status: resp.StatusCode, Header: resp.Header, Timing: timing}
@@ -244,7 +244,7 @@ func (c *Client) answer(cl *call, conn *conn, resp *http.Response, release func(
 	if release() && whole && !resp.Close && conn.clean() {
 		c.idle.put(conn)
 	} else {
-		_ = conn.Close() // the answer is in
+		conn.abort() // the answer is in
 	}
 	return result
 }

@@ -142,6 +142,41 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestTimeLimitHoldsOverTLS: saying goodbye to a receiver that takes nothing
+// any more is no part of the attempt.
+func TestTimeLimitHoldsOverTLS(t *testing.T) {
+	t.Parallel()
+	trusted := newAuthority(t)
+	config := &tls.Config{Certificates: []tls.Certificate{trusted.sign(t, "example.com", bubbleEpoch().AddDate(1, 0, 0))}}
+	for name, answer := range map[string]string{"before the answer": "", "within its body": "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				n := &network{serve: buffered(func(conn net.Conn) {
+					server := tls.Server(conn, config)
+					if server.Handshake() == nil {
+						_, _ = io.WriteString(server, answer)
+					}
+					<-conn.(*queuedConn).Conn.(*peer).gone
+				})}
+				c := setup(t, n, Config{TLS: &tls.Config{RootCAs: trusted.pool()}})
+				request := post(t, c, "https://example.com/")
+				request.Timeout, request.Body = 2*time.Second, bytes.Repeat([]byte("x"), 64*kib)
+				start := time.Now()
+				result := c.Do(t.Context(), request)
+				if took := time.Since(start); took != request.Timeout || result.Timing.Total != took {
+					t.Errorf("took %v, timed %v, want %v", took, result.Timing.Total, request.Timeout)
+				}
+				if answer == "" {
+					checkResult(t, result, 0, ClassTimeout, textTimeoutExchange)
+				} else {
+					checkResult(t, result, 200, ClassNone, "")
+				}
+			})
+		})
+	}
+}
+
 // TestHandshakeNames: SNI and the verified name are the target's host, an
 // address is verified as an address, and nothing but HTTP/1.1 is offered.
 func TestHandshakeNames(t *testing.T) {

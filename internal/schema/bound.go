@@ -2,6 +2,7 @@ package schema
 
 import (
 	"net/url"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 
@@ -79,6 +80,8 @@ type counter struct {
 	root jsjson.Value
 	// known holds the count of schemas by path, or open for those being counted.
 	known map[string]int
+	// steps is the size of all patterns so far.
+	steps int
 }
 
 const open = -1
@@ -117,6 +120,9 @@ func (c *counter) keyword(m jsjson.Member, path string) (int, error) {
 	if path != "" && (m.Name == "$id" || m.Name == "$schema") {
 		return 0, refuse(at, "is only supported at the top")
 	}
+	if err := c.patterns(m, at); err != nil {
+		return 0, err
+	}
 	switch shapeOf(m.Name) {
 	case alien:
 		return 0, refuse(at, "is not supported")
@@ -145,6 +151,38 @@ func (c *counter) keyword(m jsjson.Member, path string) (int, error) {
 	default:
 		return 0, nil
 	}
+}
+
+// patterns bounds what regular expressions cost. Go's take time in proportion
+// to the text, but also to their own size, and ".{0,1000}" stands for two
+// thousand steps. One that is none is refused later, with the reason.
+func (c *counter) patterns(m jsjson.Member, at string) error {
+	var texts []string
+	switch {
+	case m.Name == "pattern" && m.Value.Kind() == jsjson.KindString:
+		texts = append(texts, m.Value.Str())
+	case m.Name == "patternProperties":
+		for _, p := range m.Value.Members() {
+			texts = append(texts, p.Name)
+		}
+	}
+	for _, text := range texts {
+		if len(text) > MaxPattern {
+			return refuse(at, "has a pattern of %d bytes, at most %d are allowed", len(text), MaxPattern)
+		}
+		parsed, err := syntax.Parse(text, syntax.Perl)
+		if err != nil {
+			continue
+		}
+		program, err := syntax.Compile(parsed.Simplify())
+		if err != nil {
+			continue
+		}
+		if c.steps += len(program.Inst); c.steps > MaxPatternSteps {
+			return refuse(at, "makes the patterns of the schema too large: repetitions count as often as they repeat, at most %d steps are allowed", MaxPatternSteps)
+		}
+	}
+	return nil
 }
 
 // resolve finds what a reference at a path refers to, and the path of that.

@@ -30,6 +30,9 @@ const (
 	MaxDepth    = 32       // arrays and objects of a schema within each other
 	MaxSchemas  = 4096     // schemas in a schema, each counted as often as it is referred to
 	MaxProblems = 20       // problems told of one document
+
+	MaxPattern      = 1024 // bytes of a regular expression
+	MaxPatternSteps = 2048 // steps that all regular expressions of a schema compile to
 )
 
 // draft is the only dialect.

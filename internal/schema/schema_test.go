@@ -160,6 +160,14 @@ func TestBounds(t *testing.T) {
 		{"too wide", wide(MaxSchemas + 1), false},
 		{"doubling 7 times", doubling(7), true},
 		{"doubling 40 times", doubling(40), false},
+		{"longest pattern", `{"pattern":"` + strings.Repeat("x", MaxPattern) + `"}`, true},
+		{"pattern too long", `{"pattern":"` + strings.Repeat("x", MaxPattern+1) + `"}`, false},
+		// A literal that is repeated is as many steps, and two around them.
+		{"most steps", `{"pattern":"a{1000}","patternProperties":{"a{1000}":{"pattern":"a{42}"}}}`, true},
+		{"too many steps", `{"pattern":"a{1000}","patternProperties":{"a{1000}":{"pattern":"a{43}"}}}`, false},
+		{"too many steps in one", `{"items":{"pattern":"` + strings.Repeat(`.{0,999}`, 100) + `"}}`, false},
+		{"too many steps in names", `{"patternProperties":{"` + strings.Repeat(`.{0,999}`, 100) + `":{}}}`, false},
+		{"a property of that name", `{"properties":{"pattern":{"description":"` + strings.Repeat("x", MaxPattern+1) + `"}}}`, true},
 	} {
 		if _, err := Compile(parse(t, tt.schema)); (err == nil) != tt.ok {
 			t.Errorf("%s: got %v, want accepted=%v", tt.name, err, tt.ok)
