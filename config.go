@@ -100,7 +100,7 @@ type Limits struct {
 	// it every endpoint keeps at least four; more wait in the store.
 	Queued int
 	// QueueLength is how many deliveries of one endpoint wait in memory, default
-	// 512; more wait in the store.
+	// 8,192; more wait in the store.
 	QueueLength int
 	// QueueBytes bounds the bodies kept in memory with queued deliveries,
 	// default 64 MiB; above it bodies are read again when they are sent.

@@ -164,27 +164,16 @@ func (s *Service) EventType(_ context.Context, name string) (EventType, error) {
 // PutEventType registers a type or replaces it, and tells whether it is new.
 // Errors: CodeInvalid, CodeEventTypeReadOnly.
 func (s *Service) PutEventType(ctx context.Context, name string, in EventTypeInput) (t EventType, created bool, err error) {
-	if _, builtIn := catalogue.Lookup(name); builtIn || name == catalogue.Test {
-		return EventType{}, false, readOnlyType(name)
-	}
-	t = EventType{Name: name, Description: in.Description, CreatedAt: clock()}
-	t.UpdatedAt = t.CreatedAt
 	var p problems
-	p.bounded("body.schema", unlessNull(in.Schema), maxSchemaText, &t.Schema)
-	p.bounded("body.example", unlessNull(in.Example), maxExample, &t.Example)
-	if utf8.RuneCountInString(t.Description) <= maxDescription { // else prepare says it
-		p.prose("body.description", t.Description, maxDescription)
+	if t, err = in.prepare(name, &p); err != nil {
+		return EventType{}, false, err
 	}
+	t.CreatedAt = clock()
+	t.UpdatedAt = t.CreatedAt
 	if have := s.dir.eventType(name); have != nil {
 		t.CreatedAt = have.CreatedAt
 	} else if s.dir.registered() >= maxEventTypes {
 		p.add("path.name", "is one too many: %d types are registered", maxEventTypes)
-	}
-	_, err = t.prepare()
-	if invalid, ok := errors.AsType[*Error](err); ok {
-		for _, f := range invalid.Fields {
-			p.addCode(CodeInvalid, f.Location, f.Value, f.Message)
-		}
 	}
 	if err := p.err("the event type"); err != nil {
 		return EventType{}, false, err
@@ -195,6 +184,38 @@ func (s *Service) PutEventType(ctx context.Context, name string, in EventTypeInp
 	}
 	s.changed(ctx)
 	return t.clone(), created, nil
+}
+
+// Validate tells what is wrong with registering the type under a name, without
+// doing it: what [Service.PutEventType] would say of these values. Errors:
+// CodeInvalid, CodeEventTypeReadOnly.
+func (in EventTypeInput) Validate(name string) error {
+	var p problems
+	if _, err := in.prepare(name, &p); err != nil {
+		return err
+	}
+	return p.err("the event type")
+}
+
+// prepare is the type that the input makes under a name, in canonical form;
+// what is wrong with it is noted in p. The error is CodeEventTypeReadOnly.
+func (in EventTypeInput) prepare(name string, p *problems) (EventType, error) {
+	if _, builtIn := catalogue.Lookup(name); builtIn || name == catalogue.Test {
+		return EventType{}, readOnlyType(name)
+	}
+	t := EventType{Name: name, Description: in.Description}
+	p.bounded("body.schema", unlessNull(in.Schema), maxSchemaText, &t.Schema)
+	p.bounded("body.example", unlessNull(in.Example), maxExample, &t.Example)
+	if utf8.RuneCountInString(t.Description) <= maxDescription { // else prepare says it
+		p.prose("body.description", t.Description, maxDescription)
+	}
+	_, err := t.prepare()
+	if invalid, ok := errors.AsType[*Error](err); ok {
+		for _, f := range invalid.Fields {
+			p.addCode(CodeInvalid, f.Location, f.Value, f.Message)
+		}
+	}
+	return t, nil
 }
 
 // bounded sets dst to a JSON text unless that is too long to be parsed at all.
@@ -234,7 +255,7 @@ func (s *Service) DeleteEventType(ctx context.Context, name string) error {
 		return readOnlyType(name)
 	}
 	if n := s.dir.subscriptions(name); n > 0 {
-		return errorf(CodeEventTypeInUse, "%d endpoints subscribe to %q by name", n, name)
+		return errorf(CodeEventTypeInUse, "endpoints subscribe to %q by name: %d of them", name, n)
 	}
 	err := s.store.DeleteEventType(ctx, name, clock())
 	switch {

@@ -161,6 +161,9 @@ func TestEventTypeRules(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%d %.10s", i, tc.name), func(t *testing.T) {
 			_, _, err := n.PutEventType(t.Context(), tc.name, tc.in)
+			if before := tc.in.Validate(tc.name); fmt.Sprint(before) != fmt.Sprint(err) {
+				t.Errorf("Validate says %v, PutEventType %v", before, err)
+			}
 			if len(tc.fields) == 0 {
 				if err != nil {
 					t.Error(err)

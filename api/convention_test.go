@@ -62,6 +62,9 @@ func TestQueries(t *testing.T) {
 		"keys?limit=1000": "query.limit", "event-types?limit=300": "query.limit",
 	} {
 		a := s.call(t, "GET /v1/"+query, "")
+		if strings.Contains(a.text, "2006-01-02") { // the layout of a Go program
+			t.Errorf("%s: %s", query, a.text)
+		}
 		if a.status != 422 || !a.has(t, fmt.Sprintf(`{"code":"invalid","errors":[{"location":%q,"message":"*"}]}`, location)) {
 			t.Errorf("%s: %d %s", query, a.status, a.text)
 		}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -161,6 +163,9 @@ func problemOf(err error) *problemView {
 	for _, f := range e.Fields {
 		p.Errors = append(p.Errors, fieldProblemView{f.Location, f.Message, f.Value})
 	}
+	if len(p.Errors) == 1 && p.Detail == p.Errors[0].Message && !isSentence(p.Detail) {
+		p.Detail = summary(p.Errors)
+	}
 	if p.Status == http.StatusServiceUnavailable || e.RetryAfter > 0 {
 		p.with("Retry-After", retryAfter(e.RetryAfter))
 	}
@@ -186,10 +191,21 @@ func problemOfParams(m *huma.ErrorModel) *problemView {
 	}
 	p := newProblem(waybell.CodeInvalid, "")
 	for _, d := range m.Errors {
-		p.Errors = append(p.Errors, fieldProblemView{d.Location, d.Message, d.Value})
+		message := d.Message
+		if strings.HasPrefix(message, "invalid date/time") { // followed by the layout of a Go program
+			message = "must be an RFC 3339 time such as 2026-04-26T08:30:14Z"
+		}
+		p.Errors = append(p.Errors, fieldProblemView{d.Location, message, d.Value})
 	}
 	p.Detail = summary(p.Errors)
 	return p
+}
+
+// isSentence tells whether a message says what it is about; "is required" does
+// so only behind the field's name.
+func isSentence(message string) bool {
+	first, _ := utf8.DecodeRuneInString(message)
+	return unicode.IsUpper(first)
 }
 
 // summary is a detail that names the first wrong field.

@@ -80,6 +80,22 @@ func TestProblemOf(t *testing.T) {
 	}
 }
 
+func TestDetailNamesTheField(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ message, field, want string }{
+		"fragment":   {"is required", "is required", "body.name: is required"},
+		"sentence":   {"The URL has no host.", "The URL has no host.", "The URL has no host."},
+		"of its own": {"the event is not valid", "is required", "the event is not valid"},
+	}
+	for name, tt := range tests {
+		err := &waybell.Error{Code: waybell.CodeInvalid, Message: tt.message,
+			Fields: []waybell.FieldError{{Location: "body.name", Message: tt.field}}}
+		if got := problemOf(err).Detail; got != tt.want {
+			t.Errorf("%s: detail %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
 func TestMatching(t *testing.T) {
 	t.Parallel()
 	const current = 7

@@ -34,6 +34,10 @@ type eventTypeSetting struct {
 	Example     json.RawMessage `json:"example"`
 }
 
+func (t eventTypeSetting) input() waybell.EventTypeInput {
+	return waybell.EventTypeInput{Description: t.Description, Schema: t.Schema, Example: t.Example}
+}
+
 func (s *settings) structures() []structure {
 	return []structure{
 		{"formats", &s.Formats.Formats, "body formats and signature headers of your own"},
@@ -213,6 +217,50 @@ func (c *configuration) check() error {
 		errs = append(errs, errors.New("suspend-failures: must be at least 1; set suspend-after to 0 to suspend nobody"))
 	}
 	_, err := encryptionKeys(waybell.Secret(c.EncryptionKey))
-	errs = append(errs, err, c.limits().Validate())
+	errs = append(errs, err, c.checkLimits(), c.checkEventTypes())
+	return errors.Join(errs...)
+}
+
+// checkLimits tells of the limits by the names of their settings.
+func (c *configuration) checkLimits() error {
+	err := c.limits().Validate()
+	if err == nil {
+		return nil
+	}
+	return errors.New(strings.NewReplacer(
+		"limit EventBytes ", "max-event-bytes: ", "limit BatchBytes ", "max-batch-bytes: ",
+		"limit BatchEvents ", "max-batch-events: ", "limit EndpointsPerAgent ", "max-endpoints-per-agent: ",
+		"limit PublishBytes ", "max-publish-bytes: ", "limit InFlight ", "max-in-flight: ",
+		"limit Concurrency ", "endpoint-concurrency: ", "limit QueueLength ", "max-queue-length: ",
+		"limit Queued ", "max-queued: ", "limit QueueBytes ", "max-queue-bytes: ", "limit Outcomes ", "max-outcomes: ",
+	).Replace(err.Error()))
+}
+
+// checkEventTypes finds what registering the event types at the start would
+// refuse.
+func (c *configuration) checkEventTypes() error {
+	var errs []error
+	names := map[string]bool{}
+	for i, t := range c.EventTypes {
+		at := fmt.Sprintf("event-types[%d]", i)
+		if names[t.Name] {
+			errs = append(errs, fmt.Errorf("%s: %q is there twice", at, t.Name))
+		}
+		names[t.Name] = true
+		err := t.input().Validate(t.Name)
+		invalid, ok := errors.AsType[*waybell.Error](err)
+		switch {
+		case err == nil:
+		case ok && len(invalid.Fields) > 0:
+			for _, f := range invalid.Fields {
+				_, field, _ := strings.Cut(f.Location, ".") // body.… and path.… belong to the API
+				errs = append(errs, fmt.Errorf("%s.%s %s", at, field, f.Message))
+			}
+		case ok:
+			errs = append(errs, fmt.Errorf("%s: %s", at, invalid.Message))
+		default:
+			errs = append(errs, fmt.Errorf("%s: %w", at, err))
+		}
+	}
 	return errors.Join(errs...)
 }

@@ -114,12 +114,37 @@ func (s *server) startService(ctx context.Context, c *configuration, onAttempt f
 		return err
 	}
 	for _, t := range c.EventTypes {
-		in := waybell.EventTypeInput{Description: t.Description, Schema: t.Schema, Example: t.Example}
-		if _, _, err := s.svc.PutEventType(ctx, t.Name, in); err != nil {
+		if _, _, err := s.svc.PutEventType(ctx, t.Name, t.input()); err != nil {
 			return &exitError{exitUsage, fmt.Errorf("event-types: %s: %w", t.Name, err)}
 		}
 	}
+	if len(keys) > 1 {
+		s.encryptAgain(ctx)
+	}
 	return nil
+}
+
+// encryptAgain seals with the first encryption key what others sealed, while
+// the server works, and tells when the others can be left out.
+func (s *server) encryptAgain(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	s.closers = append(s.closers, func() error {
+		cancel()
+		<-done
+		return nil
+	})
+	go func() {
+		defer close(done)
+		switch n, err := s.svc.ReencryptSecrets(ctx); {
+		case err == nil:
+			s.log.Info("everything is encrypted with the first encryption key: the others are needed for older backups only",
+				"endpoints_encrypted_again", n)
+		case ctx.Err() == nil:
+			s.log.Error("not everything is encrypted with the first encryption key yet: keep the others; the next start tries again",
+				"endpoints_encrypted_again", n, "error", err)
+		}
+	}()
 }
 
 // startControl listens for `waybell backup` and `waybell check`. Without it, as

@@ -212,7 +212,6 @@ func TestUnsendableRequests(t *testing.T) {
 		n := &network{serve: text("HTTP/1.1 204 No Content\r\n\r\n")}
 		c := setup(t, n, Config{})
 		for name, change := range map[string]func(*Request){
-			"no target":    func(r *Request) { r.Target = Target{} },
 			"method":       func(r *Request) { r.Method = "GET" },
 			"header name":  func(r *Request) { r.Header["a b"] = []string{"x"} },
 			"header empty": func(r *Request) { r.Header[""] = []string{"x"} },
@@ -225,6 +224,9 @@ func TestUnsendableRequests(t *testing.T) {
 				t.Errorf("%s: %+v", name, result)
 			}
 		}
+		refused := post(t, c, "http://example.com/")
+		refused.Target = Target{}
+		checkResult(t, c.Do(t.Context(), refused), 0, ClassBlocked, blocked().Text)
 		if n.dials() != 0 {
 			t.Errorf("%d connections", n.dials())
 		}

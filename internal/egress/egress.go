@@ -179,7 +179,10 @@ type Request struct {
 // again on another connection only where not a byte of it was written to a
 // kept-alive one that had died.
 func (c *Client) Do(ctx context.Context, r *Request) Result {
-	if r.Target.IsZero() || r.Method != "" && r.Method != http.MethodPost && r.Method != http.MethodPut || !sendable(r.Header) {
+	if r.Target.IsZero() { // what ParseTarget refused: no other text than at the dial
+		return Result{Err: blocked()}
+	}
+	if r.Method != "" && r.Method != http.MethodPost && r.Method != http.MethodPut || !sendable(r.Header) {
 		return Result{Err: failure(ClassBlocked, textBadRequest)}
 	}
 	timeout := min(max(orDefault(r.Timeout, DefaultTimeout), MinTimeout), MaxTimeout)

@@ -32,7 +32,7 @@ const (
 	textBadResponse     = "the answer is not a valid HTTP/1.x response, or its headers are too large"
 	textBadStatus       = "the answer has a version or a status that was not asked for or that HTTP does not define"
 	textCanceled        = "the attempt was canceled"
-	textBadRequest      = "the request was not sent: its target, method or headers are not valid"
+	textBadRequest      = "the request was not sent: its method or headers are not valid"
 )
 
 // failed turns the error of a dial, or of the exchange on conn, into the closed
