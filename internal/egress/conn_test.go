@@ -215,3 +215,30 @@ func TestSocketBelowTLS(t *testing.T) {
 		c.abort()
 	}
 }
+
+// badReads panics when it is read, as a bug in the parsing of an answer would.
+type badReads struct{ net.Conn }
+
+func (badReads) Read([]byte) (int, error) { panic("a bug") }
+
+// TestPanicLeavesNoConnection: a panic is its caller's to recover; the
+// connection is closed all the same.
+func TestPanicLeavesNoConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{serve: hang}
+		n.wrap = func(_ int, conn net.Conn) net.Conn { return badReads{conn} }
+		c := setup(t, n, Config{})
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			c.Do(t.Context(), post(t, c, "http://example.com/"))
+		}()
+		synctest.Wait()
+		if n.open.Load() != 0 {
+			t.Error("the connection is open")
+		}
+	})
+}

@@ -188,11 +188,18 @@ func (c *Client) Do(ctx context.Context, r *Request) Result {
 	timeout := min(max(orDefault(r.Timeout, DefaultTimeout), MinTimeout), MaxTimeout)
 	start := time.Now()
 	cl := &call{caller: ctx, start: start, since: start, deadline: start.Add(timeout), phase: phaseExchange}
+	var using *conn // closed also where reading a stranger's answer panics
+	defer func() {
+		if using != nil {
+			using.abort()
+		}
+	}()
 	for {
 		conn, err := c.connection(cl, r.Target)
 		if err != nil {
 			return Result{Timing: cl.headersIn(), Err: cl.failed(nil, err)}
 		}
+		using = conn
 		release := cl.watch(conn)
 		if conn.reused && !conn.alive() {
 			release()
@@ -208,7 +215,9 @@ func (c *Client) Do(ctx context.Context, r *Request) Result {
 			}
 			return Result{Timing: cl.headersIn(), Err: cl.failed(conn, err)}
 		}
-		return c.answer(cl, conn, resp, release)
+		result := c.answer(cl, conn, resp, release)
+		using = nil // kept or closed
+		return result
 	}
 }
 

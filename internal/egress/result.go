@@ -79,8 +79,7 @@ func blocked() *Error {
 type Timing struct {
 	DNS, Connect, TLS time.Duration
 	// Wait is the rest up to the end of the response headers: sending the
-	// request, and waiting for the answer (or for a connection that another
-	// attempt set free).
+	// request and waiting for the answer.
 	Wait time.Duration
 	// Read is the time spent on the response's body.
 	Read time.Duration
