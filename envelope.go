@@ -134,7 +134,7 @@ func jsonError(err error, location string) *Error {
 			{Location: location + fieldPath(je.Path), Message: "is a number too large for JSON receivers"}}}
 	}
 	if je.Kind == jsjson.TooManyValues {
-		return errorf(CodeTooLarge, "%s: %s", location, je.Error())
+		return errorf(CodeTooLarge, "%s: %s, at byte %d", location, je.Message, je.Offset)
 	}
-	return errorf(CodeMalformedJSON, "%s: %s", location, je.Error())
+	return errorf(CodeMalformedJSON, "%s: %s, at byte %d", location, je.Message, je.Offset)
 }

@@ -581,7 +581,8 @@ func TestEventWithDeliveries(t *testing.T) {
 	if list := shown(got.Deliveries); !slices.Equal(list, want) {
 		t.Errorf("its deliveries are %v, want %v", list, want)
 	}
-	if _, err := b.svc.Event(t.Context(), b.agent.ID, "evt_none"); waybell.ErrorCode(err) != waybell.CodeEventNotFound {
+	if _, err := b.svc.Event(t.Context(), b.agent.ID, "evt_none"); waybell.ErrorCode(err) != waybell.CodeEventNotFound ||
+		!strings.Contains(err.Error(), "there is no such event") {
 		t.Errorf("an unknown event: %v", err)
 	}
 }

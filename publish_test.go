@@ -310,6 +310,9 @@ func TestPublishBounds(t *testing.T) {
 			if err == nil && tc.want != "" || err != nil && waybell.ErrorCode(err) != tc.want {
 				t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
 			}
+			if err != nil && strings.Contains(err.Error(), " json:") { // the name of a package, not of a place
+				t.Errorf("%s: %v", tc.name, err)
+			}
 		}
 		res, err := r.svc.PublishJSON(r.ctx, "bot", []byte(event(`"timestamp":"2026-04-26T10:30:14.5+02:00"`)), "")
 		if want := time.Date(2026, 4, 26, 8, 30, 14, 5e8, time.UTC); err != nil || !res.Timestamp.Equal(want) || res.Timestamp.Location() != time.UTC {

@@ -3,6 +3,7 @@ package waybell
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/waybell/waybell/internal/jsjson"
@@ -10,8 +11,8 @@ import (
 
 // Retry makes a delivery due now: a waiting one keeps its schedule, a settled
 // one starts a fresh schedule and window. CodeDeliveryHeld while its endpoint
-// is paused or suspended, CodeEndpointDisabled while it is disabled. While an attempt of the delivery is under way the
-// call is coalesced with it.
+// is paused or suspended, CodeEndpointDisabled while it is disabled. While an
+// attempt of the delivery is under way the call is coalesced with it.
 func (s *Service) Retry(ctx context.Context, agentID, deliveryID string) (DeliveryView, error) {
 	agent, d, err := s.findDelivery(ctx, agentID, deliveryID)
 	if err != nil {
@@ -202,7 +203,8 @@ func (s *Service) storeError(err error, notFound Code) error {
 		return e
 	}
 	if errors.Is(err, ErrNotFound) {
-		return &Error{Code: notFound, Message: "there is no such thing", Err: err}
+		noun := strings.ReplaceAll(strings.TrimSuffix(string(notFound), "_not_found"), "_", " ")
+		return &Error{Code: notFound, Message: "there is no such " + noun, Err: err}
 	}
 	return &Error{Code: CodeUnavailable, Message: "the store cannot answer now; try again", RetryAfter: 5 * time.Second, Err: err}
 }
