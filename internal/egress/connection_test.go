@@ -344,7 +344,7 @@ type slowWrites struct {
 }
 
 func (c *slowWrites) Write(b []byte) (int, error) {
-	time.Sleep(c.pause)
+	<-time.After(c.pause) // virtual: its tests run in bubbles
 	return c.Conn.Write(b)
 }
 

@@ -2,7 +2,6 @@ package egress
 
 import (
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -63,21 +62,6 @@ func (t Target) HTTPS() bool { return t.https }
 
 // IsZero reports whether t is the zero Target.
 func (t Target) IsZero() bool { return t.canonical == "" }
-
-// url returns what net/http needs. The escaped forms were built from the set
-// of bytes that net/url leaves alone, so they go out as they are stored.
-func (t Target) url() (url.URL, error) {
-	path, err := url.PathUnescape(t.path)
-	if err != nil {
-		return url.URL{}, err
-	}
-	u := url.URL{Scheme: "http", Host: t.authority, Path: path, RawPath: t.path,
-		RawQuery: t.query, ForceQuery: t.hasQuery}
-	if t.https {
-		u.Scheme = "https"
-	}
-	return u, nil
-}
 
 // ParseTarget parses and checks a URL that a customer gave, without resolving
 // its name. The result is what has to be stored: what is sent to is always the

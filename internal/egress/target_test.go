@@ -2,6 +2,7 @@ package egress
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -250,13 +251,16 @@ func checkAccepted(t *testing.T, c *Client, raw string, target Target) {
 	if len(text) > MaxURLBytes || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' || r == '#' }) {
 		t.Fatalf("%q: canonical %q", raw, text)
 	}
-	sent, err := target.url()
+	// What goes out is what was stored, as a server reads it.
+	sent, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(appendRequest(nil, &Request{Target: target}))))
 	if err != nil {
 		t.Fatalf("%q: %v", raw, err)
 	}
-	req := http.Request{URL: &sent}
-	line := sent.Scheme + "://" + sent.Host + req.URL.RequestURI()
-	if line != text {
+	scheme := "http://"
+	if target.HTTPS() {
+		scheme = "https://"
+	}
+	if line := scheme + sent.Host + sent.RequestURI; line != text {
 		t.Fatalf("%q: stored %q, sent %q", raw, text, line)
 	}
 	std, err := url.Parse(text)
