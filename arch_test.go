@@ -37,7 +37,10 @@ var allowedImports = map[string][]string{
 	"internal/storetest":      {"", "pgregory.net/rapid", "github.com/google/go-cmp"},
 	"sqlite":                  {"", "modernc.org/sqlite", "golang.org/x/sys/unix"},
 	"api":                     {"", "internal/jsjson", "internal/catalogue", "internal/retry", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
-	"cmd/waybell":             {"", "api", "sqlite", "format", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
+	"web":                     {},
+	"web/build":               {"github.com/evanw/esbuild"},
+	"internal/stream":         {},
+	"cmd/waybell":             {"", "api", "web", "sqlite", "format", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
 	"internal/bench":          {"signature"},
 	"internal/bench/receiver": {},
 	"internal/chaos":          {},
@@ -142,8 +145,8 @@ func TestGauges(t *testing.T) {
 	if documented*100 < exported*95 {
 		t.Errorf("%d of %d exported names are documented; the gauge is 95 %%", documented, exported)
 	}
-	if rootFiles > 36 || rootLines > 8200 {
-		t.Errorf("the root package has %d files and %d lines; the gauges are 36 and 8,200", rootFiles, rootLines)
+	if rootFiles > 44 || rootLines > 10400 {
+		t.Errorf("the root package has %d files and %d lines; the gauges are 44 and 10,400", rootFiles, rootLines)
 	}
 }
 

@@ -217,7 +217,7 @@ func (c *configuration) check() error {
 		errs = append(errs, errors.New("suspend-failures: must be at least 1; set suspend-after to 0 to suspend nobody"))
 	}
 	_, err := encryptionKeys(waybell.Secret(c.EncryptionKey))
-	errs = append(errs, err, c.checkLimits(), c.checkEventTypes())
+	errs = append(errs, err, c.checkLimits(), c.checkEventTypes(), c.checkOrigins())
 	return errors.Join(errs...)
 }
 

@@ -14,6 +14,9 @@ type settings struct {
 	Listen        textValue
 	MetricsListen textValue
 	Metrics, Docs boolValue
+	Console       boolValue
+	PublicURL     textValue
+	PortalOrigins listValue
 
 	DataDir     textValue
 	DatabaseURL secretValue // may hold a password
@@ -63,7 +66,7 @@ const (
 // newSettings are the defaults.
 func newSettings() *settings {
 	return &settings{
-		Listen: "127.0.0.1:8080", Metrics: true, Docs: true,
+		Listen: "127.0.0.1:8080", Metrics: true, Docs: true, Console: true,
 		DataDir: "./waybell-data", Retention: durationValue(30 * day),
 		SuspendAfter: durationValue(5 * day), SuspendFailures: 20,
 		ShutdownGrace: durationValue(25 * time.Second), LogFormat: "text", LogLevel: "info",
@@ -85,6 +88,14 @@ func (s *settings) table() []setting {
 			help: "serve the metrics on an address of their own instead"},
 		{section: sectionHTTP, name: "docs", value: &s.Docs,
 			help: "serve the API reference at /docs and /openapi.json, without a key"},
+		{section: sectionHTTP, name: "console", value: &s.Console,
+			help: "serve the screens: the console at /console/ and the portal at /portal/"},
+		{section: sectionHTTP, name: "public-url", value: &s.PublicURL,
+			help: "where browsers find this server, such as https://hooks.example.com or https://example.com/waybell",
+			note: "Links to the console, the portal and inboxes begin with it. Without it they begin with the address that a request came to. A proxy in front that serves a path of its own, as in the second example, must strip it."},
+		{section: sectionHTTP, name: "portal-origins", value: &s.PortalOrigins,
+			help: "origins of the pages that may embed the portal, such as https://app.example.com",
+			note: "Exact origins, without a path; `http://` only for loopback hosts. Without any, no page can embed it; a link to it still works."},
 
 		{section: sectionStore, name: "data-dir", value: &s.DataDir,
 			help: "directory of the embedded store, made if it is missing",

@@ -33,6 +33,10 @@ func sample(row setting) string {
 		return "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
 	case "listen", "metrics-listen":
 		return "127.0.0.1:9999"
+	case "public-url":
+		return "https://hooks.example.com/waybell"
+	case "portal-origins":
+		return "https://app.example.com,http://localhost:3000"
 	case "max-batch-bytes", "max-publish-bytes":
 		return "3MiB"
 	}
