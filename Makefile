@@ -10,7 +10,8 @@ FUZZTIME ?= 2m
 test: setup check race
 
 # setup installs what the tests need and the machine lacks: a C compiler for
-# the race detector, Node.js, and the packages that judge what Waybell sends.
+# the race detector, Node.js, Chromium, and the packages that judge what
+# Waybell sends.
 setup:
 	@./internal/nodetest/setup.sh
 

@@ -44,6 +44,7 @@ var allowedImports = map[string][]string{
 	"internal/bench":          {"signature"},
 	"internal/bench/receiver": {},
 	"internal/chaos":          {},
+	"internal/screentest":     {},
 }
 
 func TestImportsPointOneWay(t *testing.T) {
