@@ -4,6 +4,7 @@
 //	go test ./internal/screentest                              # all journeys
 //	go test ./internal/screentest -run Journeys/repair -v      # one file of them
 //	go test ./internal/screentest -run Journeys/pages -screenshots DIR
+//	go test ./internal/screentest -artifacts -outputdir DIR   # keeps a picture of each screen where a journey failed
 //
 // Each file journeys/*.test.mjs is a program for Node.js that starts its own
 // server (the binary is built once), its own Chromium and its own receivers,
@@ -18,7 +19,9 @@
 //     remembers every request.
 //   - hostpage.mjs is a platform's own page, of another origin and with a strict
 //     policy, that embeds the portal; proxy.mjs serves everything below a path.
-//   - seed.mjs fills a server by publishing to it; pages.mjs lists all pages.
+//   - seed.mjs fills a server by publishing to it.
+//   - survey.mjs looks at a page in both themes and all widths: axe-core's rules,
+//     nothing that scrolls sideways, and a picture where one is wanted.
 //
 // Nothing sleeps: a test waits for a condition, and fails when it does not come
 // about. A missing browser is a failure that names `make setup`.

@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import { after, before } from 'node:test';
 import { violations } from '../support/axe.mjs';
 import { suite } from '../support/suite.mjs';
+import { survey } from '../support/survey.mjs';
 import { until } from '../support/wait.mjs';
 
 const s = suite();
@@ -77,4 +78,17 @@ s.journey('what is inaccessible is named', async (visit) => {
   await page.setContent('<html><body><img src="data:,"><button></button></body></html>');
   const found = (await violations(page)).map((v) => v.split(' ')[0]);
   for (const rule of ['image-alt', 'button-name', 'html-has-lang', 'document-title']) assert(found.includes(rule), `${rule} is not among ${found}`);
+});
+
+s.journey('a survey sees both themes and all widths', async (visit) => {
+  const { page } = await visit();
+  await page.setContent(`<!doctype html><html lang="en"><title>Survey</title><style>
+    @media (prefers-color-scheme: dark) { p { color: #777; background: #666 } }
+    @media (max-width: 400px) { p { width: 500px } }
+  </style><main><h1>Survey</h1><p>Words</p></main></html>`);
+  const found = await survey(page, 'example');
+  const has = (pattern) => found.some((f) => pattern.test(f));
+  assert(has(/^example-1440-dark: color-contrast/) && has(/^example-390-dark: color-contrast/), found.join('\n'));
+  assert(has(/^example-390: scrolls sideways/) && has(/^example-320: scrolls sideways/), found.join('\n'));
+  assert(!has(/light/) && !has(/1440: scrolls/), found.join('\n'));
 });
