@@ -286,16 +286,17 @@ func (s *Service) createSession(ctx context.Context, by *APIKey, made Session, k
 	return made, text, nil
 }
 
-// ExchangeSession turns a one-time key into a session and its token, once.
-// Whoever has the key is who was meant: no other proof is asked for. A key that
-// is wrong, expired or used before is CodeSessionKeyInvalid.
-func (s *Service) ExchangeSession(ctx context.Context, key Secret) (Session, Secret, error) {
+// ExchangeSession turns a one-time key into a session and its token, once, and
+// returns the session as Authenticate does. Whoever has the key is who was
+// meant: no other proof is asked for. A key that is wrong, expired or used
+// before is CodeSessionKeyInvalid.
+func (s *Service) ExchangeSession(ctx context.Context, key Secret) (*APIKey, Secret, error) {
 	text := key.Reveal()
 	if len(text) != oneTimeTextLength || !strings.HasPrefix(text, oneTimeTextPrefix) {
-		return Session{}, "", sessionKeyInvalid()
+		return nil, "", sessionKeyInvalid()
 	}
 	if !s.sessions.enter(ctx) {
-		return Session{}, "", sessionKeyInvalid() // nobody is there to read it
+		return nil, "", sessionKeyInvalid() // nobody is there to read it
 	}
 	defer s.sessions.leave()
 	token := newKeyText(tokenTextPrefix)
@@ -304,21 +305,30 @@ func (s *Service) ExchangeSession(ctx context.Context, key Secret) (Session, Sec
 	})
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return Session{}, "", sessionKeyInvalid()
+		return nil, "", sessionKeyInvalid()
 	case err != nil:
-		return Session{}, "", storeFailed("exchange session", err)
+		return nil, "", storeFailed("exchange session", err)
 	case !s.dir.upholds(&got):
 		s.changed(ctx) // another node may just have made what it rests on
 		if !s.dir.upholds(&got) {
-			return Session{}, "", sessionKeyInvalid()
+			return nil, "", sessionKeyInvalid()
 		}
 	}
 	s.log.InfoContext(ctx, "session began", "session_id", got.ID, "kind", got.Kind(), "agent_id", got.AgentID, "key_id", got.KeyID)
-	return got, token, nil
+	return got.caller(), token, nil
 }
 
 func sessionKeyInvalid() *Error {
 	return errorf(CodeSessionKeyInvalid, "the one-time key is wrong, has expired or was used before: ask for a new link")
+}
+
+// AgentName is the present name of a session's agent; "" for the console, and
+// where the agent is gone.
+func (s *Service) AgentName(of *Session) string {
+	if a := s.dir.agentByNumber(of.Agent); a != nil {
+		return a.Name
+	}
+	return ""
 }
 
 // EndSession ends a session, at once on this node and within 5 s on all others.
