@@ -87,6 +87,9 @@ type Limits struct {
 	BatchBytes        int // body of a batch, default 10 MiB
 	BatchEvents       int // events of a batch, default 1,000
 	EndpointsPerAgent int // default 100
+	// SessionsPerAgent is how many living sessions the portal of one agent may
+	// have, and how many the console, default 1,000.
+	SessionsPerAgent int
 
 	// PublishBytes bounds the bodies of events that wait to be made durable;
 	// above it publishing answers busy. Default 64 MiB.
@@ -120,6 +123,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.BatchBytes, 10<<20)
 	set(&l.BatchEvents, 1000)
 	set(&l.EndpointsPerAgent, 100)
+	set(&l.SessionsPerAgent, 1000)
 	set(&l.InFlight, 512)
 	set(&l.Concurrency, 16)
 	set(&l.Queued, 65536)
@@ -146,6 +150,7 @@ func (l Limits) Validate() error {
 	check("BatchBytes", int64(l.BatchBytes), int64(l.EventBytes))
 	check("BatchEvents", int64(l.BatchEvents), 1)
 	check("EndpointsPerAgent", int64(l.EndpointsPerAgent), 1)
+	check("SessionsPerAgent", int64(l.SessionsPerAgent), 1)
 	check("PublishBytes", l.PublishBytes, int64(l.EventBytes))
 	check("InFlight", int64(l.InFlight), 1)
 	check("Concurrency", int64(l.Concurrency), 1)

@@ -26,6 +26,8 @@ type Service struct {
 	confirmed atomic.Pointer[time.Time] // when the lease was last surely valid
 	keys      keyMaker
 	dir       directory
+	sessions  sessionCache
+	branding  brandingCache
 
 	// owning is held for reading from a commit that changes what this node owns
 	// until its memory knows, and for writing to look at all that it owns, or to
@@ -91,6 +93,7 @@ func New(cfg Config) (*Service, error) {
 	if err := s.dir.init(cfg, client); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
+	s.sessions.init()
 	s.onEndpoint = s.endpointChanged
 	s.dispatcher = newDispatcher(s)
 	s.settler = newSettler(s)

@@ -32,6 +32,8 @@ type Store interface {
 	EndpointStore
 	EventTypeStore
 	KeyStore
+	SessionStore
+	SettingStore
 	ConfigStore
 	PublishStore
 	WorkStore

@@ -81,6 +81,10 @@ func kindOf(code waybell.Code) kind {
 		return kind{http.StatusConflict, "Endpoint is disabled"}
 	case waybell.CodeTooManyEndpoints:
 		return kind{http.StatusConflict, "Too many endpoints"}
+	case waybell.CodeTooManySessions:
+		return kind{http.StatusConflict, "Too many sessions"}
+	case waybell.CodeSessionKeyInvalid:
+		return kind{http.StatusUnauthorized, "One-time key invalid"}
 	case waybell.CodePreconditionFailed:
 		return kind{http.StatusPreconditionFailed, "Precondition failed"}
 	case waybell.CodeTooLarge:
@@ -168,6 +172,12 @@ func problemOf(err error) *problemView {
 	}
 	if p.Status == http.StatusServiceUnavailable || e.RetryAfter > 0 {
 		p.with("Retry-After", retryAfter(e.RetryAfter))
+	}
+	switch p.Status { // both must say how (RFC 9110, 11.6.1; RFC 6750, 3)
+	case http.StatusUnauthorized:
+		p.with("WWW-Authenticate", `Bearer realm="waybell"`)
+	case http.StatusForbidden:
+		p.with("WWW-Authenticate", `Bearer realm="waybell", error="insufficient_scope"`)
 	}
 	if e.Code == waybell.CodeDraining {
 		// The listener closes soon: a connection that ends with its answer cannot
