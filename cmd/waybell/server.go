@@ -8,12 +8,14 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/api"
 	"github.com/waybell/waybell/sqlite"
+	"github.com/waybell/waybell/web"
 )
 
 // server is a running Waybell: store, service and HTTP. `serve` and `demo` are
@@ -61,7 +63,7 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 	if metrics != nil {
 		metrics.Observe(s.svc)
 	}
-	handler, err := api.New(s.svc, apiConfig(c, log, metrics))
+	handler, err := newHandler(c, s.svc, apiConfig(c, log, metrics))
 	if err != nil {
 		return nil, err
 	}
@@ -184,6 +186,38 @@ func apiConfig(c *configuration, log *slog.Logger, metrics *api.Metrics) api.Con
 		cfg.DocsPath = api.Off
 	}
 	return cfg
+}
+
+// newHandler is the API and, unless they are off, the screens in front of it.
+func newHandler(c *configuration, svc *waybell.Service, cfg api.Config) (http.Handler, error) {
+	calls, err := api.New(svc, cfg)
+	if err != nil || !bool(c.Console) {
+		return calls, err
+	}
+	screens, err := web.Handler(web.Config{PortalOrigins: c.PortalOrigins})
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isScreen(r.URL.Path) {
+			screens.ServeHTTP(w, r)
+			return
+		}
+		calls.ServeHTTP(w, r)
+	}), nil
+}
+
+// isScreen tells the paths of package web from those of the API. It is a look
+// at the path and no second mux, since all publishing passes here.
+func isScreen(path string) bool {
+	if strings.HasPrefix(path, "/v1/") {
+		return false
+	}
+	switch path {
+	case "/", "/console", "/portal", "/embed.js":
+		return true
+	}
+	return strings.HasPrefix(path, "/assets/") || strings.HasPrefix(path, "/console/") || strings.HasPrefix(path, "/portal/")
 }
 
 // listen opens an address, and closes it again where the start fails.

@@ -1,0 +1,43 @@
+/** The keyboard: single keys, never while somebody types or a dialog is open. */
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+
+export interface Shortcut {
+  readonly key: string;
+  /** What it does, for the help dialog: "Next delivery". */
+  readonly label: string;
+  readonly run: () => void;
+}
+
+/** All that work now, the latest component's last; the help dialog lists them. */
+export const shortcuts = signal<readonly Shortcut[]>([]);
+
+/** Makes keys work while the component is shown. Memoize the list. */
+export function useShortcuts(list: readonly Shortcut[]): void {
+  useEffect(() => {
+    shortcuts.value = [...shortcuts.peek(), ...list];
+    return () => {
+      shortcuts.value = shortcuts.peek().filter((s) => !list.includes(s));
+    };
+  }, [list]);
+}
+
+function typing(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+}
+
+export function startKeys(): void {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing(event.target)) return;
+    if (document.querySelector("dialog:modal") !== null) return;
+    const found = shortcuts.peek().findLast((s) => s.key === event.key);
+    if (found === undefined) return;
+    event.preventDefault();
+    found.run();
+  });
+}
+
+/** Puts the cursor into the page's search field. */
+export function focusSearch(): void {
+  document.querySelector<HTMLInputElement>("input[type=search]")?.focus();
+}

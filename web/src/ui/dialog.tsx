@@ -1,0 +1,124 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { messageOf } from "../core/api.ts";
+import { Button, IconButton } from "./button.tsx";
+import { classes } from "./classes.ts";
+import { Field, TextInput } from "./field.tsx";
+import { Banner } from "./feedback.tsx";
+
+export interface DialogProps {
+  readonly title: ComponentChildren;
+  readonly onClose: () => void;
+  readonly children: ComponentChildren;
+  /** The actions, in a bar at the end. */
+  readonly foot?: ComponentChildren;
+  readonly wide?: boolean;
+  /** From the side, over the height of the page. */
+  readonly drawer?: "start" | "end";
+  readonly hideTitle?: boolean;
+}
+
+/** A modal dialog. It is shown while it is rendered; Escape and a click beside it close it. */
+export function Dialog({ title, onClose, children, foot, wide = false, drawer, hideTitle = false }: DialogProps) {
+  const ref = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const before = document.activeElement;
+    const dialog = ref.current;
+    dialog?.showModal();
+    return () => {
+      dialog?.close();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+  return (
+    <dialog
+      ref={ref}
+      class={classes("dialog", wide && "dialog-wide", drawer !== undefined && "drawer", drawer === "start" && "drawer-start")}
+      aria-labelledby={id}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onPointerDown={(event) => {
+        const dialog = ref.current;
+        if (dialog !== null && event.target === dialog && outside(event, dialog)) onClose();
+      }}
+    >
+      <div class="dialog-head">
+        <h2 id={id} class={classes(hideTitle && "visually-hidden")}>{title}</h2>
+        <IconButton icon="close" label="Close" size="small" onClick={onClose} />
+      </div>
+      <div class="dialog-body">{children}</div>
+      {foot !== undefined && <div class="dialog-foot">{foot}</div>}
+    </dialog>
+  );
+}
+
+/** A drawer is a dialog from the side, for details beside a list. */
+export function Drawer(props: Omit<DialogProps, "drawer" | "wide">) {
+  return <Dialog {...props} drawer="end" />;
+}
+
+function outside(event: PointerEvent, dialog: HTMLDialogElement): boolean {
+  const box = dialog.getBoundingClientRect();
+  return event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom;
+}
+
+export interface ConfirmDialogProps {
+  readonly title: string;
+  /** Says what will happen, and to how many things. */
+  readonly children: ComponentChildren;
+  /** The action in its own words: "Delete webhook", never "OK". */
+  readonly action: string;
+  readonly danger?: boolean;
+  /** What must be typed first. */
+  readonly typed?: string;
+  /** The dialog stays open and shows the error if it fails. */
+  readonly onConfirm: () => Promise<void> | void;
+  readonly onClose: () => void;
+}
+
+export function ConfirmDialog({ title, children, action, danger = false, typed, onConfirm, onClose }: ConfirmDialogProps) {
+  const [text, setText] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState("");
+  const ready = typed === undefined || text.trim() === typed;
+  const confirm = async (): Promise<void> => {
+    if (!ready || busy) return;
+    setBusy(true);
+    setError("");
+    try {
+      await onConfirm();
+      onClose();
+    } catch (failure) {
+      setError(messageOf(failure));
+      setBusy(false);
+    }
+  };
+  const foot = (
+    <>
+      <Button onClick={onClose}>Cancel</Button>
+      <Button kind={danger ? "danger" : "primary"} busy={busy} disabled={!ready} onClick={() => void confirm()}>{action}</Button>
+    </>
+  );
+  return (
+    <Dialog title={title} onClose={onClose} foot={foot}>
+      <form
+        class="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void confirm();
+        }}
+      >
+        <div class="stack stack-s">{children}</div>
+        {typed !== undefined && (
+          <Field label={<span>Type <code class="anywhere">{typed}</code> to confirm</span>}>
+            {(control) => <TextInput {...control} value={text} onValue={setText} mono />}
+          </Field>
+        )}
+        {error !== "" && <Banner tone="bad">{error}</Banner>}
+      </form>
+    </Dialog>
+  );
+}
