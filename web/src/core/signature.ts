@@ -19,13 +19,15 @@ export interface Scheme {
   readonly list?: boolean;
 }
 
-/** A signature as `GET /v1/profiles` tells of it. */
+/** The signature of a format as `GET /v1/profiles` tells of it. */
 export interface FormatSignature {
   readonly header: string;
-  readonly scheme: string;
+  readonly algorithm?: string;
+  readonly key?: string;
   readonly signed: Scheme["signed_content"];
   readonly encoding: Scheme["encoding"];
   readonly prefix: string;
+  readonly list?: boolean;
 }
 
 export type Verdict = keyof typeof texts;
@@ -91,12 +93,18 @@ export const builtinSchemes: Readonly<Record<string, Scheme>> = {
   chatislav: { ...legacy, header: "x-chatislav-signature" },
 };
 
-/** The scheme of a format of the server: what it leaves open is as in the built-in format that signs the same content. */
+/** The scheme of a format of the server; what is not told is as in the built-in format that signs the same content. */
 export function schemeOf(s: FormatSignature): Scheme {
   const like = s.signed === "body" ? legacy : standard;
-  const algorithm = (["hmac-sha256", "hmac-sha384", "hmac-sha512", "ed25519"] as const).find((a) => a === s.scheme) ?? like.algorithm;
-  const key_derivation = algorithm === "ed25519" ? "ed25519" : like.key_derivation;
-  return { header: s.header, algorithm, key_derivation, encoding: s.encoding, prefix: s.prefix, signed_content: s.signed, list: s.signed !== "body" };
+  return {
+    header: s.header,
+    algorithm: (["hmac-sha256", "hmac-sha384", "hmac-sha512", "ed25519"] as const).find((a) => a === s.algorithm) ?? like.algorithm,
+    key_derivation: (["utf8", "whsec", "ed25519"] as const).find((k) => k === s.key) ?? like.key_derivation,
+    encoding: s.encoding,
+    prefix: s.prefix,
+    signed_content: s.signed,
+    list: s.list ?? s.signed !== "body",
+  };
 }
 
 /** Checks a request; rejects with a CheckError where that cannot be done. */
