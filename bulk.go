@@ -20,7 +20,7 @@ type BulkRetry struct {
 
 // BulkResult is what a call of [Service.RetryMany] did.
 type BulkResult struct {
-	Matched int // deliveries found
+	Matched int // deliveries found by the filter, or named
 	Retried int // of them made due now, or due already; 0 in a dry run
 	// Skipped are those that cannot be sent again now, the first maxSkipped;
 	// SkippedCount is how many there are. In a dry run, Matched - SkippedCount
