@@ -127,6 +127,11 @@ func (t *watch) run(ctx context.Context, w *patientWriter) error {
 		return nil
 	}
 	t.loop(ctx)
+	select {
+	case <-t.source.Done(): // the end of the answer is written after us
+		w.control.SetWriteDeadline(time.Now().Add(streamGrace)) //nolint:errcheck // then it has the last write's
+	default:
+	}
 	return nil
 }
 

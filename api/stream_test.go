@@ -282,6 +282,45 @@ func TestStreamEndsWithTheServer(t *testing.T) {
 	}
 }
 
+// A client that does not read cannot keep the server from ending. The pipe
+// holds nothing back: the first write that nobody reads stands still.
+func TestServerEndsDespiteAStuckStream(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	_, where := s.subscribe(t, receivertest.Answer(200, ""))
+	s.call(t, "POST "+where+"/pause", "")
+	listener := receivertest.NewListener()
+	srv := api.NewHTTPServer(s.api, s.svc.Config().Logger)
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(listener) }()
+	conn, err := listener.DialContext(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", rootKey)
+	r := bufio.NewReaderSize(conn, 16)
+	readTo := func(prefix string) {
+		for line := ""; !strings.HasPrefix(line, prefix); {
+			if line, err = r.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	readTo("data: ")
+	s.publishMany(t, 10)
+	readTo("event: delivery") // from now on the rest of this write is not read
+	s.svc.Drain()
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second) // less than a write may take
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
+}
+
 // Whoever is slower than a burst is told how much of it is missing.
 func TestStreamLagging(t *testing.T) {
 	t.Parallel()
