@@ -117,6 +117,7 @@ func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 			s.fail(w, r, err)
 			return
 		}
+		c.again = func() error { return s.identify(&call{}, r, rt) }
 		if rt.media != nil {
 			body, err := s.wholeBody(w, r, rt)
 			if err != nil {

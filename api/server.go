@@ -96,6 +96,7 @@ func New(svc *waybell.Service, cfg Config) (*Server, error) {
 	s.registerKeys()
 	s.registerSessions()
 	s.registerBranding()
+	s.registerStreams()
 	s.registerHealth()
 	if err := s.finishOpenAPI(); err != nil {
 		return nil, err
