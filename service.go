@@ -40,6 +40,7 @@ type Service struct {
 	settler    *settler
 	claimer    *claimer
 	janitor    *janitor
+	tallies    *tallies
 
 	// sending ends when attempts under way are to be cut off.
 	sending context.Context
@@ -96,6 +97,7 @@ func New(cfg Config) (*Service, error) {
 	s.settler = newSettler(s)
 	s.claimer = newClaimer(s)
 	s.janitor = newJanitor(s)
+	s.tallies = newTallies(s)
 	return s, nil
 }
 
@@ -144,6 +146,16 @@ func (s *Service) launch(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWait) // the grace may be over
 		defer cancel()
 		return s.store.Leave(ctx, *s.lease.Load())
+	})
+	tally, stopTallies := context.WithCancel(ctx)
+	go s.tallies.run(tally)
+	s.push("write statistics", func(ctx context.Context) error {
+		stopTallies()
+		<-s.tallies.done
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWait) // the grace may be over
+		defer cancel()
+		s.tallies.flush(ctx)
+		return nil
 	})
 	settle, stopSettler := context.WithCancel(ctx)
 	go s.settler.run(settle)
