@@ -22,6 +22,7 @@ type Service struct {
 	egress    *egress.Client
 	userAgent string
 
+	startedAt atomic.Pointer[time.Time]
 	lease     atomic.Pointer[Lease]
 	confirmed atomic.Pointer[time.Time] // when the lease was last surely valid
 	keys      keyMaker
@@ -135,6 +136,7 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	s.dispatcher.restore(counters, at)
 	s.state = started
+	s.startedAt.Store(&at)
 	s.launch(context.WithoutCancel(ctx))
 	return nil
 }
@@ -223,6 +225,14 @@ func (s *Service) Ready() error {
 		return errorf(CodeUnavailable, "the store does not answer")
 	}
 	return nil
+}
+
+// StartedAt is when the service began to start; zero before it has.
+func (s *Service) StartedAt() time.Time {
+	if at := s.startedAt.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
 }
 
 // Config is the configuration with its defaults filled in.

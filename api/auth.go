@@ -59,6 +59,7 @@ type callKey struct{}
 type call struct {
 	key       *waybell.APIKey
 	requestID string
+	origin    string            // scheme and host that the request came to
 	body      []byte            // nil without one
 	report    func(error) error // what the caller may see of an error
 }

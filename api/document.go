@@ -21,6 +21,7 @@ const (
 	tagTypes      = "Event types"
 	tagDeliveries = "Deliveries"
 	tagKeys       = "Keys"
+	tagStatistics = "Statistics"
 	tagHealth     = "Health"
 	tagWebhooks   = "Webhooks"
 )
@@ -55,6 +56,7 @@ func newDocument(version string, schemas huma.Registry) *huma.OpenAPI {
 			{Name: tagEvents, Description: "Publishing events, and finding published ones."},
 			{Name: tagTypes, Description: "What kinds of events there are."},
 			{Name: tagDeliveries, Description: "The delivery log: one event to one endpoint, with every attempt."},
+			{Name: tagStatistics, Description: "Attempts counted over time, and the health of endpoints."},
 			{Name: tagKeys, Description: "The keys of this API."},
 			{Name: tagWebhooks, Description: "What a receiver gets, by event type, in the standard format."},
 			{Name: tagHealth, Description: "For load balancers, monitoring and readers of this page."},

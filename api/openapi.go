@@ -107,7 +107,7 @@ func add[P, B, O any](s *Server, rt route, handle func(ctx context.Context, para
 func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		c := &call{requestID: w.Header().Get("X-Request-Id")}
+		c := &call{requestID: w.Header().Get("X-Request-Id"), origin: origin(r)}
 		c.report = func(err error) error { return s.report(w, r, err) }
 		if rt.scope != "" {
 			key, err := s.authorize(r, rt.scope, r.PathValue("agent_id"))

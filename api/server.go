@@ -40,6 +40,8 @@ type Config struct {
 	// DocsPath is where the reference page is, default /docs; Off closes the
 	// page and the OpenAPI document.
 	DocsPath string
+	// System is what GET /v1/system tells besides what the service knows.
+	System System
 }
 
 // Server answers the HTTP API. It is an [http.Handler], safe for concurrent use.
@@ -88,6 +90,8 @@ func New(svc *waybell.Service, cfg Config) (*Server, error) {
 	s.registerEventTypes()
 	s.registerDeliveries()
 	s.registerKeys()
+	s.registerStatistics()
+	s.registerSystem()
 	s.registerHealth()
 	if err := s.finishOpenAPI(); err != nil {
 		return nil, err
