@@ -53,10 +53,10 @@ func (r *rig) wantCounts(what, endpointID string, delivered, failed uint64) {
 	}
 }
 
-// awayFromBorders sleeps to 07:10:05: far from the borders of all points, but
-// for those of a minute.
-func awayFromBorders() {
-	time.Sleep(time.Until(time.Now().Truncate(24 * time.Hour).Add(24*time.Hour + 7*time.Hour + 10*time.Minute + 5*time.Second)))
+// tenPastSeven is how long it is to 07:10:05, which lies far from the borders of
+// all points but those of a minute.
+func tenPastSeven() time.Duration {
+	return time.Until(time.Now().Truncate(24 * time.Hour).Add(24*time.Hour + 7*time.Hour + 10*time.Minute + 5*time.Second))
 }
 
 // Attempts are counted once each, at once and still after they were written and
@@ -67,7 +67,7 @@ func TestStatisticsCountAttempts(t *testing.T) {
 		r := newRig(t, receivertest.Sequence(
 			receivertest.Answer(503, ""), receivertest.After(100*time.Millisecond, receivertest.Answer(500, "")),
 			receivertest.Answer(503, ""), receivertest.After(2*time.Second, receivertest.Answer(200, ""))))
-		awayFromBorders()
+		time.Sleep(tenPastSeven())
 		r.agent("standard")
 		e := r.endpoint("a")
 		r.wantCounts("before", e.ID, 0, 0)
@@ -104,7 +104,7 @@ func TestStatisticsPoints(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
-		awayFromBorders()
+		time.Sleep(tenPastSeven())
 		r.agent("standard")
 		r.endpoint("a")
 		for range 3 {
@@ -311,7 +311,7 @@ func TestEndpointsInTrouble(t *testing.T) {
 			}
 			return receivertest.Answer(200, "")
 		})
-		awayFromBorders()
+		time.Sleep(tenPastSeven())
 		r.agent("standard")
 		idle := r.endpoint("idle", func(in *waybell.EndpointInput) { in.Events = waybell.Some([]string{"lead.submit"}) })
 		ok, bad := r.endpoint("ok"), r.endpoint("bad")

@@ -61,7 +61,9 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 	if metrics != nil {
 		metrics.Observe(s.svc)
 	}
-	handler, err := api.New(s.svc, apiConfig(c, log, metrics))
+	cfg := apiConfig(c, log, metrics)
+	cfg.System = s.system(c, listener.Addr())
+	handler, err := api.New(s.svc, cfg)
 	if err != nil {
 		return nil, err
 	}
