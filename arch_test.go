@@ -22,10 +22,11 @@ const module = "github.com/waybell/waybell"
 // standard library. Each package may import what is listed, and the libraries
 // that were argued for.
 var allowedImports = map[string][]string{
-	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "internal/stream", "golang.org/x/time/rate"},
+	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "internal/stream", "internal/statistics", "golang.org/x/time/rate"},
 	"format":                  {"signature", "internal/retry", "internal/jsjson", "internal/rawjson", "internal/catalogue"},
 	"signature":               {},
 	"internal/retry":          {},
+	"internal/statistics":     {},
 	"internal/jsjson":         {},
 	"internal/rawjson":        {"internal/jsjson"},
 	"internal/keyring":        {},
@@ -34,8 +35,8 @@ var allowedImports = map[string][]string{
 	"internal/schema":         {"internal/jsjson", "github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/text/language", "golang.org/x/text/message"},
 	"internal/nodetest":       {},
 	"internal/receivertest":   {},
-	"internal/storetest":      {"", "pgregory.net/rapid", "github.com/google/go-cmp"},
-	"sqlite":                  {"", "modernc.org/sqlite", "golang.org/x/sys/unix"},
+	"internal/storetest":      {"", "internal/statistics", "pgregory.net/rapid", "github.com/google/go-cmp"},
+	"sqlite":                  {"", "internal/statistics", "modernc.org/sqlite", "golang.org/x/sys/unix"},
 	"api":                     {"", "internal/jsjson", "internal/catalogue", "internal/retry", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
 	"web":                     {},
 	"web/build":               {"github.com/evanw/esbuild"},

@@ -22,6 +22,7 @@ type Service struct {
 	egress    *egress.Client
 	userAgent string
 
+	startedAt atomic.Pointer[time.Time]
 	lease     atomic.Pointer[Lease]
 	confirmed atomic.Pointer[time.Time] // when the lease was last surely valid
 	keys      keyMaker
@@ -43,6 +44,7 @@ type Service struct {
 	settler    *settler
 	claimer    *claimer
 	janitor    *janitor
+	tallies    *tallies
 
 	// sending ends when attempts under way are to be cut off.
 	sending context.Context
@@ -101,6 +103,7 @@ func New(cfg Config) (*Service, error) {
 	s.settler = newSettler(s)
 	s.claimer = newClaimer(s)
 	s.janitor = newJanitor(s)
+	s.tallies = newTallies(s)
 	return s, nil
 }
 
@@ -138,6 +141,7 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	s.dispatcher.restore(counters, at)
 	s.state = started
+	s.startedAt.Store(&at)
 	s.launch(context.WithoutCancel(ctx))
 	return nil
 }
@@ -149,6 +153,16 @@ func (s *Service) launch(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWait) // the grace may be over
 		defer cancel()
 		return s.store.Leave(ctx, *s.lease.Load())
+	})
+	tally, stopTallies := context.WithCancel(ctx)
+	go s.tallies.run(tally)
+	s.push("write statistics", func(ctx context.Context) error {
+		stopTallies()
+		<-s.tallies.done
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWait) // the grace may be over
+		defer cancel()
+		s.tallies.flush(ctx)
+		return nil
 	})
 	settle, stopSettler := context.WithCancel(ctx)
 	go s.settler.run(settle)
@@ -219,6 +233,14 @@ func (s *Service) Ready() error {
 		return errorf(CodeUnavailable, "the store does not answer")
 	}
 	return nil
+}
+
+// StartedAt is when the service began to start; zero before it has.
+func (s *Service) StartedAt() time.Time {
+	if at := s.startedAt.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
 }
 
 // Config is the configuration with its defaults filled in.

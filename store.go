@@ -40,6 +40,7 @@ type Store interface {
 	DeliveryStore
 	EventStore
 	MaintenanceStore
+	StatisticsStore
 }
 
 // Lease is a node's right to write: every write of a node carries it, and is
@@ -175,6 +176,9 @@ type Health struct {
 	Refusals     int
 	RefusedSince time.Time
 	Open         bool // the breaker is open: only probes go through
+	// LastReason and LastStatus are those of the last attempt.
+	LastReason Reason
+	LastStatus int // 0 without an answer
 }
 
 // EventTypeStore keeps the registered types (built-in ones are not stored).

@@ -23,6 +23,7 @@ const (
 	tagDeliveries = "Deliveries"
 	tagKeys       = "Keys"
 	tagSessions   = "Sessions"
+	tagStatistics = "Statistics"
 	tagHealth     = "Health"
 	tagWebhooks   = "Webhooks"
 )
@@ -60,6 +61,7 @@ func newDocument(version string, schemas huma.Registry) *huma.OpenAPI {
 			{Name: tagEvents, Description: "Publishing events, and finding published ones."},
 			{Name: tagTypes, Description: "What kinds of events there are."},
 			{Name: tagDeliveries, Description: "The delivery log: one event to one endpoint, with every attempt."},
+			{Name: tagStatistics, Description: "Attempts counted over time, and the health of endpoints."},
 			{Name: tagKeys, Description: "The keys of this API."},
 			{Name: tagSessions, Description: "A person's way in through the screens."},
 			{Name: tagWebhooks, Description: "What a receiver gets, by event type, in the standard format."},

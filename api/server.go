@@ -46,6 +46,8 @@ type Config struct {
 	// PortalOrigins are the origins whose pages may embed the portal. Sessions
 	// tell them, so that the portal talks to nobody else.
 	PortalOrigins []string
+	// System is what GET /v1/system tells besides what the service knows.
+	System System
 }
 
 // Server answers the HTTP API. It is an [http.Handler], safe for concurrent use.
@@ -97,6 +99,8 @@ func New(svc *waybell.Service, cfg Config) (*Server, error) {
 	s.registerSessions()
 	s.registerBranding()
 	s.registerStreams()
+	s.registerStatistics()
+	s.registerSystem()
 	s.registerHealth()
 	if err := s.finishOpenAPI(); err != nil {
 		return nil, err

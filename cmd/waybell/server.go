@@ -63,7 +63,9 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 	if metrics != nil {
 		metrics.Observe(s.svc)
 	}
-	handler, err := newHandler(c, s.svc, apiConfig(c, log, metrics))
+	cfg := apiConfig(c, log, metrics)
+	cfg.System = s.system(c, listener.Addr())
+	handler, err := newHandler(c, s.svc, cfg)
 	if err != nil {
 		return nil, err
 	}
