@@ -228,6 +228,9 @@ func (j *janitor) sweep(ctx context.Context) {
 	}{
 		{"retention", s.cfg.Retention, s.store.Sweep},
 		{"idempotency keys", idempotencySpan, s.store.SweepIdempotency},
+		{"inboxes", 0, func(ctx context.Context, lease Lease, before Key, budget time.Duration) (int, bool, error) {
+			return s.store.SweepInboxes(ctx, lease, before.Time(), budget)
+		}},
 	}
 	for _, step := range steps {
 		if step.keep < 0 {
