@@ -37,7 +37,7 @@ var allowedImports = map[string][]string{
 	"internal/receivertest":   {},
 	"internal/storetest":      {"", "pgregory.net/rapid", "github.com/google/go-cmp"},
 	"sqlite":                  {"", "modernc.org/sqlite", "golang.org/x/sys/unix"},
-	"api":                     {"", "internal/jsjson", "internal/catalogue", "internal/retry", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
+	"api":                     {"", "format", "internal/jsjson", "internal/catalogue", "internal/retry", "internal/reception", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
 	"web":                     {},
 	"web/build":               {"github.com/evanw/esbuild"},
 	"internal/stream":         {},

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
 	"github.com/waybell/waybell/internal/reception"
 )
@@ -222,6 +223,9 @@ func (s *Service) Ready() error {
 
 // Config is the configuration with its defaults filled in.
 func (s *Service) Config() Config { return s.cfg }
+
+// Formats are the formats, retry policies and profiles of this server.
+func (s *Service) Formats() *format.Set { return s.dir.formats }
 
 // Load is what a node has in hand at this moment, for metrics.
 type Load struct {
