@@ -81,7 +81,7 @@ func (s *Service) Preview(ctx context.Context, agentID string, in PreviewInput) 
 	if limit := s.cfg.Limits.EndpointsPerAgent; in.EndpointID == "" && s.endpointCount(a.Number) >= limit {
 		p.addCode(CodeTooManyEndpoints, "body", nil, tooManyEndpoints(limit).Message)
 	}
-	out := Preview{Warnings: e.Warnings()}
+	var out Preview
 	for i, f := range p.fields {
 		if f.Location == "body.url" {
 			e.URL = ""
@@ -89,6 +89,7 @@ func (s *Service) Preview(ctx context.Context, agentID string, in PreviewInput) 
 		f.Location = "body.endpoint" + strings.TrimPrefix(f.Location, "body")
 		out.Errors = append(out.Errors, PreviewError{p.codes[i], f})
 	}
+	out.Warnings = slices.DeleteFunc(e.Warnings(), func(w Warning) bool { return w == WarningNotHTTPS && e.URL == "" })
 	kind := in.Endpoint.secretKind(&e)
 	e.Headers = slices.DeleteFunc(slices.Clone(e.Headers), func(h Header) bool { return s.dir.headerNameFault(h.Name) != "" })
 	for i := range e.Headers {

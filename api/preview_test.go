@@ -26,7 +26,7 @@ func TestPreview(t *testing.T) {
 			"request":{"method":"POST","url":"https://example.com/hooks","headers":{"Content-Type":"application/json","User-Agent":"Waybell/test","X-Waybell-Event":"lead.submit","X-Waybell-Attempt":"1"},"body":"*"},
 			"example_secret":null}`, ""},
 		{"nothing yet", previewPath, `{"endpoint":{}}`, nil, 200,
-			`{"valid":false,"errors":[{"location":"body.endpoint.url","message":"is required","code":"invalid"}],"warnings":["no_events_selected","not_https"],"endpoint":{"url":null},"request":{"url":null,"body":"*"}}`, ""},
+			`{"valid":false,"errors":[{"location":"body.endpoint.url","message":"is required","code":"invalid"}],"warnings":["no_events_selected"],"endpoint":{"url":null},"request":{"url":null,"body":"*"}}`, ""},
 		{"blocked", previewPath, `{"endpoint":{"url":"http://169.254.169.254/"}}`, nil, 200, `{"valid":false,"errors":[{"location":"body.endpoint.url","code":"target_not_allowed","message":"*"}],"request":{"url":null}}`, ""},
 		{"no URL", previewPath, `{"endpoint":{"url":"nonsense"}}`, nil, 200, `{"valid":false,"errors":[{"location":"body.endpoint.url","code":"invalid_url","message":"*"}]}`, ""},
 		{"much wrong", previewPath, `{"endpoint":{"url":"https://8.8.8.8/","method":"GET","timeout_seconds":500,"profile":"nope","events":["nope.nope"],"retry":{"schedule_seconds":[0]},"headers":[{"name":"Host","value":"x"}]}}`, nil, 200,
