@@ -123,6 +123,7 @@ const (
 	inboxPrefix        = "inb_"
 	inboxRequestPrefix = "req_"
 	maxInboxName       = 200
+	inboxTokenBytes    = 16
 	// inboxTouch is how far an inbox's end may lag behind its last use: looking
 	// at it writes at most once in this time.
 	inboxTouch = time.Hour
@@ -151,7 +152,7 @@ func (s *Service) inboxSenders(in *Inbox) []*endpointEntry {
 	var found []*endpointEntry
 	if a := s.dir.agentByNumber(in.Agent); a != nil {
 		for _, e := range a.endpoints {
-			if token := s.egress.InboxURL(in.Token); token != "" && e.URL == token {
+			if url := s.egress.InboxURL(in.Token); url != "" && e.URL == url {
 				found = append(found, e)
 			}
 		}
@@ -180,7 +181,7 @@ func (s *Service) CreateInbox(ctx context.Context, agentID string, in InboxInput
 	if err := s.inboxesOff(); err != nil {
 		return Inbox{}, err
 	}
-	var token [16]byte
+	var token [inboxTokenBytes]byte
 	rand.Read(token[:]) // never fails, see crypto/rand
 	now := clock()
 	inbox := Inbox{
@@ -366,7 +367,7 @@ type InboxArrival struct {
 // CodeUnavailable.
 func (s *Service) AdmitToInbox(ctx context.Context, token string) (Inbox, error) {
 	gone := errorf(CodeInboxGone, "there is no inbox at this URL: it was deleted, or it expired because nobody used it. Make a new one, and give its URL to the webhook")
-	if s.inboxesOff() != nil {
+	if s.inboxesOff() != nil || len(token) != idEncoding.EncodedLen(inboxTokenBytes) {
 		return Inbox{}, gone
 	}
 	in, err := s.store.InboxByToken(ctx, token)
