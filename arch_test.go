@@ -22,7 +22,7 @@ const module = "github.com/waybell/waybell"
 // standard library. Each package may import what is listed, and the libraries
 // that were argued for.
 var allowedImports = map[string][]string{
-	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "internal/stream", "internal/statistics", "golang.org/x/time/rate"},
+	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "internal/stream", "internal/statistics", "internal/reception", "golang.org/x/time/rate"},
 	"format":                  {"signature", "internal/retry", "internal/jsjson", "internal/rawjson", "internal/catalogue"},
 	"signature":               {},
 	"internal/retry":          {},
@@ -33,11 +33,12 @@ var allowedImports = map[string][]string{
 	"internal/egress":         {"code.dny.dev/ssrf", "golang.org/x/net/idna"},
 	"internal/catalogue":      {"internal/jsjson", "internal/schema"},
 	"internal/schema":         {"internal/jsjson", "github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/text/language", "golang.org/x/text/message"},
+	"internal/reception":      {"signature", "golang.org/x/time/rate"},
 	"internal/nodetest":       {},
 	"internal/receivertest":   {},
 	"internal/storetest":      {"", "internal/statistics", "pgregory.net/rapid", "github.com/google/go-cmp"},
 	"sqlite":                  {"", "internal/statistics", "modernc.org/sqlite", "golang.org/x/sys/unix"},
-	"api":                     {"", "internal/jsjson", "internal/catalogue", "internal/retry", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
+	"api":                     {"", "format", "internal/jsjson", "internal/catalogue", "internal/retry", "internal/reception", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
 	"web":                     {},
 	"web/build":               {"github.com/evanw/esbuild"},
 	"internal/stream":         {},

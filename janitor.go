@@ -234,6 +234,9 @@ func (j *janitor) sweep(ctx context.Context) {
 		{"idempotency keys", idempotencySpan, s.store.SweepIdempotency},
 		{"statistics by the minute", s.keepStatistics(keepMinutes), s.sweepStatistics(StatisticsMinute)},
 		{"statistics by the hour", s.keepStatistics(keepHours), s.sweepStatistics(StatisticsHour)},
+		{"inboxes", 0, func(ctx context.Context, lease Lease, before Key, budget time.Duration) (int, bool, error) {
+			return s.store.SweepInboxes(ctx, lease, before.Time(), budget)
+		}},
 	}
 	for _, step := range steps {
 		if step.keep < 0 {

@@ -10,7 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
+	"github.com/waybell/waybell/internal/reception"
 )
 
 // Service is a running Waybell node. Make it with [New], then [Service.Start];
@@ -20,6 +22,7 @@ type Service struct {
 	log       *slog.Logger
 	store     Store
 	egress    *egress.Client
+	gate      *reception.Gate
 	userAgent string
 
 	startedAt atomic.Pointer[time.Time]
@@ -83,17 +86,22 @@ func New(cfg Config) (*Service, error) {
 	if err := cfg.Limits.Validate(); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	client, err := egress.New(egress.Config{
+	s := &Service{
+		cfg: cfg, log: cfg.Logger, store: cfg.Store, userAgent: "Waybell/" + cfg.Version,
+		gate: reception.NewGate(cfg.Limits.InboxBodyBytes),
+	}
+	out := egress.Config{
 		Allow: cfg.AllowTargets, Resolver: cfg.Resolver, TLS: cfg.TLS, Dial: cfg.Dial,
 		MaxIdlePerHost: max(256, cfg.Limits.Concurrency),
-	})
-	if err != nil {
+	}
+	if s.inboxesOff() == nil {
+		out.Inbox = &egress.Inbox{Base: cfg.OwnURL, Receive: s.receiveOwn}
+	}
+	var err error
+	if s.egress, err = egress.New(out); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	s := &Service{
-		cfg: cfg, log: cfg.Logger, store: cfg.Store, egress: client, userAgent: "Waybell/" + cfg.Version,
-	}
-	if err := s.dir.init(cfg, client); err != nil {
+	if err := s.dir.init(cfg, s.egress); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	s.sessions.init()
@@ -245,6 +253,9 @@ func (s *Service) StartedAt() time.Time {
 
 // Config is the configuration with its defaults filled in.
 func (s *Service) Config() Config { return s.cfg }
+
+// Formats are the formats, retry policies and profiles of this server.
+func (s *Service) Formats() *format.Set { return s.dir.formats }
 
 // Load is what a node has in hand at this moment, for metrics.
 type Load struct {

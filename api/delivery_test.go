@@ -279,6 +279,19 @@ func TestDocumentIsServed(t *testing.T) {
 	s.call(t, "DELETE /v1/session", "", token)
 	s.watch(t, "/v1/stream")
 	s.watch(t, "/v1/agents/a1/stream")
+	inbox := s.inbox(t, `{"name":"Try"}`)
+	s.run(t, []step{
+		{"", "POST " + inbox.path, `{}`, nil, 200, "", ""},
+		{"", "PUT " + inbox.path, `{}`, nil, 200, "", ""},
+		{"", "GET /v1/agents/a1/inboxes", "", nil, 200, "", ""},
+		{"", "GET " + inbox.where, "", nil, 200, "", ""},
+		{"", "PATCH " + inbox.where, `{"name":"Again"}`, nil, 200, "", ""},
+		{"", "GET " + inbox.where + "/requests", "", nil, 200, "", ""},
+		{"", "DELETE " + inbox.where + "/requests", "", nil, 204, "", ""},
+		{"", "DELETE " + inbox.where, "", nil, 204, "", ""},
+		{"", "POST /v1/agents/a1/endpoints/preview", `{"endpoint":{"url":"https://8.8.8.8/"}}`, nil, 200, "", ""},
+		{"", "GET /v1/profiles", "", nil, 200, "", ""},
+	})
 	s.call(t, "POST "+where+"/pause", "")
 	s.call(t, "POST /v1/agents/a1/events", `{"event":"message.sent"}`)
 	list = s.until(t, "GET /v1/agents/a1/deliveries?state=held", `{"data":[{"state":"held"}]}`)

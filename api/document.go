@@ -18,6 +18,7 @@ const securityScheme = "key"
 const (
 	tagAgents     = "Agents"
 	tagEndpoints  = "Endpoints"
+	tagInboxes    = "Inboxes"
 	tagEvents     = "Events"
 	tagTypes      = "Event types"
 	tagDeliveries = "Deliveries"
@@ -58,6 +59,7 @@ func newDocument(version string, schemas huma.Registry) *huma.OpenAPI {
 		Tags: []*huma.Tag{
 			{Name: tagAgents, Description: "An agent produces events; its owner's endpoints receive them."},
 			{Name: tagEndpoints, Description: "An endpoint is a URL that an agent's owner subscribed to events."},
+			{Name: tagInboxes, Description: "An inbox is a throw-away receiver on this server, to try webhooks with."},
 			{Name: tagEvents, Description: "Publishing events, and finding published ones."},
 			{Name: tagTypes, Description: "What kinds of events there are."},
 			{Name: tagDeliveries, Description: "The delivery log: one event to one endpoint, with every attempt."},

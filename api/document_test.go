@@ -198,7 +198,7 @@ func TestDocumentIsWhole(t *testing.T) {
 		}
 	}
 	names := strings.NewReplacer("/a1", "/{agent_id}", "/endpoints/ep", "/endpoints/{endpoint_id}", "/evt", "/{event_id}",
-		"/dlv", "/{delivery_id}", "/keys/key", "/keys/{key_id}", "/lead.submit", "/{name}", "/x.y", "/{name}")
+		"/dlv", "/{delivery_id}", "/keys/key", "/keys/{key_id}", "/inboxes/inb", "/inboxes/{inbox_id}", "/lead.submit", "/{name}", "/x.y", "/{name}")
 	for request := range scopesOf {
 		if request = names.Replace(request); !documented[request] {
 			t.Errorf("%s is not documented", request)
@@ -212,7 +212,7 @@ func TestDocumentIsWhole(t *testing.T) {
 		delete(documented, request)
 	}
 	rest := slices.Sorted(maps.Keys(documented))
-	if want := []string{"DELETE /v1/session", "GET /livez", "GET /metrics", "GET /openapi.json", "GET /readyz", "GET /v1/session"}; !slices.Equal(rest, want) {
+	if want := []string{"DELETE /v1/session", "GET /livez", "GET /metrics", "GET /openapi.json", "GET /readyz", "GET /v1/session", "POST /in/{token}", "PUT /in/{token}"}; !slices.Equal(rest, want) {
 		t.Errorf("besides the routes with scopes, these are documented: %v", rest)
 	}
 	webhooks := slices.Sorted(maps.Keys(s.doc.root["webhooks"].(map[string]any)))

@@ -232,7 +232,7 @@ func problemResponse(codes []waybell.Code) *huma.Response {
 	switch kindOf(codes[0]).status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		header("WWW-Authenticate", "What a key must be or have.")
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		header("Retry-After", "Seconds after which to try again.")
 	}
 	return response

@@ -63,6 +63,16 @@ func kindOf(code waybell.Code) kind {
 		return kind{http.StatusNotFound, "Key not found"}
 	case waybell.CodeSecretNotFound:
 		return kind{http.StatusNotFound, "Endpoint has no secret"}
+	case waybell.CodeInboxNotFound:
+		return kind{http.StatusNotFound, "Inbox not found"}
+	case waybell.CodeInboxGone:
+		return kind{http.StatusGone, "Inbox is gone"}
+	case waybell.CodeInboxesOff:
+		return kind{http.StatusConflict, "Inboxes are switched off"}
+	case waybell.CodeTooManyInboxes:
+		return kind{http.StatusConflict, "Too many inboxes"}
+	case waybell.CodeRateLimited:
+		return kind{http.StatusTooManyRequests, "Too many requests"}
 	case codeNotFound:
 		return kind{http.StatusNotFound, "Not found"}
 	case codeMethodNotAllowed:

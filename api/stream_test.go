@@ -18,15 +18,15 @@ import (
 	"github.com/waybell/waybell/internal/receivertest"
 )
 
-// watcher reads server-sent events.
+// watcher reads server-streamed events.
 type watcher struct {
 	t   *testing.T
 	res *http.Response
 	r   *bufio.Reader
 }
 
-// sent is one event.
-type sent struct{ id, event, data string }
+// streamed is one event.
+type streamed struct{ id, event, data string }
 
 // watch opens a stream; headers as for call.
 func (s *server) watch(t *testing.T, path string, headers ...string) *watcher {
@@ -55,7 +55,7 @@ func (s *server) watch(t *testing.T, path string, headers ...string) *watcher {
 }
 
 // next is the next event; its id and name are "" at the end of the stream.
-func (w *watcher) next() (e sent) {
+func (w *watcher) next() (e streamed) {
 	w.t.Helper()
 	for {
 		line, err := w.r.ReadString('\n')
@@ -63,7 +63,7 @@ func (w *watcher) next() (e sent) {
 			if errors.Is(err, context.DeadlineExceeded) {
 				w.t.Fatal("nothing more came")
 			}
-			return sent{}
+			return streamed{}
 		}
 		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
 		switch name {
@@ -82,7 +82,7 @@ func (w *watcher) next() (e sent) {
 }
 
 // want reads an event and holds its data to JSON.
-func (w *watcher) want(event, data string) sent {
+func (w *watcher) want(event, data string) streamed {
 	w.t.Helper()
 	e := w.next()
 	a := answer{}
@@ -116,7 +116,7 @@ func TestStream(t *testing.T) {
 
 	s.call(t, "POST "+where+"/pause", "")
 	w.want("endpoint", `{"agent_id":"a1","endpoint_id":"`+endpoint+`"}`)
-	s.call(t, "POST /v1/agents/a1/events", `{"event":"message.sent"}`)
+	s.call(t, "POST /v1/agents/a1/events", `{"event":"message.streamed"}`)
 	held := w.want("delivery", `{"state":"held","next_attempt_at":null}`)
 	s.call(t, "POST /v1/agents/a1/deliveries/"+s.sameRow(t, held)["id"].(string)+"/cancel", "")
 	last := s.watch(t, "/v1/agents/a1/stream", "Last-Event-ID: "+held.id)
@@ -138,7 +138,7 @@ func TestStream(t *testing.T) {
 }
 
 // sameRow holds an event's row to what the list shows.
-func (s *server) sameRow(t *testing.T, e sent) map[string]any {
+func (s *server) sameRow(t *testing.T, e streamed) map[string]any {
 	t.Helper()
 	var row map[string]any
 	if err := json.Unmarshal([]byte(e.data), &row); err != nil {
@@ -161,7 +161,7 @@ func TestStreamsAreApart(t *testing.T) {
 	_, where := s.subscribe(t, receivertest.Answer(200, ""))
 	first := where[strings.LastIndex(where, "/")+1:]
 	second := s.run(t, []step{
-		{"second", "POST /v1/agents/a1/endpoints", `{"url":"https://8.8.8.8/","events":["message.sent"]}`, nil, 201, "", "id=id"},
+		{"second", "POST /v1/agents/a1/endpoints", `{"url":"https://8.8.8.8/","events":["message.streamed"]}`, nil, 201, "", "id=id"},
 		{"pause", "POST /v1/agents/a1/endpoints/{id}/pause", "", nil, 200, "", ""},
 		{"a2", "PUT /v1/agents/a2", `{"name":"Other"}`, nil, 201, "", ""},
 	})["id"]
@@ -174,7 +174,7 @@ func TestStreamsAreApart(t *testing.T) {
 	for _, w := range []*watcher{other, all, of} {
 		w.want("hello", `{"resumed":false}`)
 	}
-	s.call(t, "POST /v1/agents/a1/events", `{"event":"message.sent"}`)
+	s.call(t, "POST /v1/agents/a1/events", `{"event":"message.streamed"}`)
 	e := of.want("delivery", `{"endpoint_id":"`+second+`","state":"held"}`)
 	seen := map[string]int{}
 	for range 3 { // two accepted, one delivered
@@ -355,7 +355,7 @@ func (s *server) publishMany(t *testing.T, n int) {
 	t.Helper()
 	items := make([]string, n)
 	for i := range items {
-		items[i] = `{"agent_id":"a1","event":"message.sent","data":{"n":` + strconv.Itoa(i) + `}}`
+		items[i] = `{"agent_id":"a1","event":"message.streamed","data":{"n":` + strconv.Itoa(i) + `}}`
 	}
 	a := s.call(t, "POST /v1/events", fmt.Sprintf(`{"events":[%s]}`, strings.Join(items, ",")))
 	if a.status != 200 || strings.Contains(a.text, `"error"`) {

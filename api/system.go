@@ -124,9 +124,9 @@ func (s *Server) system(ctx context.Context) (systemView, error) {
 			BreakersOpen: load.BreakersOpen, OldestDueAt: timeOrNull(oldest),
 		},
 		Settings: systemSettingsView{
-			RetentionSeconds: seconds(cfg.Retention), AllowTargets: orEmpty(cfg.AllowTargets),
+			RetentionSeconds: secondsOrNull(cfg.Retention), AllowTargets: orEmpty(cfg.AllowTargets),
 			PortalOrigins: orEmpty(s.cfg.PortalOrigins), CreateAgents: cfg.CreateAgents,
-			SuspendAfterSeconds: seconds(cfg.SuspendAfter), SuspendFailures: cfg.SuspendFailures,
+			SuspendAfterSeconds: secondsOrNull(cfg.SuspendAfter), SuspendFailures: cfg.SuspendFailures,
 			MaxInFlight: cfg.Limits.InFlight, EndpointConcurrency: cfg.Limits.Concurrency,
 			MaxEventBytes: cfg.Limits.EventBytes, MaxEndpointsPerAgent: cfg.Limits.EndpointsPerAgent,
 		},
@@ -168,8 +168,8 @@ func storeSilent(err error) error {
 	return &waybell.Error{Code: waybell.CodeUnavailable, Message: "the store cannot answer now; try again", RetryAfter: 5 * time.Second, Err: err}
 }
 
-// seconds is null for what never ends.
-func seconds(d time.Duration) *int64 {
+// secondsOrNull is null for what never ends.
+func secondsOrNull(d time.Duration) *int64 {
 	if d < 0 {
 		return nil
 	}

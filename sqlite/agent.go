@@ -129,7 +129,10 @@ func (s *Store) DeleteAgent(ctx context.Context, a waybell.Agent, cancelUpTo way
 		if err != nil {
 			return err
 		}
-		_, err = t.exec(sqlForgetAgentHealth, a.Number)
+		if _, err := t.exec(sqlForgetAgentHealth, a.Number); err != nil {
+			return err
+		}
+		_, err = t.exec("UPDATE inboxes SET expires_at = min(expires_at, ?) WHERE agent = ?", at, a.Number)
 		return err
 	})
 }

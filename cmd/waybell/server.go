@@ -106,6 +106,9 @@ func (s *server) startService(ctx context.Context, c *configuration, onAttempt f
 	s.startControl(string(c.DataDir), store)
 	cfg := c.service()
 	cfg.Store, cfg.Logger, cfg.EncryptionKeys, cfg.OnAttempt = store, s.log, keys, onAttempt
+	if cfg.OwnURL == "" {
+		cfg.OwnURL = s.url
+	}
 	if s.svc, err = waybell.New(cfg); err != nil {
 		return &exitError{exitUsage, err}
 	}
