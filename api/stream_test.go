@@ -116,7 +116,7 @@ func TestStream(t *testing.T) {
 
 	s.call(t, "POST "+where+"/pause", "")
 	w.want("endpoint", `{"agent_id":"a1","endpoint_id":"`+endpoint+`"}`)
-	s.call(t, "POST /v1/agents/a1/events", `{"event":"message.streamed"}`)
+	s.call(t, "POST /v1/agents/a1/events", `{"event":"message.sent"}`)
 	held := w.want("delivery", `{"state":"held","next_attempt_at":null}`)
 	s.call(t, "POST /v1/agents/a1/deliveries/"+s.sameRow(t, held)["id"].(string)+"/cancel", "")
 	last := s.watch(t, "/v1/agents/a1/stream", "Last-Event-ID: "+held.id)
@@ -161,7 +161,7 @@ func TestStreamsAreApart(t *testing.T) {
 	_, where := s.subscribe(t, receivertest.Answer(200, ""))
 	first := where[strings.LastIndex(where, "/")+1:]
 	second := s.run(t, []step{
-		{"second", "POST /v1/agents/a1/endpoints", `{"url":"https://8.8.8.8/","events":["message.streamed"]}`, nil, 201, "", "id=id"},
+		{"second", "POST /v1/agents/a1/endpoints", `{"url":"https://8.8.8.8/","events":["message.sent"]}`, nil, 201, "", "id=id"},
 		{"pause", "POST /v1/agents/a1/endpoints/{id}/pause", "", nil, 200, "", ""},
 		{"a2", "PUT /v1/agents/a2", `{"name":"Other"}`, nil, 201, "", ""},
 	})["id"]
@@ -174,7 +174,7 @@ func TestStreamsAreApart(t *testing.T) {
 	for _, w := range []*watcher{other, all, of} {
 		w.want("hello", `{"resumed":false}`)
 	}
-	s.call(t, "POST /v1/agents/a1/events", `{"event":"message.streamed"}`)
+	s.call(t, "POST /v1/agents/a1/events", `{"event":"message.sent"}`)
 	e := of.want("delivery", `{"endpoint_id":"`+second+`","state":"held"}`)
 	seen := map[string]int{}
 	for range 3 { // two accepted, one delivered
@@ -355,7 +355,7 @@ func (s *server) publishMany(t *testing.T, n int) {
 	t.Helper()
 	items := make([]string, n)
 	for i := range items {
-		items[i] = `{"agent_id":"a1","event":"message.streamed","data":{"n":` + strconv.Itoa(i) + `}}`
+		items[i] = `{"agent_id":"a1","event":"message.sent","data":{"n":` + strconv.Itoa(i) + `}}`
 	}
 	a := s.call(t, "POST /v1/events", fmt.Sprintf(`{"events":[%s]}`, strings.Join(items, ",")))
 	if a.status != 200 || strings.Contains(a.text, `"error"`) {
