@@ -159,7 +159,7 @@ export function useStream(pathname: string | null, query: Query, listener: Strea
     return () => {
       stop();
       joined.close();
-      streamState.value = null;
+      if (streams.size === 0) streamState.value = null;
     };
   }, [pathname, key, listener]);
 }

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { connection } from "../core/api.ts";
+import { connection, lose, reconnects } from "../core/api.ts";
 import { agentLink, shell } from "../core/agent.ts";
 import { link, pathname } from "../core/router.ts";
 import { streamState } from "../core/stream.ts";
@@ -17,6 +17,7 @@ export function Outlet() {
   const [error, setError] = useState<unknown>(undefined);
   const load = match?.route.load;
   const Component = load === undefined ? undefined : loaded.get(load);
+  const back = reconnects.value;
   useFocusOnPage(path);
   useEffect(() => {
     setError(undefined);
@@ -28,13 +29,15 @@ export function Outlet() {
         if (!gone) setTurn((n) => n + 1);
       },
       (failure: unknown) => {
-        if (!gone) setError(failure);
+        if (gone) return;
+        setError(failure);
+        lose(); // if it is only out of reach, the page loads when it is back
       },
     );
     return () => {
       gone = true;
     };
-  }, [load]);
+  }, [load, back]);
   if (match === null) {
     const home = shell.value === "portal" ? agentLink("webhooks") : link("/");
     return <Empty icon="question" title="There is no such page" action={<ButtonLink href={home}>Go to the first page</ButtonLink>}>The address may be incomplete, or from another version.</Empty>;
