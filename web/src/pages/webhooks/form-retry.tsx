@@ -3,7 +3,7 @@ import type { Profiles, Retry } from "../../core/types.ts";
 import { Card } from "../../ui/index.ts";
 import { attemptTimes, effectiveRetry } from "./form-model.ts";
 import type { PartProps } from "./form-parts.ts";
-import { waitText } from "./form-waits.ts";
+import { spanWords } from "./form-waits.ts";
 
 /** When a failed delivery is tried again, as a line of attempts and in words. */
 export function RetryPart({ draft, setting }: PartProps) {
@@ -21,7 +21,7 @@ export function RetryPart({ draft, setting }: PartProps) {
 function retryText(retry: Retry): string {
   const { times, beyond } = attemptTimes(retry);
   const last = times.at(-1) ?? 0;
-  const window = `Nothing is tried later than ${waitText(retry.window_seconds)} after the event.`;
+  const window = `Nothing is tried later than ${spanWords(retry.window_seconds)} after the event.`;
   if (times.length === 1) return `Each event is tried once. ${beyond > 0 ? window : ""}`.trim();
   return `A delivery that fails is tried ${count(times.length, "time")} in all, the last about ${duration(last)} after the first; then it is marked as failed. ${window}`;
 }

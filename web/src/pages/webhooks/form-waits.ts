@@ -42,3 +42,10 @@ export function waitText(seconds: number): string {
 export const waitsText = (waits: readonly number[]): string => waits.map(waitText).join(", ");
 
 export const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, n) => sum + n, 0);
+
+/** A span for a sentence: "24 hours", "7 days". */
+export function spanWords(seconds: number): string {
+  if (seconds > 86_400 && seconds % 86_400 === 0) return `${seconds / 86_400} days`;
+  if (seconds % 3_600 === 0 && seconds <= 86_400) return seconds === 3_600 ? "1 hour" : `${seconds / 3_600} hours`;
+  return waitText(seconds);
+}

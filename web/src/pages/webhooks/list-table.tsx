@@ -42,7 +42,7 @@ function UrlCell({ row: { endpoint: e } }: { readonly row: Row }) {
       <a class="cell-link truncate" href={agentLink(`webhooks/${e.id}`)} title={e.url}><UrlText {...urlParts(e.url)} /></a>
       <span class="webhook-note small muted">
         <span class="tag">{e.method}</span>
-        <span class="truncate">{e.description === "" ? "No description" : e.description}</span>
+        {e.description !== "" && <span class="truncate">{e.description}</span>}
       </span>
     </div>
   );
