@@ -13,7 +13,7 @@ import { Dialog, IconButton } from "./ui/index.ts";
 
 function Sidebar() {
   return (
-    <div class="sidebar">
+    <aside class="sidebar" aria-label="Navigation">
       <Brand href={link("/")} />
       {can("admin") && <nav class="nav" aria-label="Operator"><NavLinks entries={operatorEntries()} /></nav>}
       <div class="nav">
@@ -29,7 +29,7 @@ function Sidebar() {
           <span class="small muted push">{session.value?.server.version}</span>
         </div>
       </div>
-    </div>
+    </aside>
   );
 }
 

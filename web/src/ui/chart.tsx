@@ -73,7 +73,7 @@ export function Chart({ label, times, series, format, height = 200 }: ChartProps
 
 function Numbers({ label, times, series, format }: Omit<ChartProps, "height">) {
   return (
-    <div class="table-wrap chart-table" tabIndex={0} role="region" aria-label={label}>
+    <div class="table-wrap chart-table" tabIndex={0} role="group" aria-label={label}>
       <table class="table">
         <thead>
           <tr>

@@ -32,7 +32,7 @@ export function CodeBlock({ text, title, json = false, actions, tall = false }: 
         <IconButton size="small" icon="wrap" label="Wrap long lines" aria-pressed={wrap} onClick={() => { wrapping.value = wrap ? "off" : "on"; }} />
         <CopyButton text={text} />
       </div>
-      <pre class={classes("code-body", wrap && "code-wrap", tall && "code-tall")} tabIndex={0} role="region" aria-label={title}>
+      <pre class={classes("code-body", wrap && "code-wrap", tall && "code-tall")} tabIndex={0} role="group" aria-label={title}>
         {tokens === null || raw ? text : tokens.map((t, i) => (t.kind === "space" ? t.text : <span key={i} class={`tok-${t.kind}`}>{t.text}</span>))}
       </pre>
     </div>

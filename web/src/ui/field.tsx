@@ -1,4 +1,4 @@
-import type { ComponentChildren, PartialInputHTMLAttributes, PartialSelectHTMLAttributes, TextareaHTMLAttributes } from "preact";
+import type { ComponentChildren, InputHTMLAttributes, PartialInputHTMLAttributes, PartialSelectHTMLAttributes, TextareaHTMLAttributes } from "preact";
 import { useId } from "preact/hooks";
 import { classes } from "./classes.ts";
 import { Icon } from "./icon.tsx";
@@ -64,9 +64,11 @@ export interface TextInputProps extends Omit<Native<HTMLInputElement, PartialInp
 }
 
 export function TextInput({ value, onValue, mono = false, inputRef, type = "text", ...rest }: TextInputProps) {
+  // Preact's type of an input depends on its type attribute; ours is a closed set of texts.
+  const native = { ...rest, type } as InputHTMLAttributes<HTMLInputElement>;
   return (
     <input
-      {...rest} type={type} ref={inputRef} value={value} onInput={(event) => onValue(event.currentTarget.value)}
+      {...native} ref={inputRef} value={value} onInput={(event) => onValue(event.currentTarget.value)}
       class={classes("input", mono && "input-mono")} autocomplete={rest.autocomplete ?? "off"} spellcheck={rest.spellcheck ?? !mono}
     />
   );

@@ -9,7 +9,7 @@ export interface SparklineProps {
 const width = 120;
 const height = 24;
 
-/** Small bars: delivered below, failed on top, a dot of a line where nothing was sent. */
+/** Small bars: failed at the base, delivered on top, a dot of a line where nothing was sent. */
 export function Sparkline({ points, label }: SparklineProps) {
   const most = Math.max(1, ...points.map((p) => p.delivered + p.failed));
   const step = width / Math.max(1, points.length);
@@ -28,8 +28,8 @@ export function Sparkline({ points, label }: SparklineProps) {
         if (good === 0 && bad === 0) return <rect key={i} class="spark-base" x={x} y={height - 1} width={bar} height={1} />;
         return (
           <g key={i}>
-            {good > 0 && <rect class="spark-good" x={x} y={height - good} width={bar} height={good} />}
-            {bad > 0 && <rect class="spark-bad" x={x} y={Math.max(0, height - good - bad)} width={bar} height={bad} />}
+            {good > 0 && <rect class="spark-good" x={x} y={Math.max(0, height - bad - good)} width={bar} height={good} />}
+            {bad > 0 && <rect class="spark-bad" x={x} y={height - bad} width={bar} height={bad} />}
           </g>
         );
       })}

@@ -51,8 +51,8 @@ export function Table<T>({ label, rows, id, columns, href, selection, nameOf, ke
     selection.onChange(ids);
   };
   return (
-    <div class="table-wrap" tabIndex={0} role="region" aria-label={label}>
-      <table class="table table-cards">
+    <div class="table-wrap">
+      <table class="table table-cards" aria-label={label}>
         <thead>
           <tr>
             {selection !== undefined && (

@@ -55,7 +55,7 @@ export function VirtualList<T>({ label, rows, id, rowHeight, height, children, c
 
   const rowStyle = (index: number): CSSProperties => ({ height: `${rowHeight}px`, transform: `translateY(${index * rowHeight}px)` });
   return (
-    <div class="virtual" ref={box} style={{ height: `${shown}px` }} onScroll={scrolled} tabIndex={0} role="region" aria-label={label}>
+    <div class="virtual" ref={box} style={{ height: `${shown}px` }} onScroll={scrolled} tabIndex={0} role="group" aria-label={label}>
       <div class="virtual-space" role="list" style={{ height: `${rows.length * rowHeight}px` }}>
         {rows.slice(from, to).map((row, i) => (
           <div
