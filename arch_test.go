@@ -22,7 +22,7 @@ const module = "github.com/waybell/waybell"
 // standard library. Each package may import what is listed, and the libraries
 // that were argued for.
 var allowedImports = map[string][]string{
-	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "golang.org/x/time/rate"},
+	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "internal/stream", "golang.org/x/time/rate"},
 	"format":                  {"signature", "internal/retry", "internal/jsjson", "internal/rawjson", "internal/catalogue"},
 	"signature":               {},
 	"internal/retry":          {},
@@ -44,6 +44,7 @@ var allowedImports = map[string][]string{
 	"internal/bench":          {"signature"},
 	"internal/bench/receiver": {},
 	"internal/chaos":          {},
+	"internal/screentest":     {},
 
 	// What a receiver's developer copies needs nothing but the standard library.
 	"examples/verify":              {},

@@ -87,6 +87,9 @@ type Limits struct {
 	BatchBytes        int // body of a batch, default 10 MiB
 	BatchEvents       int // events of a batch, default 1,000
 	EndpointsPerAgent int // default 100
+	// SessionsPerAgent is how many living sessions the portal of one agent may
+	// have, and how many the console, default 1,000.
+	SessionsPerAgent int
 
 	// PublishBytes bounds the bodies of events that wait to be made durable;
 	// above it publishing answers busy. Default 64 MiB.
@@ -105,6 +108,9 @@ type Limits struct {
 	// QueueBytes bounds the bodies kept in memory with queued deliveries,
 	// default 64 MiB; above it bodies are read again when they are sent.
 	QueueBytes int64
+	// Streams is how many live streams may be open at once, default 1,000; one
+	// agent's are a quarter of them at most.
+	Streams int
 	// Outcomes is how many outcomes may wait to be made durable before no new
 	// attempt starts, default 8,192.
 	Outcomes int
@@ -120,10 +126,12 @@ func (l Limits) withDefaults() Limits {
 	set(&l.BatchBytes, 10<<20)
 	set(&l.BatchEvents, 1000)
 	set(&l.EndpointsPerAgent, 100)
+	set(&l.SessionsPerAgent, 1000)
 	set(&l.InFlight, 512)
 	set(&l.Concurrency, 16)
 	set(&l.Queued, 65536)
 	set(&l.QueueLength, 8192)
+	set(&l.Streams, 1000)
 	set(&l.Outcomes, 8192)
 	if l.PublishBytes == 0 {
 		l.PublishBytes = 64 << 20
@@ -146,12 +154,14 @@ func (l Limits) Validate() error {
 	check("BatchBytes", int64(l.BatchBytes), int64(l.EventBytes))
 	check("BatchEvents", int64(l.BatchEvents), 1)
 	check("EndpointsPerAgent", int64(l.EndpointsPerAgent), 1)
+	check("SessionsPerAgent", int64(l.SessionsPerAgent), 1)
 	check("PublishBytes", l.PublishBytes, int64(l.EventBytes))
 	check("InFlight", int64(l.InFlight), 1)
 	check("Concurrency", int64(l.Concurrency), 1)
 	check("Queued", int64(l.Queued), 1)
 	check("QueueLength", int64(l.QueueLength), 1)
 	check("QueueBytes", l.QueueBytes, 0)
+	check("Streams", int64(l.Streams), 1)
 	check("Outcomes", int64(l.Outcomes), 1)
 	return errors.Join(errs...)
 }

@@ -34,13 +34,15 @@ const (
 	CodeDeliveryFinished    Code = "delivery_finished"    // nothing left to cancel
 	CodeEndpointDisabled    Code = "endpoint_disabled"    // enable the endpoint first
 	CodeTooManyEndpoints    Code = "too_many_endpoints"   // the limit per agent is reached
+	CodeTooManySessions     Code = "too_many_sessions"    // the limit per agent is reached
+	CodeSessionKeyInvalid   Code = "session_key_invalid"  // a one-time key that is wrong, expired or used
 	CodePreconditionFailed  Code = "precondition_failed"  // If-Match names another version
 	CodeTooLarge            Code = "too_large"            // a body over its limit
 	CodeBusy                Code = "busy"                 // back-pressure: try again after RetryAfter
 	CodeUnavailable         Code = "unavailable"          // not durable now: try again after RetryAfter
 	CodeDraining            Code = "draining"             // this process is shutting down
 	CodeUnauthorized        Code = "unauthorized"         //
-	CodeForbidden           Code = "forbidden"            // the key lacks a scope
+	CodeForbidden           Code = "forbidden"            // the key or session lacks a scope
 	CodeInternal            Code = "internal"             // our fault; the log has more under the request id
 )
 

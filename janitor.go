@@ -11,6 +11,7 @@ const (
 	adoptEvery      = 5 * time.Second
 	retentionEvery  = 5 * time.Minute
 	sweepBudget     = 250 * time.Millisecond // of one sweep; between two the store rests
+	sessionPiece    = 500                    // rows of one piece of the sweep of sessions
 	idempotencySpan = 24 * time.Hour         // how long an Idempotency-Key is remembered
 	configPoll      = 500 * time.Millisecond // how often another node's changes are looked for
 	heartbeatEvery  = 2 * time.Second
@@ -176,6 +177,9 @@ func (j *janitor) expire(ctx context.Context, e *endpointEntry, now time.Time) {
 			Endpoint: e.Number, End: now.Add(-e.heldUntil(now)), Now: now, Limit: reclaimLimit,
 		})
 		j.logError("expire", err)
+		if n > 0 {
+			s.tellEndpoint(e.Endpoint)
+		}
 		if err != nil || n < reclaimLimit {
 			return
 		}
@@ -244,5 +248,18 @@ func (j *janitor) sweep(ctx context.Context) {
 			}
 			pause(ctx, sweepBudget/4)
 		}
+	}
+	j.sweepSessions(ctx, now)
+}
+
+// sweepSessions removes the sessions that have ended, in short pieces.
+func (j *janitor) sweepSessions(ctx context.Context, now time.Time) {
+	for ctx.Err() == nil {
+		n, err := j.svc.store.SweepSessions(ctx, now, sessionPiece)
+		j.logError("sessions", err)
+		if err != nil || n < sessionPiece {
+			return
+		}
+		pause(ctx, sweepBudget/4)
 	}
 }

@@ -26,6 +26,8 @@ type Service struct {
 	confirmed atomic.Pointer[time.Time] // when the lease was last surely valid
 	keys      keyMaker
 	dir       directory
+	sessions  sessionCache
+	branding  brandingCache
 
 	// owning is held for reading from a commit that changes what this node owns
 	// until its memory knows, and for writing to look at all that it owns, or to
@@ -36,6 +38,7 @@ type Service struct {
 	publishing atomic.Int64 // bytes of events that wait to be durable
 	draining   atomic.Bool
 
+	stream     *streamHub
 	dispatcher *dispatcher
 	settler    *settler
 	claimer    *claimer
@@ -91,7 +94,9 @@ func New(cfg Config) (*Service, error) {
 	if err := s.dir.init(cfg, client); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
+	s.sessions.init()
 	s.onEndpoint = s.endpointChanged
+	s.stream = newStreamHub(cfg.Limits.Streams)
 	s.dispatcher = newDispatcher(s)
 	s.settler = newSettler(s)
 	s.claimer = newClaimer(s)
@@ -155,7 +160,7 @@ func (s *Service) launch(ctx context.Context) {
 		running.Go(func() { run(background) })
 	}
 	s.push("stop claiming", func(context.Context) error { stopBackground(); running.Wait(); return nil })
-	s.push("stop intake", func(context.Context) error { s.draining.Store(true); return nil })
+	s.push("stop intake", func(context.Context) error { s.Drain(); return nil })
 }
 
 func (s *Service) push(name string, stop func(context.Context) error) {
@@ -196,9 +201,12 @@ func (s *Service) Stop(ctx context.Context) error {
 }
 
 // Drain ends intake: publishing answers CodeDraining from now on, and Ready
-// says so. Stop does it too; a server calls it some time before, so that load
-// balancers notice.
-func (s *Service) Drain() { s.draining.Store(true) }
+// says so; streams end. Stop does it too; a server calls it some time before,
+// so that load balancers notice.
+func (s *Service) Drain() {
+	s.draining.Store(true)
+	s.stream.Close()
+}
 
 // Ready is nil while publishing works, or says why it does not.
 func (s *Service) Ready() error {
@@ -282,5 +290,6 @@ func (s *Service) endpointChanged(old, new *Endpoint) {
 	if old != nil && new.CancelUpTo > old.CancelUpTo {
 		s.janitor.cancel(new)
 	}
+	s.tellEndpoint(new)
 	s.claimer.dueAt(time.Now())
 }

@@ -201,6 +201,15 @@ func (b endpointBody) input() waybell.EndpointInput {
 	}
 }
 
+// maySave refuses a secret from a caller who may write endpoints, but not their
+// secrets.
+func (b endpointBody) maySave(ctx context.Context) error {
+	if !b.Secret.Set && waybell.SecretKind(b.GenerateSecret) == waybell.SecretNone {
+		return nil
+	}
+	return callOf(ctx).needs(waybell.ScopeSecretsWrite)
+}
+
 // saveCodes are the errors of saving an endpoint.
 func saveCodes(more ...waybell.Code) []waybell.Code {
 	return append(more, waybell.CodeInvalidURL, waybell.CodeTargetNotAllowed,
@@ -236,6 +245,9 @@ func (s *Server) registerEndpoints() {
 }
 
 func (s *Server) createEndpoint(ctx context.Context, p *AgentParams, body *newEndpointBody) (*created[endpointView], error) {
+	if err := endpointBody(*body).maySave(ctx); err != nil {
+		return nil, err
+	}
 	r, err := s.svc.CreateEndpoint(ctx, p.AgentID, endpointBody(*body).input())
 	if err != nil {
 		return nil, err
@@ -265,6 +277,9 @@ func (s *Server) taggedEndpoint(e waybell.Endpoint, err error) (*tagged[endpoint
 }
 
 func (s *Server) updateEndpoint(ctx context.Context, p *endpointChange, body *endpointBody) (*tagged[endpointView], error) {
+	if err := body.maySave(ctx); err != nil {
+		return nil, err
+	}
 	out := &tagged[endpointView]{}
 	err := matching(p.IfMatch, func(version int64) error {
 		r, err := s.svc.UpdateEndpoint(ctx, p.AgentID, p.EndpointID, body.input(), version)

@@ -44,9 +44,9 @@ var scopesOf = map[string]waybell.Scope{
 	"GET /v1/agents/a1/endpoints/ep":                waybell.ScopeEndpointsRead,
 	"PATCH /v1/agents/a1/endpoints/ep":              waybell.ScopeEndpointsWrite,
 	"DELETE /v1/agents/a1/endpoints/ep":             waybell.ScopeEndpointsWrite,
-	"POST /v1/agents/a1/endpoints/ep/secret/rotate": waybell.ScopeEndpointsWrite,
+	"POST /v1/agents/a1/endpoints/ep/secret/rotate": waybell.ScopeSecretsWrite,
 	"GET /v1/agents/a1/endpoints/ep/secret":         waybell.ScopeSecretsRead,
-	"DELETE /v1/agents/a1/endpoints/ep/secret":      waybell.ScopeEndpointsWrite,
+	"DELETE /v1/agents/a1/endpoints/ep/secret":      waybell.ScopeSecretsWrite,
 	"POST /v1/agents/a1/endpoints/ep/pause":         waybell.ScopeEndpointsWrite,
 	"POST /v1/agents/a1/endpoints/ep/resume":        waybell.ScopeEndpointsWrite,
 	"POST /v1/agents/a1/endpoints/ep/test":          waybell.ScopeDeliveriesWrite,
@@ -62,8 +62,15 @@ var scopesOf = map[string]waybell.Scope{
 	"DELETE /v1/event-types/x.y":                    waybell.ScopeAdmin,
 	"GET /v1/agents/a1/deliveries":                  waybell.ScopeDeliveriesRead,
 	"GET /v1/agents/a1/deliveries/dlv":              waybell.ScopeDeliveriesRead,
+	"GET /v1/agents/a1/deliveries/export":           waybell.ScopeDeliveriesRead,
+	"POST /v1/agents/a1/deliveries/retry":           waybell.ScopeDeliveriesWrite,
+	"GET /v1/agents/a1/stream":                      waybell.ScopeDeliveriesRead,
+	"GET /v1/stream":                                waybell.ScopeAdmin,
 	"POST /v1/agents/a1/deliveries/dlv/retry":       waybell.ScopeDeliveriesWrite,
 	"POST /v1/agents/a1/deliveries/dlv/cancel":      waybell.ScopeDeliveriesWrite,
+	"POST /v1/agents/a1/portal-sessions":            waybell.ScopeEndpointsRead,
+	"POST /v1/console-sessions":                     waybell.ScopeAdmin,
+	"PUT /v1/branding":                              waybell.ScopeAdmin,
 	"POST /v1/keys":                                 waybell.ScopeAdmin,
 	"GET /v1/keys":                                  waybell.ScopeAdmin,
 	"DELETE /v1/keys/key":                           waybell.ScopeAdmin,
@@ -76,7 +83,7 @@ func TestScopes(t *testing.T) {
 	s := setup(t)
 	all := []waybell.Scope{
 		waybell.ScopeEventsWrite, waybell.ScopeEndpointsRead, waybell.ScopeEndpointsWrite,
-		waybell.ScopeDeliveriesRead, waybell.ScopeDeliveriesWrite, waybell.ScopeSecretsRead,
+		waybell.ScopeDeliveriesRead, waybell.ScopeDeliveriesWrite, waybell.ScopeSecretsRead, waybell.ScopeSecretsWrite,
 	}
 	key := func(agents []string, keep func(waybell.Scope) bool) string {
 		var scopes []waybell.Scope
@@ -94,7 +101,10 @@ func TestScopes(t *testing.T) {
 	without := map[waybell.Scope]string{}
 	for _, scope := range append(all, waybell.ScopeAdmin) {
 		write := strings.Replace(string(scope), ":read", ":write", 1)
-		without[scope] = key(nil, func(has waybell.Scope) bool { return has != scope && string(has) != write })
+		without[scope] = key(nil, func(has waybell.Scope) bool {
+			return has != scope && (string(has) != write || has == waybell.ScopeSecretsWrite) &&
+				(has != waybell.ScopeEndpointsWrite || scope != waybell.ScopeSecretsWrite)
+		})
 	}
 	elsewhere := key([]string{"a2"}, func(waybell.Scope) bool { return true })
 	for request, scope := range scopesOf {
@@ -127,6 +137,7 @@ func TestRestrictedKey(t *testing.T) {
 		{"a2", "POST /v1/agents", `{"id":"a2","name":"Bot"}`, nil, 201, "", ""},
 		{"key", "POST /v1/keys", `{"scopes":["endpoints:write"],"agent_ids":["a1","a3"]}`, nil, 201, "", "key=key"},
 		{"only its own", "GET /v1/agents", "", []string{"Authorization: Bearer {key}"}, 200, `{"data":[{"id":"a1"}],"next_cursor":null}`, ""},
+		{"search", "GET /v1/agents?search=bot", "", []string{"Authorization: Bearer {key}"}, 200, `{"data":[{"id":"a1"}],"next_cursor":null}`, ""},
 		{"replace", "PUT /v1/agents/a1", `{"name":"New"}`, []string{"Authorization: Bearer {key}"}, 200, `{"name":"New"}`, ""},
 		{"create", "PUT /v1/agents/a3", `{"name":"New"}`, []string{"Authorization: Bearer {key}"}, 403, `{"code":"forbidden"}`, ""},
 		{"types of another", "GET /v1/event-types?agent_id=a2", "", []string{"Authorization: Bearer {key}"}, 404, `{"code":"agent_not_found"}`, ""},

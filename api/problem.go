@@ -81,6 +81,10 @@ func kindOf(code waybell.Code) kind {
 		return kind{http.StatusConflict, "Endpoint is disabled"}
 	case waybell.CodeTooManyEndpoints:
 		return kind{http.StatusConflict, "Too many endpoints"}
+	case waybell.CodeTooManySessions:
+		return kind{http.StatusConflict, "Too many sessions"}
+	case waybell.CodeSessionKeyInvalid:
+		return kind{http.StatusUnauthorized, "One-time key invalid"}
 	case waybell.CodePreconditionFailed:
 		return kind{http.StatusPreconditionFailed, "Precondition failed"}
 	case waybell.CodeTooLarge:
@@ -169,6 +173,12 @@ func problemOf(err error) *problemView {
 	if p.Status == http.StatusServiceUnavailable || e.RetryAfter > 0 {
 		p.with("Retry-After", retryAfter(e.RetryAfter))
 	}
+	switch p.Status { // both must say how (RFC 9110, 11.6.1; RFC 6750, 3)
+	case http.StatusUnauthorized:
+		p.with("WWW-Authenticate", `Bearer realm="waybell"`)
+	case http.StatusForbidden:
+		p.with("WWW-Authenticate", `Bearer realm="waybell", error="insufficient_scope"`)
+	}
 	if e.Code == waybell.CodeDraining {
 		// The listener closes soon: a connection that ends with its answer cannot
 		// be closed under a request that is on its way (RFC 9112, 9.6).
@@ -193,13 +203,15 @@ func problemOfParams(m *huma.ErrorModel) *problemView {
 	for _, d := range m.Errors {
 		message := d.Message
 		if strings.HasPrefix(message, "invalid date/time") { // followed by the layout of a Go program
-			message = "must be an RFC 3339 time such as 2026-04-26T08:30:14Z"
+			message = wrongTime
 		}
 		p.Errors = append(p.Errors, fieldProblemView{d.Location, message, d.Value})
 	}
 	p.Detail = summary(p.Errors)
 	return p
 }
+
+const wrongTime = "must be an RFC 3339 time such as 2026-04-26T08:30:14Z"
 
 // isSentence tells whether a message says what it is about; "is required" does
 // so only behind the field's name.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks: a C compiler for the race
-# detector, Node.js with the packages that judge what Waybell sends, and the
-# languages of examples/verify. Debian's packages and npm are the only sources.
+# detector, Node.js with the packages that judge what Waybell sends, Chromium,
+# and the languages of examples/verify. Debian's packages and npm are the only sources.
 # Safe to run again: what is there is left alone.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -20,6 +20,7 @@ need javac default-jdk-headless
 need mcs mono-mcs
 need mono mono-runtime
 need cargo cargo
+[ -x /usr/bin/chromium ] || missing+=(chromium fonts-dejavu-core fonts-noto-color-emoji)
 for crate in base64ct hex hmac sha2 subtle; do need_crate "$crate"; done
 
 if ((${#missing[@]})); then
@@ -30,8 +31,11 @@ if ((${#missing[@]})); then
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
 
-cd nodetest
-if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-  echo "setup: installing the Node packages of the tests"
-  npm ci --no-audit --no-fund --loglevel=error
-fi
+for dir in nodetest screentest; do
+  # npm ci would empty what a link points to.
+  if [ -L "$dir/node_modules" ]; then continue; fi
+  if [ ! -d "$dir/node_modules" ] || [ "$dir/package-lock.json" -nt "$dir/node_modules/.package-lock.json" ]; then
+    echo "setup: installing the Node packages of internal/$dir"
+    npm ci --prefix "$dir" --no-audit --no-fund --loglevel=error
+  fi
+done

@@ -178,7 +178,7 @@ func attemptListeners(metrics *api.Metrics, other func(waybell.AttemptReport)) f
 }
 
 func apiConfig(c *configuration, log *slog.Logger, metrics *api.Metrics) api.Config {
-	cfg := api.Config{Logger: log, Metrics: metrics}
+	cfg := api.Config{Logger: log, Metrics: metrics, BaseURL: string(c.PublicURL), PortalOrigins: c.PortalOrigins}
 	if c.MetricsListen != "" {
 		cfg.MetricsPath = api.Off
 	}

@@ -36,7 +36,8 @@ type settings struct {
 
 	MaxEventBytes, MaxBatchBytes, MaxPublishBytes, MaxQueueBytes   sizeValue
 	MaxBatchEvents, MaxEndpoints, MaxInFlight, EndpointConcurrency intValue
-	MaxQueueLength, MaxQueued, MaxOutcomes                         intValue
+	MaxQueueLength, MaxQueued, MaxOutcomes, MaxSessions            intValue
+	MaxStreams                                                     intValue
 
 	Formats    format.Config
 	EventTypes []eventTypeSetting
@@ -72,7 +73,7 @@ func newSettings() *settings {
 		ShutdownGrace: durationValue(25 * time.Second), LogFormat: "text", LogLevel: "info",
 		MaxEventBytes: 1 << 20, MaxBatchBytes: 10 << 20, MaxPublishBytes: 64 << 20, MaxQueueBytes: 64 << 20,
 		MaxBatchEvents: 1000, MaxEndpoints: 100, MaxInFlight: 512, EndpointConcurrency: 16,
-		MaxQueueLength: 8192, MaxQueued: 65536, MaxOutcomes: 8192,
+		MaxQueueLength: 8192, MaxQueued: 65536, MaxOutcomes: 8192, MaxSessions: 1000, MaxStreams: 1000,
 	}
 }
 
@@ -144,6 +145,9 @@ func (s *settings) limitTable() []setting {
 		{name: "max-batch-bytes", value: &s.MaxBatchBytes, help: "body of a batch of events"},
 		{name: "max-batch-events", value: &s.MaxBatchEvents, help: "events of a batch"},
 		{name: "max-endpoints-per-agent", value: &s.MaxEndpoints, help: "endpoints of one agent"},
+		{name: "max-sessions-per-agent", value: &s.MaxSessions,
+			help: "living sessions of one agent's portal, and of the console",
+			note: "A link that is not used lives for a minute, one that is used for its `ttl_seconds`."},
 		{name: "max-publish-bytes", value: &s.MaxPublishBytes,
 			help: "bodies of events that wait to be made durable; above it publishing answers 503",
 			note: "Bounds memory, never the durable backlog."},
@@ -158,6 +162,8 @@ func (s *settings) limitTable() []setting {
 			help: "bodies kept in memory with queued deliveries; above it they are read again when sent"},
 		{name: "max-outcomes", value: &s.MaxOutcomes,
 			help: "outcomes that may wait to be made durable before no new attempt starts"},
+		{name: "max-streams", value: &s.MaxStreams, help: "live streams open at once; above it opening one answers 503",
+			note: "One agent's viewers have a quarter of them at most."},
 	}
 	for i := range rows {
 		rows[i].section = sectionLimits
@@ -169,9 +175,9 @@ func (s *settings) limitTable() []setting {
 func (s *settings) limits() waybell.Limits {
 	return waybell.Limits{
 		EventBytes: int(s.MaxEventBytes), BatchBytes: int(s.MaxBatchBytes), BatchEvents: int(s.MaxBatchEvents),
-		EndpointsPerAgent: int(s.MaxEndpoints), PublishBytes: int64(s.MaxPublishBytes), InFlight: int(s.MaxInFlight),
+		EndpointsPerAgent: int(s.MaxEndpoints), SessionsPerAgent: int(s.MaxSessions), PublishBytes: int64(s.MaxPublishBytes), InFlight: int(s.MaxInFlight),
 		Concurrency: int(s.EndpointConcurrency), QueueLength: int(s.MaxQueueLength), Queued: int(s.MaxQueued),
-		QueueBytes: int64(s.MaxQueueBytes), Outcomes: int(s.MaxOutcomes),
+		QueueBytes: int64(s.MaxQueueBytes), Outcomes: int(s.MaxOutcomes), Streams: int(s.MaxStreams),
 	}
 }
 
