@@ -22,7 +22,7 @@ const module = "github.com/waybell/waybell"
 // standard library. Each package may import what is listed, and the libraries
 // that were argued for.
 var allowedImports = map[string][]string{
-	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "golang.org/x/time/rate"},
+	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "internal/stream", "golang.org/x/time/rate"},
 	"format":                  {"signature", "internal/retry", "internal/jsjson", "internal/rawjson", "internal/catalogue"},
 	"signature":               {},
 	"internal/retry":          {},

@@ -105,6 +105,9 @@ type Limits struct {
 	// QueueBytes bounds the bodies kept in memory with queued deliveries,
 	// default 64 MiB; above it bodies are read again when they are sent.
 	QueueBytes int64
+	// Streams is how many live streams may be open at once, default 1,000; one
+	// agent's are a quarter of them at most.
+	Streams int
 	// Outcomes is how many outcomes may wait to be made durable before no new
 	// attempt starts, default 8,192.
 	Outcomes int
@@ -124,6 +127,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Concurrency, 16)
 	set(&l.Queued, 65536)
 	set(&l.QueueLength, 8192)
+	set(&l.Streams, 1000)
 	set(&l.Outcomes, 8192)
 	if l.PublishBytes == 0 {
 		l.PublishBytes = 64 << 20
@@ -152,6 +156,7 @@ func (l Limits) Validate() error {
 	check("Queued", int64(l.Queued), 1)
 	check("QueueLength", int64(l.QueueLength), 1)
 	check("QueueBytes", l.QueueBytes, 0)
+	check("Streams", int64(l.Streams), 1)
 	check("Outcomes", int64(l.Outcomes), 1)
 	return errors.Join(errs...)
 }

@@ -41,6 +41,8 @@ type work struct {
 	payload   *payload      // nil: read the event when it is sent
 	reclaimed bool          // see adopt
 	fresh     bool          // see queue
+	canceled  bool          // by its owner, while it was in hand
+	eventID   string        // once the event was read
 	done      chan struct{} // closed when the outcome is durable; nil unless somebody waits
 }
 
@@ -449,6 +451,7 @@ func (d *dispatcher) drop(ref DeliveryRef) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if w := d.inHand[ref]; w != nil {
+		w.canceled = true
 		d.sift(d.queue(ref.Endpoint), func(other *work) (outcome, bool) {
 			return released(w, w.NextAt), other == w // its row is gone
 		})

@@ -176,6 +176,9 @@ func (j *janitor) expire(ctx context.Context, e *endpointEntry, now time.Time) {
 			Endpoint: e.Number, End: now.Add(-e.heldUntil(now)), Now: now, Limit: reclaimLimit,
 		})
 		j.logError("expire", err)
+		if n > 0 {
+			s.tellEndpoint(e.Endpoint)
+		}
 		if err != nil || n < reclaimLimit {
 			return
 		}

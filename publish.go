@@ -456,6 +456,7 @@ func (s *Service) accepted(events []*pending, results []Accepted) []BatchItem {
 			items[i].Result = PublishResult{d.ID, d.Type, d.Timestamp, d.Deliveries, true}
 		default:
 			items[i].Result = PublishResult{p.ID, p.Type, p.Timestamp, len(p.Targets), false}
+			s.tellAccepted(p)
 			works, aside = p.works(works, aside)
 		}
 	}

@@ -18,41 +18,23 @@ func (s *Service) Retry(ctx context.Context, agentID, deliveryID string) (Delive
 	if err != nil {
 		return DeliveryView{}, err
 	}
-	e := s.dir.entry(d.Endpoint)
-	switch {
-	case e == nil || e.State == EndpointDeleted:
-		return DeliveryView{}, errorf(CodeEndpointNotFound, "the endpoint of this delivery was deleted")
-	case e.State == EndpointDisabled:
-		return DeliveryView{}, errorf(CodeEndpointDisabled, "the endpoint is disabled: enable it first")
-	case e.IsHeld():
-		return DeliveryView{}, errorf(CodeDeliveryHeld, "the endpoint is %s: resume it first", e.State)
+	if _, why := s.resendable(&d); why != nil {
+		return DeliveryView{}, why
 	}
-	if done, inHand := s.dispatcher.find(d.DeliveryRef); inHand {
-		if !d.State.Settled() {
-			return s.view(ctx, agent, d.DeliveryRef) // its attempt is under way
-		}
+	if done, inHand := s.dispatcher.find(d.DeliveryRef); inHand && d.State.Settled() {
 		select { // canceled while its attempt runs: attempts never overlap
 		case <-done:
 		case <-ctx.Done():
 			return DeliveryView{}, s.acceptError(ctx.Err())
 		}
 	}
-	now := time.Now()
-	if !d.State.Settled() && e.cancels(d.Entered) { // canceled already, though its row still waits
-		err := s.store.CancelDelivery(ctx, *s.lease.Load(), agent.Number, d.DeliveryRef, now)
-		if err != nil && !errors.Is(err, ErrConflict) {
-			return DeliveryView{}, s.storeError(err, CodeDeliveryNotFound)
-		}
-	}
-	_, err = s.store.Requeue(ctx, *s.lease.Load(), Requeue{
-		DeliveryRef: d.DeliveryRef, Agent: agent.Number, Now: now, Entered: s.keys.next(),
-		WindowEnd: now.Add(e.policy.Window - e.heldUntil(now)),
-	})
+	results, err := s.requeue(ctx, agent, []Delivery{d})
 	if err != nil {
-		return DeliveryView{}, s.storeError(err, CodeDeliveryNotFound)
+		return DeliveryView{}, err
 	}
-	s.dispatcher.probeNow(d.Endpoint)
-	s.claimer.dueAt(now)
+	if results[0] != nil {
+		return DeliveryView{}, results[0]
+	}
 	return s.view(ctx, agent, d.DeliveryRef)
 }
 
@@ -72,7 +54,11 @@ func (s *Service) Cancel(ctx context.Context, agentID, deliveryID string) (Deliv
 		return DeliveryView{}, s.storeError(err, CodeDeliveryNotFound)
 	}
 	s.dispatcher.drop(d.DeliveryRef)
-	return s.view(ctx, agent, d.DeliveryRef)
+	v, err := s.view(ctx, agent, d.DeliveryRef)
+	if err == nil {
+		s.tellSettled(v.Delivery)
+	}
+	return v, err
 }
 
 // TestInput is what a test send may choose.
@@ -140,6 +126,7 @@ func (s *Service) startTest(ctx context.Context, p *pending) (w *work, done <-ch
 			defer s.owning.RUnlock()
 			_, err := s.store.Accept(ctx, *s.lease.Load(), s.dir.version.Load(), []*NewEvent{&p.NewEvent})
 			if err == nil {
+				s.tellAccepted(p)
 				done, ok = s.dispatcher.startDirect(w)
 			}
 			return err

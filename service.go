@@ -36,6 +36,7 @@ type Service struct {
 	publishing atomic.Int64 // bytes of events that wait to be durable
 	draining   atomic.Bool
 
+	stream     *streamHub
 	dispatcher *dispatcher
 	settler    *settler
 	claimer    *claimer
@@ -92,6 +93,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	s.onEndpoint = s.endpointChanged
+	s.stream = newStreamHub(cfg.Limits.Streams)
 	s.dispatcher = newDispatcher(s)
 	s.settler = newSettler(s)
 	s.claimer = newClaimer(s)
@@ -155,7 +157,7 @@ func (s *Service) launch(ctx context.Context) {
 		running.Go(func() { run(background) })
 	}
 	s.push("stop claiming", func(context.Context) error { stopBackground(); running.Wait(); return nil })
-	s.push("stop intake", func(context.Context) error { s.draining.Store(true); return nil })
+	s.push("stop intake", func(context.Context) error { s.Drain(); return nil })
 }
 
 func (s *Service) push(name string, stop func(context.Context) error) {
@@ -196,9 +198,12 @@ func (s *Service) Stop(ctx context.Context) error {
 }
 
 // Drain ends intake: publishing answers CodeDraining from now on, and Ready
-// says so. Stop does it too; a server calls it some time before, so that load
-// balancers notice.
-func (s *Service) Drain() { s.draining.Store(true) }
+// says so; streams end. Stop does it too; a server calls it some time before,
+// so that load balancers notice.
+func (s *Service) Drain() {
+	s.draining.Store(true)
+	s.stream.Close()
+}
 
 // Ready is nil while publishing works, or says why it does not.
 func (s *Service) Ready() error {
@@ -282,5 +287,6 @@ func (s *Service) endpointChanged(old, new *Endpoint) {
 	if old != nil && new.CancelUpTo > old.CancelUpTo {
 		s.janitor.cancel(new)
 	}
+	s.tellEndpoint(new)
 	s.claimer.dueAt(time.Now())
 }

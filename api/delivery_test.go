@@ -228,6 +228,8 @@ func TestDocumentIsServed(t *testing.T) {
 		{"", "POST " + where + "/resume", "", nil, 200, "", ""},
 		{"", "POST " + delivery + "/retry", "", nil, 202, "", ""},
 		{"", "GET " + delivery, "", nil, 200, "", ""},
+		{"", "POST /v1/agents/a1/deliveries/retry", `{"filter":{"state":"failed"},"dry_run":true}`, nil, 200, "", ""},
+		{"", "GET /v1/agents/a1/deliveries/export", "", nil, 200, "", ""},
 		{"", "GET /v1/agents/a1/events", "", nil, 200, "", ""},
 		{"", "GET /v1/agents/a1/events/" + row["event_id"].(string), "", nil, 200, "", ""},
 		{"", "GET /v1/agents/a1/ledger", "", nil, 200, "", ""},
@@ -248,6 +250,8 @@ func TestDocumentIsServed(t *testing.T) {
 		{"", "GET /metrics", "", nil, 200, "", ""},
 		{"", "GET /openapi.json", "", nil, 200, "", ""},
 	})
+	s.watch(t, "/v1/stream")
+	s.watch(t, "/v1/agents/a1/stream")
 	s.call(t, "POST "+where+"/pause", "")
 	s.call(t, "POST /v1/agents/a1/events", `{"event":"message.sent"}`)
 	list = s.until(t, "GET /v1/agents/a1/deliveries?state=held", `{"data":[{"state":"held"}]}`)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -91,6 +92,8 @@ func optionalTypes() []alias {
 		aliasOf[[]string, []string](),
 		aliasOf[[]int, []int](),
 		aliasOf[[]headerBody, []headerBody](),
+		aliasOf[timeBody, *time.Time](),
+		aliasOf[filterBody, filterBody](),
 		aliasOf[retryBody, retryBody](),
 		aliasOf[object, object](),
 	}

@@ -116,6 +116,10 @@ func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 				return
 			}
 			c.key = key
+			c.again = func() error {
+				_, err := s.authorize(r, rt.scope, r.PathValue("agent_id"))
+				return err
+			}
 		}
 		if rt.media != nil {
 			body, err := s.wholeBody(w, r, rt)

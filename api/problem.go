@@ -193,13 +193,15 @@ func problemOfParams(m *huma.ErrorModel) *problemView {
 	for _, d := range m.Errors {
 		message := d.Message
 		if strings.HasPrefix(message, "invalid date/time") { // followed by the layout of a Go program
-			message = "must be an RFC 3339 time such as 2026-04-26T08:30:14Z"
+			message = wrongTime
 		}
 		p.Errors = append(p.Errors, fieldProblemView{d.Location, message, d.Value})
 	}
 	p.Detail = summary(p.Errors)
 	return p
 }
+
+const wrongTime = "must be an RFC 3339 time such as 2026-04-26T08:30:14Z"
 
 // isSentence tells whether a message says what it is about; "is required" does
 // so only behind the field's name.

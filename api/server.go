@@ -88,6 +88,7 @@ func New(svc *waybell.Service, cfg Config) (*Server, error) {
 	s.registerEventTypes()
 	s.registerDeliveries()
 	s.registerKeys()
+	s.registerStreams()
 	s.registerHealth()
 	if err := s.finishOpenAPI(); err != nil {
 		return nil, err

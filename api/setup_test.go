@@ -156,7 +156,7 @@ func (s *server) send(t *testing.T, req *http.Request) answer {
 		t.Fatal(err)
 	}
 	a := answer{status: res.StatusCode, header: res.Header, text: string(text), closed: res.Close}
-	if strings.Contains(res.Header.Get("Content-Type"), "json") && req.Method != http.MethodHead {
+	if strings.HasSuffix(res.Header.Get("Content-Type"), "json") && !strings.HasSuffix(res.Header.Get("Content-Type"), "ndjson") && req.Method != http.MethodHead {
 		if err := json.Unmarshal(text, &a.json); err != nil {
 			t.Errorf("%s %s: %v in %s", req.Method, req.URL.Path, err, text)
 		}

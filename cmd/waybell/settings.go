@@ -36,7 +36,7 @@ type settings struct {
 
 	MaxEventBytes, MaxBatchBytes, MaxPublishBytes, MaxQueueBytes   sizeValue
 	MaxBatchEvents, MaxEndpoints, MaxInFlight, EndpointConcurrency intValue
-	MaxQueueLength, MaxQueued, MaxOutcomes                         intValue
+	MaxQueueLength, MaxQueued, MaxOutcomes, MaxStreams             intValue
 
 	Formats    format.Config
 	EventTypes []eventTypeSetting
@@ -72,7 +72,7 @@ func newSettings() *settings {
 		ShutdownGrace: durationValue(25 * time.Second), LogFormat: "text", LogLevel: "info",
 		MaxEventBytes: 1 << 20, MaxBatchBytes: 10 << 20, MaxPublishBytes: 64 << 20, MaxQueueBytes: 64 << 20,
 		MaxBatchEvents: 1000, MaxEndpoints: 100, MaxInFlight: 512, EndpointConcurrency: 16,
-		MaxQueueLength: 8192, MaxQueued: 65536, MaxOutcomes: 8192,
+		MaxQueueLength: 8192, MaxQueued: 65536, MaxOutcomes: 8192, MaxStreams: 1000,
 	}
 }
 
@@ -158,6 +158,8 @@ func (s *settings) limitTable() []setting {
 			help: "bodies kept in memory with queued deliveries; above it they are read again when sent"},
 		{name: "max-outcomes", value: &s.MaxOutcomes,
 			help: "outcomes that may wait to be made durable before no new attempt starts"},
+		{name: "max-streams", value: &s.MaxStreams, help: "live streams open at once; above it opening one answers 503",
+			note: "One agent's viewers have a quarter of them at most."},
 	}
 	for i := range rows {
 		rows[i].section = sectionLimits
@@ -171,7 +173,7 @@ func (s *settings) limits() waybell.Limits {
 		EventBytes: int(s.MaxEventBytes), BatchBytes: int(s.MaxBatchBytes), BatchEvents: int(s.MaxBatchEvents),
 		EndpointsPerAgent: int(s.MaxEndpoints), PublishBytes: int64(s.MaxPublishBytes), InFlight: int(s.MaxInFlight),
 		Concurrency: int(s.EndpointConcurrency), QueueLength: int(s.MaxQueueLength), Queued: int(s.MaxQueued),
-		QueueBytes: int64(s.MaxQueueBytes), Outcomes: int(s.MaxOutcomes),
+		QueueBytes: int64(s.MaxQueueBytes), Outcomes: int(s.MaxOutcomes), Streams: int(s.MaxStreams),
 	}
 }
 
