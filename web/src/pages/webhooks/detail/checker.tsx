@@ -4,10 +4,11 @@ import { deliveries, endpoints } from "../../../core/client.ts";
 import { useLoad } from "../../../core/load.ts";
 import { param } from "../../../core/router.ts";
 import { can } from "../../../core/session.ts";
-import { builtinSchemes, CheckError, type CheckResult, checkSignature, type SchemeVerdict } from "../../../core/signature.ts";
+import { CheckError, type CheckResult, checkSignature, type SchemeVerdict } from "../../../core/signature.ts";
 import type { DeliveryDetail, Endpoint, Format } from "../../../core/types.ts";
 import { Banner, Button, Card, Checkbox, Field, IconButton, Textarea, TextInput, toastError } from "../../../ui/index.ts";
-import { headerLines, ownSchemes } from "./verification.ts";
+import { headerLines } from "./headers.ts";
+import { ownSchemes } from "./verification.ts";
 
 export interface Sample {
   readonly headers: string;
@@ -43,7 +44,7 @@ export function Checker({ endpoint: e, formats, sample }: { readonly endpoint: E
     if (sample !== null) take(sample);
   }, [sample]);
   const logged = useLogged(e, take);
-  const schemes = useMemo(() => ownSchemes(formats, builtinSchemes), [formats]);
+  const schemes = useMemo(() => ownSchemes(formats), [formats]);
   const outcome = useOutcome(draft, schemes);
   return (
     <div ref={place} class="wh-anchor">

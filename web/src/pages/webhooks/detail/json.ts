@@ -9,8 +9,8 @@ export function readObject(text: string): Parsed {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    return { ok: false, message: syntaxMessage(error instanceof Error ? error.message : "", text) };
+  } catch {
+    return { ok: false, message: syntaxMessage(text) };
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return { ok: false, message: "The data of an event is an object: begin with { and end with }." };
@@ -18,15 +18,48 @@ export function readObject(text: string): Parsed {
   return { ok: true, data: value as JsonObject };
 }
 
-/** Browsers tell the place as a position, or as line and column; some tell none. */
-function syntaxMessage(message: string, text: string): string {
-  const place = /line (\d+) column (\d+)/.exec(message);
-  if (place !== null) return `This is not valid JSON: look at line ${place[1]}, column ${place[2]}.`;
-  const at = /position (\d+)/.exec(message)?.[1];
-  const position = at !== undefined ? Number(at) : /end of/i.test(message) ? text.length : undefined;
-  if (position === undefined) return "This is not valid JSON.";
-  const before = text.slice(0, position).split("\n");
+function syntaxMessage(text: string): string {
+  const before = text.slice(0, faultAt(text)).split("\n");
   return `This is not valid JSON: look at line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}.`;
+}
+
+const key = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const scalar = new RegExp(`${key.source}|-?(?:0|[1-9]\\d*)(?:\\.\\d+)?(?:[eE][+-]?\\d+)?|true|false|null`, "y");
+const deepest = 512;
+
+/** Where a text stops being JSON: browsers tell it in words that differ, or not at all. */
+function faultAt(text: string): number {
+  let at = 0;
+  const skip = (): void => {
+    while (" \t\r\n".includes(text.charAt(at) || "x")) at++;
+  };
+  const take = (pattern: RegExp): boolean => {
+    pattern.lastIndex = at;
+    const found = pattern.exec(text);
+    if (found !== null) at += found[0].length;
+    return found !== null;
+  };
+  const mark = (wanted: string): boolean => {
+    skip();
+    if (text.charAt(at) !== wanted) return false;
+    at++;
+    return true;
+  };
+  const members = (end: string, member: () => boolean): boolean => {
+    if (mark(end)) return true;
+    do if (!member()) return false;
+    while (mark(","));
+    return mark(end);
+  };
+  const value = (depth: number): boolean => {
+    if (depth > deepest) return false;
+    if (mark("{")) return members("}", () => (skip(), take(key)) && mark(":") && value(depth + 1));
+    if (mark("[")) return members("]", () => value(depth + 1));
+    return take(scalar);
+  };
+  value(0);
+  skip();
+  return at;
 }
 
 export interface PathProblem {

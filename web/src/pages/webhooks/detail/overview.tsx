@@ -90,7 +90,7 @@ function Reasons({ statistics: s, words, id }: { readonly statistics: Statistics
           {s.reasons.map((r) => (
             <li key={`${r.reason} ${r.status_code}`} class="wh-reason">
               <div class="row row-tight">
-                <a class="grow strong" href={agentLink(`webhooks/${id}/deliveries`, filterFor(r.reason, r.status_code, s.since))}>{explain(r.reason, r.status_code)?.title ?? outcomePhrase(r.reason, r.status_code)}</a>
+                <a class="grow strong" href={agentLink(`webhooks/${id}/deliveries`, filterFor(r.reason, r.status_code, s.period))}>{explain(r.reason, r.status_code)?.title ?? outcomePhrase(r.reason, r.status_code)}</a>
                 <span class="number nowrap">{number(r.count)} <span class="muted">· {percent(failed === 0 ? 0 : r.count / failed)}</span></span>
               </div>
               <meter class="wh-share" min={0} max={Math.max(1, failed)} value={r.count} aria-hidden />
@@ -104,7 +104,7 @@ function Reasons({ statistics: s, words, id }: { readonly statistics: Statistics
 }
 
 /** The deliveries whose latest attempt ended like this. */
-function filterFor(reason: Reason, status: number | null, since: string): Readonly<Record<string, string | number>> {
-  if (status !== null) return { status_code: status, since };
-  return reason === "canceled" ? { state: "canceled", since } : { status_class: "none", since };
+function filterFor(reason: Reason, status: number | null, period: Period): Readonly<Record<string, string | number>> {
+  if (status !== null) return { status_code: status, period };
+  return reason === "canceled" ? { state: "canceled", period } : { status_class: "none", period };
 }

@@ -4,7 +4,7 @@ import { clockTime, milliseconds } from "../../../core/format.ts";
 import { deliveryStates, outcomePhrase } from "../../../core/state.ts";
 import type { Attempt, DeliveryDetail, Endpoint } from "../../../core/types.ts";
 import { Banner, ButtonLink, Card, classes, CodeBlock, State, TimelineBar } from "../../../ui/index.ts";
-import { headerLines } from "./verification.ts";
+import { headerLines } from "./headers.ts";
 
 /** What the receiver answered to a test, and the request as it was sent. */
 export function TestResult({ test, endpoint }: { readonly test: DeliveryDetail; readonly endpoint: Endpoint }) {

@@ -10,11 +10,11 @@ import { param, setQuery } from "../../../core/router.ts";
 import { can } from "../../../core/session.ts";
 import type { DeliveryDetail, Endpoint, EventType, JsonObject, Preview } from "../../../core/types.ts";
 import { Banner, Button, Card, CodeBlock, Empty, Field, Load, Select, Textarea } from "../../../ui/index.ts";
+import { headerLines } from "./headers.ts";
 import { dataProblems, type PathProblem, readObject } from "./json.ts";
 import type { Detail } from "./subject.ts";
 import { TestHistory, TestResult } from "./test-result.tsx";
 import { remember, testsOf } from "./tests.ts";
-import { headerLines } from "./verification.ts";
 
 export function Testing({ detail }: { readonly detail: Detail }) {
   const { endpoint: e } = detail;

@@ -3,8 +3,9 @@
  * header names of a format of this server's own. The files are those of
  * examples/verify; they are never changed but for the constants at their top.
  */
-import type { Scheme } from "../../../core/signature.ts";
+import { builtinSchemes, type Scheme, schemeOf } from "../../../core/signature.ts";
 import type { Endpoint, Format, FormatSignature, HeaderMap, Preview } from "../../../core/types.ts";
+import { headerOf } from "./headers.ts";
 
 export const languages = [
   { id: "javascript", label: "JavaScript", file: "verify.mjs" },
@@ -74,16 +75,9 @@ export function signingsOf(endpoint: Endpoint, formats: readonly Format[]): read
 }
 
 /** The schemes of the server's own formats, for the signature checker. */
-export function ownSchemes(formats: readonly Format[], known: Readonly<Record<string, unknown>>): Readonly<Record<string, Scheme>> {
-  const schemes: Record<string, Scheme> = {};
-  for (const { name, signature: s } of formats) {
-    if (s === null || name in known) continue;
-    schemes[name] = {
-      header: s.header, algorithm: s.algorithm, key_derivation: s.key, encoding: s.encoding, prefix: s.prefix,
-      signed_content: s.signed, list: s.signed === "id.timestamp.body",
-    };
-  }
-  return schemes;
+export function ownSchemes(formats: readonly Format[]): Readonly<Record<string, Scheme>> {
+  const own = formats.flatMap(({ name, signature }) => (signature === null || name in builtinSchemes ? [] : [[name, schemeOf(signature)] as const]));
+  return Object.fromEntries(own);
 }
 
 export interface TestVector {
@@ -109,14 +103,6 @@ function pick(headers: HeaderMap, signature: FormatSignature | null): HeaderMap 
   const lower = wanted.map((name) => name.toLowerCase());
   return Object.fromEntries(Object.entries(headers).filter(([name]) => lower.includes(name.toLowerCase())));
 }
-
-export function headerOf(headers: HeaderMap, name: string): string | undefined {
-  const wanted = name.toLowerCase();
-  return Object.entries(headers).find(([n]) => n.toLowerCase() === wanted)?.[1];
-}
-
-/** Lines of `Name: value`, as they are pasted and read. */
-export const headerLines = (headers: HeaderMap): string => Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join("\n");
 
 /** An ed25519 key signs: told by the example secret, since the API shows no kind. */
 export const isEd25519 = (preview: Preview): boolean => preview.example_secret?.startsWith("whsk_") === true;

@@ -4,7 +4,8 @@ import { useLoad } from "../../../core/load.ts";
 import type { Endpoint, FormatSignature, Preview } from "../../../core/types.ts";
 import { Banner, Button, Card, CodeBlock, CopyButton, Load, Segmented } from "../../../ui/index.ts";
 import type { Sample } from "./checker.tsx";
-import { fit, headerLines, type Language, languages, recipeFor, type Signing, type TestVector, vectorOf } from "./verification.ts";
+import { headerLines } from "./headers.ts";
+import { fit, type Language, languages, recipeFor, type Signing, type TestVector, vectorOf } from "./verification.ts";
 
 const language = preference<Language>("language", "javascript", languages.map((l) => l.id));
 
