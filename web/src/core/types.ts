@@ -154,7 +154,8 @@ export interface Preview {
     readonly retry: Retry;
     readonly url: string | null;
   };
-  readonly request: { readonly method: string; readonly url: string; readonly headers: HeaderMap; readonly body: string };
+  /** Null where the format is not known; its URL is null unless it is valid. */
+  readonly request: { readonly method: string; readonly url: string | null; readonly headers: HeaderMap; readonly body: string } | null;
   readonly example_secret: string | null;
 }
 
