@@ -14,7 +14,7 @@ export function ContrastCheck({ color }: { readonly color: string }) {
   const readable = best >= enough;
   return (
     <div class="stack">
-      <h3>How it looks</h3>
+      <h2>How it looks</h2>
       <Sample theme="light" rgb={rgb} on={on} />
       <Sample theme="dark" rgb={rgb} on={on} />
       <p>
