@@ -154,7 +154,8 @@ export interface Preview {
     readonly retry: Retry;
     readonly url: string | null;
   };
-  readonly request: { readonly method: string; readonly url: string; readonly headers: HeaderMap; readonly body: string };
+  /** Null where the format is not known; its URL is null unless it is valid. */
+  readonly request: { readonly method: string; readonly url: string | null; readonly headers: HeaderMap; readonly body: string } | null;
   readonly example_secret: string | null;
 }
 
@@ -162,13 +163,25 @@ export interface Preview {
 export type HeaderMap = { readonly [name: string]: string };
 
 export interface Profiles {
-  readonly profiles: readonly { readonly name: string; readonly format: string; readonly retry_policy: string; readonly include_messages: boolean }[];
+  readonly profiles: readonly Profile[];
   readonly formats: readonly Format[];
   readonly retry_policies: readonly RetryPolicy[];
 }
 
+export interface Profile {
+  readonly name: string;
+  readonly format: string;
+  readonly retry_policy: string;
+  readonly include_messages: boolean;
+  readonly standard_headers?: boolean;
+}
+
 export interface Format {
   readonly name: string;
+  /** A whsk_ key can sign it. */
+  readonly ed25519?: boolean;
+  /** The three webhook-* headers may be left out. */
+  readonly standard_headers_optional?: boolean;
   readonly signature: {
     readonly header: string;
     readonly scheme: string;
