@@ -132,9 +132,12 @@ func (s *Service) Agents(ctx context.Context, q ListQuery) (Page[Agent], error) 
 		return Page[Agent]{}, err
 	}
 	var rows []Agent
-	if q.AgentIDs == nil {
+	switch {
+	case q.Search != "":
+		rows = s.dir.searchAgents(q, after)
+	case q.AgentIDs == nil:
 		rows, err = s.store.Agents(ctx, PageQuery{After: after, Limit: limit + 1})
-	} else {
+	default:
 		rows, err = s.namedAgents(ctx, q.AgentIDs, after)
 	}
 	if err != nil {
@@ -160,6 +163,33 @@ func (s *Service) namedAgents(ctx context.Context, ids []string, after int64) ([
 	}
 	slices.SortFunc(rows, func(a, b Agent) int { return cmp.Compare(b.Number, a.Number) })
 	return rows, nil
+}
+
+// searchAgents finds agents by a part of their id or name. The directory has
+// all of them, and what a change here made of them is in it before the change
+// is answered.
+func (d *directory) searchAgents(q ListQuery, after int64) []Agent {
+	part := strings.ToLower(q.Search)
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var rows []Agent
+	for number, a := range d.numbers {
+		if (after == 0 || int64(number) < after) && (q.AgentIDs == nil || slices.Contains(q.AgentIDs, a.ID)) &&
+			(strings.Contains(strings.ToLower(a.ID), part) || strings.Contains(strings.ToLower(a.Name), part)) {
+			rows = append(rows, *a.Agent)
+		}
+	}
+	slices.SortFunc(rows, func(a, b Agent) int { return cmp.Compare(b.Number, a.Number) })
+	return rows
+}
+
+// EndpointCount is how many living endpoints an agent has; 0 for one that is
+// not there.
+func (s *Service) EndpointCount(n AgentNumber) int {
+	if a := s.dir.agentByNumber(n); a != nil {
+		return len(a.endpoints)
+	}
+	return 0
 }
 
 // UpdateAgent changes what is given in the patch. ifMatch is the version that

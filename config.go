@@ -38,6 +38,12 @@ type Config struct {
 	// AllowTargets are exceptions from the rule that only public addresses are
 	// reached: CIDRs, addresses, hosts or host:port.
 	AllowTargets []string
+	// OwnURL is where this server is reached, http or https, maybe with a path:
+	// the URLs of inboxes begin with it. "" means that there are no inboxes.
+	OwnURL string
+	// InboxTTL is how long an inbox lives after it was last used; 0 = 7 days,
+	// negative = inboxes are switched off.
+	InboxTTL time.Duration
 	// Resolver, TLS and Dial are for tests and special networks.
 	Resolver Resolver
 	TLS      *tls.Config
@@ -108,9 +114,20 @@ type Limits struct {
 	// QueueBytes bounds the bodies kept in memory with queued deliveries,
 	// default 64 MiB; above it bodies are read again when they are sent.
 	QueueBytes int64
+	// Streams is how many live streams may be open at once, default 1,000; one
+	// agent's are a quarter of them at most.
+	Streams int
 	// Outcomes is how many outcomes may wait to be made durable before no new
 	// attempt starts, default 8,192.
 	Outcomes int
+
+	// InboxesPerAgent is how many inboxes an agent has at once, default 10.
+	InboxesPerAgent int
+	// InboxRequests is how many requests an inbox keeps, the newest; default 100.
+	InboxRequests int
+	// InboxBodyBytes is how much an inbox keeps of a body, default 64 KiB; others
+	// than this server may send it at most twice as much.
+	InboxBodyBytes int
 }
 
 func (l Limits) withDefaults() Limits {
@@ -128,7 +145,11 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Concurrency, 16)
 	set(&l.Queued, 65536)
 	set(&l.QueueLength, 8192)
+	set(&l.Streams, 1000)
 	set(&l.Outcomes, 8192)
+	set(&l.InboxesPerAgent, 10)
+	set(&l.InboxRequests, 100)
+	set(&l.InboxBodyBytes, 64<<10)
 	if l.PublishBytes == 0 {
 		l.PublishBytes = 64 << 20
 	}
@@ -157,7 +178,11 @@ func (l Limits) Validate() error {
 	check("Queued", int64(l.Queued), 1)
 	check("QueueLength", int64(l.QueueLength), 1)
 	check("QueueBytes", l.QueueBytes, 0)
+	check("Streams", int64(l.Streams), 1)
 	check("Outcomes", int64(l.Outcomes), 1)
+	check("InboxesPerAgent", int64(l.InboxesPerAgent), 1)
+	check("InboxRequests", int64(l.InboxRequests), 1)
+	check("InboxBodyBytes", int64(l.InboxBodyBytes), 1)
 	return errors.Join(errs...)
 }
 
@@ -170,6 +195,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Retention == 0 {
 		c.Retention = 30 * 24 * time.Hour
+	}
+	if c.InboxTTL == 0 {
+		c.InboxTTL = 7 * 24 * time.Hour
 	}
 	if c.SuspendAfter == 0 {
 		c.SuspendAfter = 5 * 24 * time.Hour

@@ -41,6 +41,8 @@ type work struct {
 	payload   *payload      // nil: read the event when it is sent
 	reclaimed bool          // see adopt
 	fresh     bool          // see queue
+	canceled  bool          // by its owner, while it was in hand
+	eventID   string        // once the event was read
 	done      chan struct{} // closed when the outcome is durable; nil unless somebody waits
 }
 
@@ -239,6 +241,9 @@ func (d *dispatcher) work(q *queue, w *work) {
 	defer d.workers.Done()
 	for w != nil {
 		o := d.svc.attempt(w)
+		if o.Attempt != nil {
+			d.svc.tallies.count(o.Attempt)
+		}
 		q, w = d.finish(q, w, o)
 	}
 }
@@ -449,6 +454,7 @@ func (d *dispatcher) drop(ref DeliveryRef) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if w := d.inHand[ref]; w != nil {
+		w.canceled = true
 		d.sift(d.queue(ref.Endpoint), func(other *work) (outcome, bool) {
 			return released(w, w.NextAt), other == w // its row is gone
 		})
@@ -492,6 +498,18 @@ func (d *dispatcher) breakerOpen(n EndpointNumber) bool {
 	defer d.mu.Unlock()
 	q := d.queues[n]
 	return q != nil && q.pace.health.Open
+}
+
+// health is what the attempts of this node, and what was stored before them, say
+// about an endpoint; false when it knows nothing.
+func (d *dispatcher) health(n EndpointNumber) (Health, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.queues[n]
+	if q == nil {
+		return Health{}, false
+	}
+	return q.pace.health, true
 }
 
 // probeNow makes the next due delivery of an endpoint with an open breaker its

@@ -142,6 +142,9 @@ func (p *problems) text(location, text string, length span, refused func(rune) b
 type ListQuery struct {
 	Limit  int    // 1–250, 0 = 50
 	Cursor string // Next of the page before
+	// Search is a part of the id or name, in any case, of the agents shown by
+	// [Service.Agents]; "" = all.
+	Search string
 	// AgentIDs are the only agents shown by [Service.Agents]; nil = all.
 	AgentIDs []string
 }

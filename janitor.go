@@ -177,6 +177,9 @@ func (j *janitor) expire(ctx context.Context, e *endpointEntry, now time.Time) {
 			Endpoint: e.Number, End: now.Add(-e.heldUntil(now)), Now: now, Limit: reclaimLimit,
 		})
 		j.logError("expire", err)
+		if n > 0 {
+			s.tellEndpoint(e.Endpoint)
+		}
 		if err != nil || n < reclaimLimit {
 			return
 		}
@@ -229,6 +232,11 @@ func (j *janitor) sweep(ctx context.Context) {
 	}{
 		{"retention", s.cfg.Retention, s.store.Sweep},
 		{"idempotency keys", idempotencySpan, s.store.SweepIdempotency},
+		{"statistics by the minute", s.keepStatistics(keepMinutes), s.sweepStatistics(StatisticsMinute)},
+		{"statistics by the hour", s.keepStatistics(keepHours), s.sweepStatistics(StatisticsHour)},
+		{"inboxes", 0, func(ctx context.Context, lease Lease, before Key, budget time.Duration) (int, bool, error) {
+			return s.store.SweepInboxes(ctx, lease, before.Time(), budget)
+		}},
 	}
 	for _, step := range steps {
 		if step.keep < 0 {
@@ -258,5 +266,19 @@ func (j *janitor) sweepSessions(ctx context.Context, now time.Time) {
 			return
 		}
 		pause(ctx, sweepBudget/4)
+	}
+}
+
+// keepStatistics is how long statistics are kept: no longer than the log.
+func (s *Service) keepStatistics(keep time.Duration) time.Duration {
+	if s.cfg.Retention < 0 {
+		return keep
+	}
+	return min(keep, s.cfg.Retention)
+}
+
+func (s *Service) sweepStatistics(step time.Duration) func(context.Context, Lease, Key, time.Duration) (int, bool, error) {
+	return func(ctx context.Context, lease Lease, before Key, budget time.Duration) (int, bool, error) {
+		return s.store.SweepStatistics(ctx, lease, StatisticsSweep{Step: step, Before: before.Time()}, budget)
 	}
 }

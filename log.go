@@ -15,14 +15,18 @@ import (
 // LogFilter chooses what a list of deliveries or events shows. Zero fields do
 // not filter.
 type LogFilter struct {
-	EndpointID string    // deliveries only; a deleted one keeps its log
-	Type       string    // canonical name or alias
-	State      string    // deliveries only
-	StatusCode int       // deliveries only: of the last answer
-	Since      time.Time // accepted then or later
-	Until      time.Time // accepted before
-	Cursor     string    // next_cursor of the page before
-	Limit      int       // 1–250, 0 = 50
+	EndpointID string // deliveries only; a deleted one keeps its log
+	Type       string // canonical name or alias
+	State      string // deliveries only
+	StatusCode int    // deliveries only: of the last answer
+	// StatusClass is 2xx, 3xx, 4xx, 5xx, or none for deliveries without an
+	// answer so far. Deliveries only.
+	StatusClass string
+	EventID     string    // deliveries only: of this event, made or chosen
+	Since       time.Time // accepted then or later
+	Until       time.Time // accepted before
+	Cursor      string    // next_cursor of the page before
+	Limit       int       // 1–250, 0 = 50
 }
 
 // DeliveryView is a delivery with what the API shows around it. Its state is
@@ -308,9 +312,7 @@ func (s *Service) deliveryQuery(ctx context.Context, agent *agentEntry, f LogFil
 	q.Type = f.canonicalType(&p)
 	q.Limit = f.limit(&p)
 	q.Since, q.Until = f.bounds()
-	if q.StatusCode = f.StatusCode; q.StatusCode != 0 && (q.StatusCode < 100 || q.StatusCode > 599) {
-		p.addValue("query.status_code", f.StatusCode, "must be a status from 100 to 599")
-	}
+	q.Status = f.status(&p)
 	if f.Cursor != "" {
 		var ok bool
 		if q.After, ok = parseDeliveryCursor(f.Cursor); !ok {
@@ -339,7 +341,32 @@ func (s *Service) deliveryQuery(ctx context.Context, agent *agentEntry, f LogFil
 	if err := p.err("the query"); err != nil {
 		return q, err
 	}
-	return q, s.byState(ctx, agent, &q)
+	if err := s.byState(ctx, agent, &q); err != nil {
+		return q, err
+	}
+	return q, s.byEvent(ctx, f.EventID, &q)
+}
+
+// byEvent narrows a query to the deliveries of one event, found by its
+// webhook-id: they lie together.
+func (s *Service) byEvent(ctx context.Context, id string, q *logQuery) error {
+	if id == "" {
+		return nil
+	}
+	event, err := s.store.EventByID(ctx, q.Agent, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		q.none = true
+		return nil
+	case err != nil:
+		return s.storeError(err, CodeEventNotFound)
+	}
+	q.Since = max(q.Since, event.Key)
+	if q.Until == 0 || q.Until > event.Key {
+		q.Until = event.Key + 1
+	}
+	q.none = q.none || q.Since >= q.Until
+	return nil
 }
 
 // byState asks the store for the stored states that can be the public state
@@ -420,6 +447,31 @@ func (f *LogFilter) canonicalType(p *problems) string {
 		p.addValue("query.event", f.Type, "%s", err.Error())
 	}
 	return f.Type
+}
+
+// status is the range of statuses wanted; nil = all.
+func (f *LogFilter) status(p *problems) *StatusRange {
+	r := StatusRange{From: 0, To: 599}
+	switch f.StatusClass {
+	case "":
+	case "none":
+		r.To = 0
+	case "2xx", "3xx", "4xx", "5xx":
+		r.From = 100 * int(f.StatusClass[0]-'0')
+		r.To = r.From + 99
+	default:
+		p.addValue("query.status_class", f.StatusClass, "must be 2xx, 3xx, 4xx, 5xx or none")
+	}
+	switch {
+	case f.StatusCode == 0 && f.StatusClass == "":
+		return nil
+	case f.StatusCode == 0:
+	case f.StatusCode < 100 || f.StatusCode > 599:
+		p.addValue("query.status_code", f.StatusCode, "must be a status from 100 to 599")
+	default:
+		r.From, r.To = max(r.From, f.StatusCode), min(r.To, f.StatusCode)
+	}
+	return &r
 }
 
 func (f *LogFilter) limit(p *problems) int {

@@ -3,9 +3,11 @@ package waybell
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/waybell/waybell/internal/catalogue"
 	"github.com/waybell/waybell/internal/jsjson"
 )
 
@@ -18,41 +20,23 @@ func (s *Service) Retry(ctx context.Context, agentID, deliveryID string) (Delive
 	if err != nil {
 		return DeliveryView{}, err
 	}
-	e := s.dir.entry(d.Endpoint)
-	switch {
-	case e == nil || e.State == EndpointDeleted:
-		return DeliveryView{}, errorf(CodeEndpointNotFound, "the endpoint of this delivery was deleted")
-	case e.State == EndpointDisabled:
-		return DeliveryView{}, errorf(CodeEndpointDisabled, "the endpoint is disabled: enable it first")
-	case e.IsHeld():
-		return DeliveryView{}, errorf(CodeDeliveryHeld, "the endpoint is %s: resume it first", e.State)
+	if _, why := s.resendable(&d); why != nil {
+		return DeliveryView{}, why
 	}
-	if done, inHand := s.dispatcher.find(d.DeliveryRef); inHand {
-		if !d.State.Settled() {
-			return s.view(ctx, agent, d.DeliveryRef) // its attempt is under way
-		}
+	if done, inHand := s.dispatcher.find(d.DeliveryRef); inHand && d.State.Settled() {
 		select { // canceled while its attempt runs: attempts never overlap
 		case <-done:
 		case <-ctx.Done():
 			return DeliveryView{}, s.acceptError(ctx.Err())
 		}
 	}
-	now := time.Now()
-	if !d.State.Settled() && e.cancels(d.Entered) { // canceled already, though its row still waits
-		err := s.store.CancelDelivery(ctx, *s.lease.Load(), agent.Number, d.DeliveryRef, now)
-		if err != nil && !errors.Is(err, ErrConflict) {
-			return DeliveryView{}, s.storeError(err, CodeDeliveryNotFound)
-		}
-	}
-	_, err = s.store.Requeue(ctx, *s.lease.Load(), Requeue{
-		DeliveryRef: d.DeliveryRef, Agent: agent.Number, Now: now, Entered: s.keys.next(),
-		WindowEnd: now.Add(e.policy.Window - e.heldUntil(now)),
-	})
+	results, err := s.requeue(ctx, agent, []Delivery{d})
 	if err != nil {
-		return DeliveryView{}, s.storeError(err, CodeDeliveryNotFound)
+		return DeliveryView{}, err
 	}
-	s.dispatcher.probeNow(d.Endpoint)
-	s.claimer.dueAt(now)
+	if results[0] != nil {
+		return DeliveryView{}, results[0]
+	}
 	return s.view(ctx, agent, d.DeliveryRef)
 }
 
@@ -72,13 +56,19 @@ func (s *Service) Cancel(ctx context.Context, agentID, deliveryID string) (Deliv
 		return DeliveryView{}, s.storeError(err, CodeDeliveryNotFound)
 	}
 	s.dispatcher.drop(d.DeliveryRef)
-	return s.view(ctx, agent, d.DeliveryRef)
+	v, err := s.view(ctx, agent, d.DeliveryRef)
+	if err == nil {
+		s.tellSettled(v.Delivery)
+	}
+	return v, err
 }
 
 // TestInput is what a test send may choose.
 type TestInput struct {
-	Type string // "" = the endpoint's first type, else lead.submit
-	Data []byte // nil = the catalogue's example
+	// Type is an event type or webhook.test, which is any object; "" = the
+	// endpoint's first type, else lead.submit.
+	Type string
+	Data []byte // nil = the type's example
 }
 
 // Test sends a real signed request to an endpoint, waits for it and returns
@@ -89,24 +79,10 @@ func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestI
 	if err != nil {
 		return DeliveryView{}, err
 	}
-	env := envelope{agentID: agentID, event: in.Type, location: "body"}
-	if env.event == "" {
-		env.event = "lead.submit"
-		if len(e.Events) > 0 && e.Events[0] != "*" {
-			env.event = e.Events[0]
-		}
-	}
-	if t := s.dir.eventType(env.event); in.Data == nil && t != nil {
-		in.Data = t.Example
-	}
-	if in.Data == nil {
-		in.Data = []byte("{}")
-	}
-	v, err := jsjson.Parse(in.Data, jsjson.Limits{})
+	env, err := s.exampleEvent(e.Endpoint, in)
 	if err != nil {
-		return DeliveryView{}, jsonError(err, "body.data")
+		return DeliveryView{}, err
 	}
-	env.take("body.data", v, jsjson.KindObject, &env.Data)
 	p, pe := s.prepare(ctx, &env)
 	if pe != nil {
 		return DeliveryView{}, pe
@@ -129,6 +105,35 @@ func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestI
 	return s.view(context.WithoutCancel(ctx), agent, w.DeliveryRef)
 }
 
+// exampleEvent is what a test sends to an endpoint: the event asked for, or the
+// first that it subscribed to, with the data given or the example of its type.
+func (s *Service) exampleEvent(e *Endpoint, in TestInput) (envelope, error) {
+	env := envelope{agentID: e.AgentID, event: in.Type, location: "body", test: true}
+	if env.event == "" {
+		env.event = catalogue.LeadSubmit
+		known := func(name string) bool { return s.dir.eventType(name) != nil } // "*" is not, nor what was unregistered
+		if i := slices.IndexFunc(e.Events, known); i >= 0 {
+			env.event = e.Events[i]
+		}
+	}
+	name, _ := s.canonicalType(env.event)
+	switch t := s.dir.eventType(name); {
+	case in.Data != nil:
+	case env.event == catalogue.Test:
+		in.Data = []byte(`{"message":"This is a test. Your webhook receives events."}`)
+	case t != nil && t.Example != nil:
+		in.Data = t.Example
+	default:
+		in.Data = []byte("{}")
+	}
+	v, err := jsjson.Parse(in.Data, jsjson.Limits{})
+	if err != nil {
+		return env, jsonError(err, "body.data")
+	}
+	env.take("body.data", v, jsjson.KindObject, &env.Data)
+	return env, nil
+}
+
 // startTest makes a test send durable and starts it.
 func (s *Service) startTest(ctx context.Context, p *pending) (w *work, done <-chan struct{}, err error) {
 	works, _ := p.works(nil, false)
@@ -140,6 +145,7 @@ func (s *Service) startTest(ctx context.Context, p *pending) (w *work, done <-ch
 			defer s.owning.RUnlock()
 			_, err := s.store.Accept(ctx, *s.lease.Load(), s.dir.version.Load(), []*NewEvent{&p.NewEvent})
 			if err == nil {
+				s.tellAccepted(p)
 				done, ok = s.dispatcher.startDirect(w)
 			}
 			return err

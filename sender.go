@@ -47,6 +47,7 @@ func (s *Service) attempt(w *work) (o outcome) {
 		s.log.Warn("delivery put back: its event cannot be read", "delivery", w.DeliveryRef, "error", err)
 		return released(w, now.Add(time.Second))
 	}
+	w.eventID = p.ID
 	body, err := p.body(e.format, e.IncludeMessages)
 	if err != nil {
 		panic(renderError{err})

@@ -141,6 +141,7 @@ func (t *settler) settle(ctx context.Context, works []*work, batch []Settlement)
 	err := s.store.Settle(context.WithoutCancel(ctx), *s.lease.Load(), batch)
 	if err == nil {
 		s.dispatcher.settled(works)
+		s.tellOutcomes(ctx, works, batch)
 	}
 	return err
 }

@@ -40,6 +40,8 @@ type Store interface {
 	DeliveryStore
 	EventStore
 	MaintenanceStore
+	StatisticsStore
+	InboxStore
 }
 
 // Lease is a node's right to write: every write of a node carries it, and is
@@ -117,7 +119,7 @@ type AgentStore interface {
 	// one, ErrNotFound when it was deleted. It returns the new version.
 	UpdateAgent(ctx context.Context, a Agent) (Agent, error)
 	// DeleteAgent marks the agent and all its endpoints as deleted at a.DeletedAt,
-	// with CancelUpTo on each endpoint; version as for UpdateAgent, 0 = any.
+	// with CancelUpTo on each endpoint; its inboxes expire then. Version as for UpdateAgent, 0 = any.
 	DeleteAgent(ctx context.Context, a Agent, cancelUpTo Key) error
 	// Agent finds a living agent by its id, or ErrNotFound.
 	Agent(ctx context.Context, id string) (Agent, error)
@@ -175,6 +177,9 @@ type Health struct {
 	Refusals     int
 	RefusedSince time.Time
 	Open         bool // the breaker is open: only probes go through
+	// LastReason and LastStatus are those of the last attempt.
+	LastReason Reason
+	LastStatus int // 0 without an answer
 }
 
 // EventTypeStore keeps the registered types (built-in ones are not stored).
@@ -388,11 +393,18 @@ type DeliveryQuery struct {
 	Type            string // "" = all
 	// States wanted; nil = all. Held is not stored: callers ask for pending and
 	// retrying of the endpoints that are held.
-	States     []DeliveryState
-	StatusCode int // of the last answer, 0 = all
-	Limit      int
-	Scan       int // rows looked at, at most
+	States []DeliveryState
+	Status *StatusRange // of the last answer; nil = all
+	Limit  int
+	Scan   int // rows looked at, at most
 }
+
+// StatusRange bounds a status, both ends included. A delivery without an answer
+// has the status 0.
+type StatusRange struct{ From, To int }
+
+// Has tells whether a status lies in the range; all do in none.
+func (r *StatusRange) Has(status int) bool { return r == nil || r.From <= status && status <= r.To }
 
 // DeliveryPage is a page of the log. Next is the cursor for the rest: the last
 // row looked at, or zero at the end of the list. A filtered page may hold fewer
@@ -413,23 +425,35 @@ type DeliveryStore interface {
 	EventDeliveries(ctx context.Context, agent AgentNumber, event Key) ([]Delivery, error)
 	// Attempts lists the attempts of a delivery, by Number.
 	Attempts(ctx context.Context, agent AgentNumber, ref DeliveryRef) ([]Attempt, error)
-	// Requeue makes a delivery due now. A waiting one that is unowned becomes
-	// due at r.Now and keeps its cycle; an owned one is left as it is (its
-	// attempt is under way); a settled one waits again: unowned, due at r.Now,
-	// Entered and WindowEnd as given, Cycle = Attempts. It returns the row.
-	Requeue(ctx context.Context, lease Lease, r Requeue) (Waiting, error)
+	// Requeue makes deliveries due now, all in one transaction, and tells of
+	// each, in order, what became of it. A waiting one that is unowned becomes
+	// due at Now and keeps its cycle; an owned one is left as it is (its attempt
+	// is under way); a settled one waits again: unowned, due at Now, Entered and
+	// WindowEnd as given, Cycle = Attempts. A waiting one, owned or not, that
+	// entered at or before CanceledUpTo is settled as canceled first, and then
+	// waits again like any settled one.
+	Requeue(ctx context.Context, lease Lease, list []Requeue) ([]Requeued, error)
 	// CancelDelivery settles a waiting delivery as canceled, owned or not; a
 	// settled one is ErrConflict, none ErrNotFound.
 	CancelDelivery(ctx context.Context, lease Lease, agent AgentNumber, ref DeliveryRef, now time.Time) error
 }
 
-// Requeue is the argument of the method of the same name.
+// Requeue is one delivery for the method of the same name.
 type Requeue struct {
 	DeliveryRef
-	Agent     AgentNumber
-	Now       time.Time
-	Entered   Key
-	WindowEnd time.Time // in unheld time
+	Agent        AgentNumber
+	Now          time.Time
+	Entered      Key
+	WindowEnd    time.Time // in unheld time
+	CanceledUpTo Key       // 0 = nothing waits that counts as canceled
+}
+
+// Requeued is what became of a [Requeue]: the row as it waits, or ErrNotFound
+// where there is no such delivery or its event is gone; the others are requeued
+// nevertheless.
+type Requeued struct {
+	Waiting
+	Err error
 }
 
 // EventQuery asks for a page of an agent's events, newest first.

@@ -27,24 +27,31 @@ type agentView struct {
 	Profile         string   `json:"profile" doc:"The default of the agent's new endpoints." example:"standard"`
 	Metadata        object   `json:"metadata" doc:"The platform's own; empty for portal sessions."`
 	AvailableEvents []string `json:"available_events" nullable:"true" doc:"The types this agent's plan produces; null = all."`
+	EndpointCount   int      `json:"endpoint_count" minimum:"0" doc:"How many endpoints it has."`
 	CreatedAt       string   `json:"created_at" format:"date-time"`
 	UpdatedAt       string   `json:"updated_at" format:"date-time"`
 }
 
-func viewAgent(a waybell.Agent) agentView {
+func (s *Server) viewAgent(a waybell.Agent) agentView {
 	return agentView{
 		ID: a.ID, Name: a.Name, Profile: a.Profile, Metadata: object(a.Metadata), AvailableEvents: a.AvailableEvents,
-		CreatedAt: rfc3339(a.CreatedAt), UpdatedAt: rfc3339(a.UpdatedAt),
+		EndpointCount: s.svc.EndpointCount(a.Number), CreatedAt: rfc3339(a.CreatedAt), UpdatedAt: rfc3339(a.UpdatedAt),
 	}
 }
 
 // viewAgentFor leaves out what is the platform's own where an agent's owner
 // reads it.
-func viewAgentFor(key *waybell.APIKey, a waybell.Agent) agentView {
+func (s *Server) viewAgentFor(key *waybell.APIKey, a waybell.Agent) agentView {
 	if key.IsPortal() {
 		a.Metadata = nil
 	}
-	return viewAgent(a)
+	return s.viewAgent(a)
+}
+
+// agentList asks for a page of agents.
+type agentList struct {
+	ListParams
+	Search string `query:"search" maxLength:"200" doc:"A part of the id or the name, in any case."`
 }
 
 // agentBody is an agent as the caller writes it.
@@ -111,12 +118,15 @@ func (s *Server) createAgent(ctx context.Context, _ *none, body *newAgentBody) (
 	if err != nil {
 		return nil, err
 	}
-	return &created[agentView]{ETag: etag(a.Version), Location: "/v1/agents/" + a.ID, Body: viewAgent(a)}, nil
+	return &created[agentView]{ETag: etag(a.Version), Location: "/v1/agents/" + a.ID, Body: s.viewAgent(a)}, nil
 }
 
-func (s *Server) listAgents(ctx context.Context, p *ListParams, _ *none) (*answer[list[agentView]], error) {
-	page, err := s.svc.Agents(ctx, p.query(callOf(ctx).key.AgentIDs))
-	return listed(page, err, func(a waybell.Agent) agentView { return viewAgentFor(callOf(ctx).key, a) })
+func (s *Server) listAgents(ctx context.Context, p *agentList, _ *none) (*answer[list[agentView]], error) {
+	key := callOf(ctx).key
+	q := p.query(key.AgentIDs)
+	q.Search = p.Search
+	page, err := s.svc.Agents(ctx, q)
+	return listed(page, err, func(a waybell.Agent) agentView { return s.viewAgentFor(key, a) })
 }
 
 func (s *Server) getAgent(ctx context.Context, p *AgentParams, _ *none) (*tagged[agentView], error) {
@@ -124,7 +134,7 @@ func (s *Server) getAgent(ctx context.Context, p *AgentParams, _ *none) (*tagged
 	if err != nil {
 		return nil, err
 	}
-	return &tagged[agentView]{ETag: etag(a.Version), Body: viewAgentFor(callOf(ctx).key, a)}, nil
+	return &tagged[agentView]{ETag: etag(a.Version), Body: s.viewAgentFor(callOf(ctx).key, a)}, nil
 }
 
 // putAgent lets a key without admin replace an agent, but not create one.
@@ -140,7 +150,7 @@ func (s *Server) putAgent(ctx context.Context, p *agentChange, body *newAgentBod
 		if isNew {
 			out.Status = http.StatusCreated
 		}
-		out.ETag, out.Body = etag(a.Version), viewAgent(a)
+		out.ETag, out.Body = etag(a.Version), s.viewAgent(a)
 		return err
 	})
 	return orError(out, err)
@@ -150,7 +160,7 @@ func (s *Server) updateAgent(ctx context.Context, p *agentChange, body *agentBod
 	out := &tagged[agentView]{}
 	err := matching(p.IfMatch, func(version int64) error {
 		a, err := s.svc.UpdateAgent(ctx, p.AgentID, body.input(), version)
-		out.ETag, out.Body = etag(a.Version), viewAgent(a)
+		out.ETag, out.Body = etag(a.Version), s.viewAgent(a)
 		return err
 	})
 	return orError(out, err)

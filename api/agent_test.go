@@ -7,7 +7,7 @@ func TestAgents(t *testing.T) {
 	s := setup(t)
 	s.run(t, []step{
 		{"create", "POST /v1/agents", `{"id":"a1","name":"Bot"}`, nil, 201,
-			`{"id":"a1","name":"Bot","profile":"standard","metadata":{},"available_events":null,"created_at":"*","updated_at":"*"}`, "tag=ETag,where=Location"},
+			`{"id":"a1","name":"Bot","profile":"standard","metadata":{},"available_events":null,"endpoint_count":0,"created_at":"*","updated_at":"*"}`, "tag=ETag,where=Location"},
 		{"where it is", "GET {where}", "", nil, 200, `{"id":"a1"}`, ""},
 		{"exists", "POST /v1/agents", `{"id":"a1","name":"Bot"}`, nil, 409, `{"code":"agent_exists"}`, ""},
 		{"made id", "POST /v1/agents", `{"name":"Bot"}`, nil, 201, `{"id":"*"}`, "made=id"},
@@ -32,6 +32,13 @@ func TestAgents(t *testing.T) {
 		{"put other version", "PUT /v1/agents/a4", `{"name":"Four"}`, []string{`If-Match: "999999"`}, 412, ``, ""},
 		{"list", "GET /v1/agents?limit=2", "", nil, 200, `{"data":[{"id":"a4"},{"id":"a3"}],"next_cursor":"*"}`, "next=next_cursor"},
 		{"rest", "GET /v1/agents?cursor={next}", "", nil, 200, `{"data":[{"id":"{made}"},{"id":"a1"}],"next_cursor":null}`, ""},
+		{"search", "GET /v1/agents?search=A&limit=2", "", nil, 200, `{"data":[{"id":"a4"},{"id":"a3"}],"next_cursor":"*"}`, "found=next_cursor"},
+		{"search on", "GET /v1/agents?search=a&cursor={found}", "", nil, 200, `{"data":[{"id":"{made}"},{"id":"a1"}],"next_cursor":null}`, ""},
+		{"search ids", "GET /v1/agents?search=A3", "", nil, 200, `{"data":[{"id":"a3"}],"next_cursor":null}`, ""},
+		{"search names", "GET /v1/agents?search=our", "", nil, 200, `{"data":[{"name":"Four","endpoint_count":0}],"next_cursor":null}`, ""},
+		{"search nothing", "GET /v1/agents?search=%25", "", nil, 200, `{"data":[],"next_cursor":null}`, ""},
+		{"endpoint", "POST /v1/agents/a4/endpoints", `{"url":"https://8.8.8.8/","events":[]}`, nil, 201, "", ""},
+		{"count", "GET /v1/agents/a4", "", nil, 200, `{"endpoint_count":1}`, ""},
 		{"cursor of another list", "GET /v1/keys?cursor={next}", "", nil, 422, `{"errors":[{"location":"query.cursor"}]}`, ""},
 		{"delete other version", "DELETE /v1/agents/a4", "", []string{`If-Match: "999999"`}, 412, ``, ""},
 		{"delete", "DELETE /v1/agents/a4", "", nil, 204, ``, ""},

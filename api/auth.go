@@ -88,6 +88,7 @@ type call struct {
 	requestID string
 	body      []byte            // nil without one
 	report    func(error) error // what the caller may see of an error
+	again     func() error      // whether it would still be admitted: a stream outlives its admission
 }
 
 func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }

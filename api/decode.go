@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -193,6 +194,20 @@ func (o object) MarshalJSON() ([]byte, error) {
 // Schema says that it is any object.
 func (object) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
+}
+
+// timeBody is an RFC 3339 time.
+type timeBody struct{ time.Time }
+
+func (t *timeBody) fromJSON(v jsjson.Value) string {
+	var err error
+	if v.Kind() == jsjson.KindString {
+		t.Time, err = time.Parse(time.RFC3339, v.Str())
+	}
+	if err != nil || v.Kind() != jsjson.KindString {
+		return wrongTime
+	}
+	return ""
 }
 
 // schemaJSON is a JSON Schema: an object, or true or false.

@@ -18,11 +18,25 @@ type deliveryParams struct {
 type deliveryList struct {
 	AgentParams
 	ListParams
+	LogParams
+}
+
+// LogParams filter the delivery log.
+type LogParams struct {
 	SpanParams
-	EndpointID string `query:"endpoint_id" maxLength:"64"`
-	Event      string `query:"event" maxLength:"128" doc:"A type by name or alias."`
-	State      string `query:"state" enum:"pending,retrying,held,delivered,failed,canceled"`
-	StatusCode int    `query:"status_code" minimum:"100" maximum:"599" doc:"Of the last answer."`
+	EndpointID  string `query:"endpoint_id" maxLength:"64" doc:"A deleted endpoint keeps its log."`
+	Event       string `query:"event" maxLength:"128" doc:"A type by name or alias."`
+	EventID     string `query:"event_id" maxLength:"128" doc:"Of this event; its own id, if it was published with one."`
+	State       string `query:"state" enum:"pending,retrying,held,delivered,failed,canceled"`
+	StatusCode  int    `query:"status_code" minimum:"100" maximum:"599" doc:"Of the last answer."`
+	StatusClass string `query:"status_class" enum:"2xx,3xx,4xx,5xx,none" doc:"Of the last answer; none = there was no answer, or not yet."`
+}
+
+func (p *LogParams) filter() waybell.LogFilter {
+	return waybell.LogFilter{
+		EndpointID: p.EndpointID, Type: p.Event, EventID: p.EventID, State: p.State,
+		StatusCode: p.StatusCode, StatusClass: p.StatusClass, Since: p.Since, Until: p.Until,
+	}
 }
 
 // SpanParams bound a list in time.
@@ -170,12 +184,13 @@ func (s *Server) registerDeliveries() {
 		d, err := s.svc.Cancel(ctx, p.AgentID, p.DeliveryID)
 		return shownDelivery(d, err)
 	})
+	s.registerBulkRetry()
+	s.registerExport()
 }
 
 func (s *Server) listDeliveries(ctx context.Context, p *deliveryList, _ *none) (*answer[list[DeliveryView]], error) {
-	page, err := s.svc.Deliveries(ctx, p.AgentID, waybell.LogFilter{
-		EndpointID: p.EndpointID, Type: p.Event, State: p.State, StatusCode: p.StatusCode,
-		Since: p.Since, Until: p.Until, Cursor: p.Cursor, Limit: p.Limit,
-	})
+	f := p.filter()
+	f.Cursor, f.Limit = p.Cursor, p.Limit
+	page, err := s.svc.Deliveries(ctx, p.AgentID, f)
 	return listed(page, err, viewDelivery)
 }

@@ -242,6 +242,8 @@ func TestDocumentIsServed(t *testing.T) {
 		{"", "POST " + where + "/resume", "", nil, 200, "", ""},
 		{"", "POST " + delivery + "/retry", "", nil, 202, "", ""},
 		{"", "GET " + delivery, "", nil, 200, "", ""},
+		{"", "POST /v1/agents/a1/deliveries/retry", `{"filter":{"state":"failed"},"dry_run":true}`, nil, 200, "", ""},
+		{"", "GET /v1/agents/a1/deliveries/export", "", nil, 200, "", ""},
 		{"", "GET /v1/agents/a1/events", "", nil, 200, "", ""},
 		{"", "GET /v1/agents/a1/events/" + row["event_id"].(string), "", nil, 200, "", ""},
 		{"", "GET /v1/agents/a1/ledger", "", nil, 200, "", ""},
@@ -254,6 +256,11 @@ func TestDocumentIsServed(t *testing.T) {
 		{"", "GET /v1/event-types/a.b", "", nil, 200, "", ""},
 		{"", "GET /v1/event-types", "", nil, 200, "", ""},
 		{"", "DELETE /v1/event-types/a.b", "", nil, 204, "", ""},
+		{"", "GET /v1/agents/a1/statistics", "", nil, 200, "", ""},
+		{"", "GET /v1/agents/a1/statistics/endpoints", "", nil, 200, "", ""},
+		{"", "GET /v1/statistics", "", nil, 200, "", ""},
+		{"", "GET /v1/failing-endpoints", "", nil, 200, "", ""},
+		{"", "GET /v1/system", "", nil, 200, "", ""},
 		{"", "POST /v1/keys", `{"scopes":["admin"]}`, nil, 201, "", "key=id"},
 		{"", "GET /v1/keys", "", nil, 200, "", ""},
 		{"", "DELETE /v1/keys/{key}", "", nil, 204, "", ""},
@@ -270,6 +277,21 @@ func TestDocumentIsServed(t *testing.T) {
 	token := "Authorization: Bearer " + s.open(t, "POST /v1/console-sessions", "").str("token")
 	s.call(t, "GET /v1/session", "", token)
 	s.call(t, "DELETE /v1/session", "", token)
+	s.watch(t, "/v1/stream")
+	s.watch(t, "/v1/agents/a1/stream")
+	inbox := s.inbox(t, `{"name":"Try"}`)
+	s.run(t, []step{
+		{"", "POST " + inbox.path, `{}`, nil, 200, "", ""},
+		{"", "PUT " + inbox.path, `{}`, nil, 200, "", ""},
+		{"", "GET /v1/agents/a1/inboxes", "", nil, 200, "", ""},
+		{"", "GET " + inbox.where, "", nil, 200, "", ""},
+		{"", "PATCH " + inbox.where, `{"name":"Again"}`, nil, 200, "", ""},
+		{"", "GET " + inbox.where + "/requests", "", nil, 200, "", ""},
+		{"", "DELETE " + inbox.where + "/requests", "", nil, 204, "", ""},
+		{"", "DELETE " + inbox.where, "", nil, 204, "", ""},
+		{"", "POST /v1/agents/a1/endpoints/preview", `{"endpoint":{"url":"https://8.8.8.8/"}}`, nil, 200, "", ""},
+		{"", "GET /v1/profiles", "", nil, 200, "", ""},
+	})
 	s.call(t, "POST "+where+"/pause", "")
 	s.call(t, "POST /v1/agents/a1/events", `{"event":"message.sent"}`)
 	list = s.until(t, "GET /v1/agents/a1/deliveries?state=held", `{"data":[{"state":"held"}]}`)

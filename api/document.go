@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -17,11 +18,13 @@ const securityScheme = "key"
 const (
 	tagAgents     = "Agents"
 	tagEndpoints  = "Endpoints"
+	tagInboxes    = "Inboxes"
 	tagEvents     = "Events"
 	tagTypes      = "Event types"
 	tagDeliveries = "Deliveries"
 	tagKeys       = "Keys"
 	tagSessions   = "Sessions"
+	tagStatistics = "Statistics"
 	tagHealth     = "Health"
 	tagWebhooks   = "Webhooks"
 )
@@ -56,9 +59,11 @@ func newDocument(version string, schemas huma.Registry) *huma.OpenAPI {
 		Tags: []*huma.Tag{
 			{Name: tagAgents, Description: "An agent produces events; its owner's endpoints receive them."},
 			{Name: tagEndpoints, Description: "An endpoint is a URL that an agent's owner subscribed to events."},
+			{Name: tagInboxes, Description: "An inbox is a throw-away receiver on this server, to try webhooks with."},
 			{Name: tagEvents, Description: "Publishing events, and finding published ones."},
 			{Name: tagTypes, Description: "What kinds of events there are."},
 			{Name: tagDeliveries, Description: "The delivery log: one event to one endpoint, with every attempt."},
+			{Name: tagStatistics, Description: "Attempts counted over time, and the health of endpoints."},
 			{Name: tagKeys, Description: "The keys of this API."},
 			{Name: tagSessions, Description: "A person's way in through the screens."},
 			{Name: tagWebhooks, Description: "What a receiver gets, by event type, in the standard format."},
@@ -96,6 +101,8 @@ func optionalTypes() []alias {
 		aliasOf[[]string, []string](),
 		aliasOf[[]int, []int](),
 		aliasOf[[]headerBody, []headerBody](),
+		aliasOf[timeBody, *time.Time](),
+		aliasOf[filterBody, filterBody](),
 		aliasOf[retryBody, retryBody](),
 		aliasOf[object, object](),
 		aliasOf[[]waybell.Capability, []waybell.Capability](),

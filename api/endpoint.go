@@ -69,15 +69,12 @@ type retryView struct {
 
 // viewEndpoint shows an endpoint; of its secrets, only the masks.
 func (s *Server) viewEndpoint(e waybell.Endpoint) endpointView {
-	retry := s.svc.EffectiveRetry(&e)
 	v := endpointView{
 		ID: e.ID, AgentID: e.AgentID, URL: e.URL, Description: e.Description, Enabled: e.Enabled,
 		Events: orEmpty(e.Events), Profile: e.Profile, Method: e.Method, TimeoutSeconds: int(e.Timeout / time.Second),
 		Headers: make([]headerView, len(e.Headers)), Format: e.Format, Signed: e.Signed(),
 		IncludeMessages: e.IncludeMessages, StandardHeaders: e.StandardHeaders,
-		Retry: retryView{
-			Policy: retry.Policy, ScheduleSeconds: make([]int, len(retry.Schedule)), WindowSeconds: int(retry.Window / time.Second),
-		},
+		Retry:     viewRetry(s.svc.EffectiveRetry(&e)),
 		RateLimit: orNull(e.RateLimit), Concurrency: orNull(e.Concurrency),
 		State: e.State.String(), StateReason: orNull(e.StateReason), StateSince: timeOrNull(e.StateSince),
 		CreatedAt: rfc3339(e.CreatedAt), UpdatedAt: rfc3339(e.UpdatedAt), Warnings: viewWarnings(e.Warnings()),
@@ -85,10 +82,11 @@ func (s *Server) viewEndpoint(e waybell.Endpoint) endpointView {
 	for i, h := range e.Headers {
 		v.Headers[i] = headerView{h.Name, h.Value.String()}
 	}
-	for i, wait := range retry.Schedule {
-		v.Retry.ScheduleSeconds[i] = int(wait / time.Second)
-	}
 	return v
+}
+
+func viewRetry(r waybell.RetrySettings) retryView {
+	return retryView{Policy: r.Policy, ScheduleSeconds: seconds(r.Schedule), WindowSeconds: int(r.Window / time.Second)}
 }
 
 func viewWarnings(warnings []waybell.Warning) []string {

@@ -117,6 +117,7 @@ func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 			s.fail(w, r, err)
 			return
 		}
+		c.again = func() error { return s.identify(&call{}, r, rt) }
 		if rt.media != nil {
 			body, err := s.wholeBody(w, r, rt)
 			if err != nil {
@@ -231,7 +232,7 @@ func problemResponse(codes []waybell.Code) *huma.Response {
 	switch kindOf(codes[0]).status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		header("WWW-Authenticate", "What a key must be or have.")
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		header("Retry-After", "Seconds after which to try again.")
 	}
 	return response

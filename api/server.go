@@ -46,6 +46,8 @@ type Config struct {
 	// PortalOrigins are the origins whose pages may embed the portal. Sessions
 	// tell them, so that the portal talks to nobody else.
 	PortalOrigins []string
+	// System is what GET /v1/system tells besides what the service knows.
+	System System
 }
 
 // Server answers the HTTP API. It is an [http.Handler], safe for concurrent use.
@@ -89,6 +91,9 @@ func New(svc *waybell.Service, cfg Config) (*Server, error) {
 	s.registerEndpoints()
 	s.registerSecrets()
 	s.registerEndpointActions()
+	s.registerPreview()
+	s.registerProfiles()
+	s.registerInboxes()
 	s.registerLedgers()
 	s.registerEvents()
 	s.registerEventTypes()
@@ -96,6 +101,9 @@ func New(svc *waybell.Service, cfg Config) (*Server, error) {
 	s.registerKeys()
 	s.registerSessions()
 	s.registerBranding()
+	s.registerStreams()
+	s.registerStatistics()
+	s.registerSystem()
 	s.registerHealth()
 	if err := s.finishOpenAPI(); err != nil {
 		return nil, err

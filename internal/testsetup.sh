@@ -31,11 +31,11 @@ if ((${#missing[@]})); then
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
 
-for dir in nodetest screentest; do
+for dir in nodetest screentest ../web; do
   # npm ci would empty what a link points to.
   if [ -L "$dir/node_modules" ]; then continue; fi
   if [ ! -d "$dir/node_modules" ] || [ "$dir/package-lock.json" -nt "$dir/node_modules/.package-lock.json" ]; then
-    echo "setup: installing the Node packages of internal/$dir"
+    echo "setup: installing the Node packages of $(basename "$dir")"
     npm ci --prefix "$dir" --no-audit --no-fund --loglevel=error
   fi
 done

@@ -205,7 +205,7 @@ func BenchmarkList(b *testing.B) {
 	l.fill(b, 60_000, 4)
 	for name, q := range map[string]waybell.DeliveryQuery{
 		"page":     {Agent: 1, Limit: 250, Scan: 10_000},
-		"filtered": {Agent: 1, Limit: 50, Scan: 10_000, StatusCode: 503},
+		"filtered": {Agent: 1, Limit: 50, Scan: 10_000, Status: &waybell.StatusRange{From: 503, To: 503}},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for range b.N {

@@ -257,14 +257,14 @@ func (m *merge) close() error {
 type deliveryFilter struct {
 	only, except map[waybell.EndpointNumber]bool
 	states       [16]bool
-	status       int
+	status       *waybell.StatusRange
 	anyType      bool
 	typ          int64
 }
 
 // newDeliveryFilter takes the number of q.Type, 0 when no row ever had it.
 func newDeliveryFilter(q waybell.DeliveryQuery, typ int64) deliveryFilter {
-	f := deliveryFilter{except: endpointSet(q.ExceptEndpoints), status: q.StatusCode, anyType: q.Type == "", typ: typ}
+	f := deliveryFilter{except: endpointSet(q.ExceptEndpoints), status: q.Status, anyType: q.Type == "", typ: typ}
 	if q.Endpoints != nil {
 		f.only = endpointSet(q.Endpoints)
 	}
@@ -283,6 +283,6 @@ func endpointSet(list []waybell.EndpointNumber) map[waybell.EndpointNumber]bool 
 }
 
 func (f *deliveryFilter) wants(r logRow) bool {
-	return f.states[r.state] && (f.anyType || f.typ == r.typ) && (f.status == 0 || f.status == r.status) &&
+	return f.states[r.state] && (f.anyType || f.typ == r.typ) && f.status.Has(r.status) &&
 		(f.only == nil || f.only[r.Endpoint]) && !f.except[r.Endpoint]
 }

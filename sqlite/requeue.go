@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,42 +17,57 @@ const sqlReopen = `INSERT INTO waiting (agent, event, endpoint, type, entered, n
 	WHERE d.agent = ? AND d.event = ? AND d.endpoint = ?`
 
 // Requeue implements [waybell.DeliveryStore].
-func (s *Store) Requeue(ctx context.Context, lease waybell.Lease, r waybell.Requeue) (waybell.Waiting, error) {
-	var got waybell.Waiting
-	err := s.write(ctx, 2, 0, func(t *tx) error {
+func (s *Store) Requeue(ctx context.Context, lease waybell.Lease, list []waybell.Requeue) ([]waybell.Requeued, error) {
+	got := make([]waybell.Requeued, len(list))
+	err := s.write(ctx, 2*len(list), 0, func(t *tx) error {
 		if err := t.fence(lease); err != nil {
 			return err
 		}
-		w, waits, err := s.waitingRow(t.conn, r.Agent, r.DeliveryRef)
-		if err != nil {
-			return err
+		for i := range list {
+			var err error
+			got[i].Waiting, err = t.requeue(&list[i])
+			if got[i].Err = err; err != nil && !errors.Is(err, waybell.ErrNotFound) {
+				return err
+			}
 		}
-		switch {
-		case waits && !w.Owned:
-			_, err = t.exec("UPDATE waiting SET next_at = ? WHERE agent = ? AND event = ? AND endpoint = ?",
-				r.Now, r.Agent, r.Event, r.Endpoint)
-		case !waits:
-			err = t.reopen(r)
-		}
-		if err != nil {
-			return err
-		}
-		if !w.Owned {
-			t.touch(r.Endpoint)
-			t.moved(r.Endpoint, r.Now.UnixMicro())
-		}
-		w, _, err = s.waitingRow(t.conn, r.Agent, r.DeliveryRef)
-		got = w.Waiting
-		return err
+		return nil
 	})
 	if err != nil {
-		return waybell.Waiting{}, err
+		return nil, err
 	}
 	return got, nil
 }
 
+// requeue makes one delivery due. ErrNotFound leaves nothing half done.
+func (t *tx) requeue(r *waybell.Requeue) (waybell.Waiting, error) {
+	w, waits, err := t.s.waitingRow(t.conn, r.Agent, r.DeliveryRef)
+	switch {
+	case err != nil:
+		return waybell.Waiting{}, err
+	case waits && w.Entered <= r.CanceledUpTo:
+		if err := t.end(w, waybell.DeliveryCanceled, waybell.ReasonCanceled, r.Now); err != nil {
+			return waybell.Waiting{}, err
+		}
+		err = t.reopen(r)
+	case !waits:
+		err = t.reopen(r)
+	case w.Owned:
+		return w.Waiting, nil
+	default:
+		_, err = t.exec("UPDATE waiting SET next_at = ? WHERE agent = ? AND event = ? AND endpoint = ?",
+			r.Now, r.Agent, r.Event, r.Endpoint)
+	}
+	if err != nil {
+		return waybell.Waiting{}, err
+	}
+	t.touch(r.Endpoint)
+	t.moved(r.Endpoint, r.Now.UnixMicro())
+	w, _, err = t.s.waitingRow(t.conn, r.Agent, r.DeliveryRef)
+	return w.Waiting, err
+}
+
 // reopen makes a settled delivery wait again.
-func (t *tx) reopen(r waybell.Requeue) error {
+func (t *tx) reopen(r *waybell.Requeue) error {
 	d, err := t.s.delivery(t.conn, r.Agent, r.DeliveryRef)
 	if err != nil {
 		return err

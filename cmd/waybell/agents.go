@@ -69,15 +69,17 @@ func pageQuery(cmd *cobra.Command, members map[string]string) url.Values {
 func newAgentsListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List agents, newest first",
-		Example: "  waybell agents list --limit 100", Args: exactly(0),
+		Example: "  waybell agents list --limit 100\n  waybell agents list --search shop", Args: exactly(0),
 	}
 	addPageFlags(cmd)
+	cmd.Flags().String("search", "", "only agents with this in the id or name")
 	return clientCommand(cmd, func(cmd *cobra.Command, c *client, out *output, _ []string) error {
-		doc, err := c.do(cmd.Context(), call{method: http.MethodGet, path: []string{"v1", "agents"}, query: pageQuery(cmd, nil)})
+		doc, err := c.do(cmd.Context(), call{method: http.MethodGet, path: []string{"v1", "agents"},
+			query: pageQuery(cmd, map[string]string{"search": "search"})})
 		if err != nil {
 			return err
 		}
-		return out.list(cmd, doc, "id", "name", "profile", "created_at")
+		return out.list(cmd, doc, "id", "name", "profile", "endpoint_count", "created_at")
 	})
 }
 

@@ -114,9 +114,8 @@ type call struct {
 	content string // media type of the body; default JSON
 }
 
-// do makes a call and returns the body of a good answer. Everything else is an
-// error with the exit code that belongs to it.
-func (c *client) do(ctx context.Context, in call) ([]byte, error) {
+// request makes the request of a call.
+func (c *client) request(ctx context.Context, in call) (*http.Request, error) {
 	path := make([]string, len(in.path))
 	for i, segment := range in.path {
 		if segment == "" || segment == "." || segment == ".." {
@@ -144,6 +143,44 @@ func (c *client) do(ctx context.Context, in call) ([]byte, error) {
 			in.content = "application/json"
 		}
 		req.Header.Set("Content-Type", in.content)
+	}
+	return req, nil
+}
+
+// open makes a call whose answer is read as it comes: the time limit is for its
+// beginning. The caller closes the body of a good answer.
+func (c *client) open(ctx context.Context, in call) (io.ReadCloser, error) {
+	req, err := c.request(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	patient := *c.http
+	if t, ok := c.http.Transport.(*http.Transport); ok {
+		t = t.Clone()
+		t.ResponseHeaderTimeout, patient.Transport = c.http.Timeout, t
+	}
+	patient.Timeout = 0
+	resp, err := patient.Do(req)
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	if resp.StatusCode/100 == 2 {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	return nil, readProblem(resp, body)
+}
+
+// do makes a call and returns the body of a good answer. Everything else is an
+// error with the exit code that belongs to it.
+func (c *client) do(ctx context.Context, in call) ([]byte, error) {
+	req, err := c.request(ctx, in)
+	if err != nil {
+		return nil, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -11,10 +11,9 @@ import (
 )
 
 func newDeliveriesCommand() *cobra.Command {
-	return newGroup("deliveries", "Read the delivery log; retry and cancel deliveries",
-		newDeliveriesListCommand(), newDeliveriesGetCommand(),
-		newDeliveryActionCommand("retry", "Send a delivery again, due now", "Due now"),
-		newDeliveryActionCommand("cancel", "Cancel a delivery that waits", "Canceled"))
+	return newGroup("deliveries", "Read and watch the delivery log; retry and cancel deliveries",
+		newDeliveriesListCommand(), newDeliveriesGetCommand(), newDeliveriesTailCommand(),
+		newDeliveriesExportCommand(), newDeliveriesRetryCommand(), newDeliveriesCancelCommand())
 }
 
 func newDeliveriesListCommand() *cobra.Command {
@@ -26,19 +25,13 @@ func newDeliveriesListCommand() *cobra.Command {
 	}
 	addAgentFlag(cmd)
 	addPageFlags(cmd)
-	filters := map[string]string{"endpoint": "endpoint_id", "event": "event", "state": "state", "status-code": "status_code"}
-	cmd.Flags().String("endpoint", "", "only this endpoint")
-	cmd.Flags().String("event", "", "only this event type")
-	cmd.Flags().String("state", "", "only this state: pending, retrying, delivered, failed, held, canceled")
-	cmd.Flags().String("status-code", "", "only those whose last answer had this status")
-	cmd.Flags().String("since", "", "only from this time on")
-	cmd.Flags().String("until", "", "only before this time")
+	addLogFlags(cmd)
 	return clientCommand(cmd, func(cmd *cobra.Command, c *client, out *output, _ []string) error {
 		path, err := agentPath(cmd, "deliveries")
 		if err != nil {
 			return err
 		}
-		q := pageQuery(cmd, filters)
+		q := pageQuery(cmd, logFilters())
 		if err := addTimes(cmd, q, time.Now()); err != nil {
 			return err
 		}
@@ -48,6 +41,26 @@ func newDeliveriesListCommand() *cobra.Command {
 		}
 		return out.list(cmd, doc, "id", "event", "endpoint_id", "state", "reason", "attempts", "last_status_code", "created_at")
 	})
+}
+
+// logFilters are the flags that filter the log, with their parameters; since
+// and until besides.
+func logFilters() map[string]string {
+	return map[string]string{
+		"endpoint": "endpoint_id", "event": "event", "event-id": "event_id", "state": "state",
+		"status-code": "status_code", "status-class": "status_class",
+	}
+}
+
+func addLogFlags(cmd *cobra.Command) {
+	cmd.Flags().String("endpoint", "", "only this endpoint")
+	cmd.Flags().String("event", "", "only this event type")
+	cmd.Flags().String("event-id", "", "only this event")
+	cmd.Flags().String("state", "", "only this state: pending, retrying, delivered, failed, held, canceled")
+	cmd.Flags().String("status-code", "", "only those whose last answer had this status")
+	cmd.Flags().String("status-class", "", "only those whose last answer was 2xx, 3xx, 4xx, 5xx, or none")
+	cmd.Flags().String("since", "", "only from this time on")
+	cmd.Flags().String("until", "", "only before this time")
 }
 
 // addTimes sets since and until from the flags of these names.
@@ -137,19 +150,19 @@ func showDelivery(cmd *cobra.Command, out *output, doc []byte) error {
 	return t.write(cmd.OutOrStdout())
 }
 
-func newDeliveryActionCommand(action, short, done string) *cobra.Command {
+func newDeliveriesCancelCommand() *cobra.Command {
 	return deliveryCommand(&cobra.Command{
-		Use: action + " DELIVERY", Short: short,
-		Example: "  waybell deliveries " + action + " --agent agent_42 dlv_0crw6n2v4k8pq00000001",
+		Use: "cancel DELIVERY", Short: "Cancel a delivery that waits",
+		Example: "  waybell deliveries cancel --agent agent_42 dlv_0crw6n2v4k8pq00000001",
 	}, func(cmd *cobra.Command, c *client, out *output, path []string) error {
-		doc, err := c.do(cmd.Context(), call{method: http.MethodPost, path: append(path, action)})
+		doc, err := c.do(cmd.Context(), call{method: http.MethodPost, path: append(path, "cancel")})
 		if err != nil {
 			return err
 		}
 		if out.json() {
 			return out.raw(cmd, doc)
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s.\n", done, printable(path[len(path)-1]))
+		fmt.Fprintf(cmd.ErrOrStderr(), "Canceled: %s.\n", printable(path[len(path)-1]))
 		return nil
 	})
 }

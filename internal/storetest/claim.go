@@ -61,7 +61,7 @@ func testDue(e *env) {
 	want("one retried", at(15))
 	e.ok(e.s.CancelDelivery(e.ctx(), e.lease, a.Number, first[0].DeliveryRef, at(1)))
 	want("one canceled", at(20))
-	_, err := e.s.Requeue(e.ctx(), e.lease, waybell.Requeue{DeliveryRef: first[0].DeliveryRef, Agent: a.Number, Now: at(2), Entered: e.key()})
+	_, err := e.requeueOne(e.lease, waybell.Requeue{DeliveryRef: first[0].DeliveryRef, Agent: a.Number, Now: at(2), Entered: e.key()})
 	e.ok(err)
 	want("one re-opened", at(2))
 	n, err := e.s.BringForward(e.ctx(), e.lease, ep, at(1), 10)

@@ -13,6 +13,8 @@ var deliveryTests = []test{
 	{"OfEvent", testEventDeliveries},
 	{"NotFound", testDeliveryNotFound},
 	{"Requeue", testRequeue},
+	{"RequeueMany", testRequeueMany},
+	{"RequeueCanceled", testRequeueCanceled},
 	{"Cancel", testCancelDelivery},
 }
 
@@ -79,7 +81,12 @@ func testListDeliveries(e *env) {
 		{"waiting states", waybell.DeliveryQuery{States: []waybell.DeliveryState{waybell.DeliveryPending, waybell.DeliveryRetrying}},
 			func(d waybell.Delivery) bool { return !d.State.Settled() }},
 		{"no state", waybell.DeliveryQuery{States: []waybell.DeliveryState{}}, func(waybell.Delivery) bool { return false }},
-		{"status", waybell.DeliveryQuery{StatusCode: 503}, func(d waybell.Delivery) bool { return d.StatusCode == 503 }},
+		{"status", waybell.DeliveryQuery{Status: &waybell.StatusRange{From: 503, To: 503}}, func(d waybell.Delivery) bool { return d.StatusCode == 503 }},
+		{"statuses", waybell.DeliveryQuery{Status: &waybell.StatusRange{From: 410, To: 503}}, func(d waybell.Delivery) bool { return d.StatusCode >= 410 }},
+		{"statuses below", waybell.DeliveryQuery{Status: &waybell.StatusRange{From: 200, To: 502}},
+			func(d waybell.Delivery) bool { return d.StatusCode == 200 || d.StatusCode == 410 }},
+		{"no answer", waybell.DeliveryQuery{Status: &waybell.StatusRange{}}, func(d waybell.Delivery) bool { return d.StatusCode == 0 }},
+		{"no status", waybell.DeliveryQuery{Status: &waybell.StatusRange{From: 500, To: 499}}, func(waybell.Delivery) bool { return false }},
 		{"endpoints", waybell.DeliveryQuery{Endpoints: eps[1:]}, func(d waybell.Delivery) bool { return d.Endpoint != eps[0] }},
 		{"no endpoint", waybell.DeliveryQuery{Endpoints: []waybell.EndpointNumber{}}, func(waybell.Delivery) bool { return false }},
 		{"except", waybell.DeliveryQuery{ExceptEndpoints: eps[1:]}, func(d waybell.Delivery) bool { return d.Endpoint == eps[0] }},
@@ -188,12 +195,109 @@ func testDeliveryNotFound(e *env) {
 			e.is(err, waybell.ErrNotFound)
 			_, err = e.s.Attempts(e.ctx(), c.agent, c.ref)
 			e.is(err, waybell.ErrNotFound)
-			_, err = e.s.Requeue(e.ctx(), e.lease, waybell.Requeue{DeliveryRef: c.ref, Agent: c.agent, Now: start})
+			_, err = e.requeueOne(e.lease, waybell.Requeue{DeliveryRef: c.ref, Agent: c.agent, Now: start})
 			e.is(err, waybell.ErrNotFound)
 			e.is(e.s.CancelDelivery(e.ctx(), e.lease, c.agent, c.ref, start), waybell.ErrNotFound)
 		}
 	}
 	e.ledger(a)
+}
+
+// requeueOne requeues one delivery.
+func (e *env) requeueOne(lease waybell.Lease, r waybell.Requeue) (waybell.Waiting, error) {
+	got, err := e.s.Requeue(e.ctx(), lease, []waybell.Requeue{r})
+	if err != nil {
+		return waybell.Waiting{}, err
+	}
+	if len(got) != 1 {
+		e.Fatalf("%d results for one delivery", len(got))
+	}
+	return got[0].Waiting, got[0].Err
+}
+
+// testRequeueMany requeues deliveries of all kinds in one call, a missing one
+// and one twice among them.
+func testRequeueMany(e *env) {
+	a, eps, all := e.log()
+	other, _ := e.agent(1)
+	now := start.Add(time.Hour)
+	var list []waybell.Requeue
+	add := func(agent waybell.AgentNumber, r waybell.DeliveryRef) {
+		list = append(list, waybell.Requeue{DeliveryRef: r, Agent: agent, Now: now, Entered: e.key(), WindowEnd: now.Add(time.Hour)})
+	}
+	add(other.Number, all[0].DeliveryRef)
+	for _, d := range all {
+		add(a.Number, d.DeliveryRef)
+	}
+	add(a.Number, all[1].DeliveryRef)
+	owned := map[waybell.DeliveryRef]bool{}
+	rows, err := e.s.Owned(e.ctx(), e.lease, waybell.Waiting{}, 1000)
+	e.ok(err)
+	for _, w := range rows {
+		owned[w.DeliveryRef] = true
+	}
+	got, err := e.s.Requeue(e.ctx(), e.lease, list)
+	e.ok(err)
+	if len(got) != len(list) {
+		e.Fatalf("%d results, want %d", len(got), len(list))
+	}
+	e.is(got[0].Err, waybell.ErrNotFound)
+	for i, d := range all {
+		w := got[1+i]
+		e.ok(w.Err)
+		want := waybell.Waiting{DeliveryRef: d.DeliveryRef, Agent: a.Number, Type: d.Type, Entered: d.Entered, NextAt: now,
+			WindowEnd: w.WindowEnd, Attempts: d.Attempts, StatusCode: d.StatusCode, Reason: d.Reason}
+		switch {
+		case d.State.Settled():
+			want.Entered, want.WindowEnd, want.Cycle = list[1+i].Entered, list[1+i].WindowEnd, d.Attempts
+		case owned[d.DeliveryRef]:
+			want.NextAt, want.Owned = d.NextAt, true
+		}
+		e.same("row", w.Waiting, want)
+	}
+	last := got[len(got)-1]
+	e.ok(last.Err)
+	e.same("the one named twice", last.Waiting, got[2].Waiting)
+	for _, ep := range eps {
+		if led := e.ledger(a)[ep]; led.Pending+led.Retrying != led.Accepted {
+			e.Fatalf("ledger %+v", led)
+		}
+		if at, ok := e.due(ep); !ok || !at.Equal(now) {
+			e.Fatalf("endpoint %d is due at %v, %v", ep, at, ok)
+		}
+	}
+	got, err = e.s.Requeue(e.ctx(), e.lease, nil)
+	e.ok(err)
+	if len(got) != 0 {
+		e.Fatalf("%d results for nothing", len(got))
+	}
+}
+
+// testRequeueCanceled requeues waiting deliveries that count as canceled.
+func testRequeueCanceled(e *env) {
+	a, eps := e.agent(1)
+	owned, parked, later := e.event(a, eps[0]), aside(e.event(a, eps[0])), aside(e.event(a, eps[0]))
+	e.accept(owned, parked, later)
+	now := start.Add(time.Hour)
+	var list []waybell.Requeue
+	for _, n := range []*waybell.NewEvent{owned, parked, later} {
+		list = append(list, waybell.Requeue{DeliveryRef: ref(n, eps[0]), Agent: a.Number, Now: now, Entered: e.key(),
+			WindowEnd: now.Add(time.Hour), CanceledUpTo: parked.Key})
+	}
+	got, err := e.s.Requeue(e.ctx(), e.lease, list)
+	e.ok(err)
+	for i, w := range got {
+		e.ok(w.Err)
+		want := waybell.Waiting{DeliveryRef: list[i].DeliveryRef, Agent: a.Number, Type: later.Type, Entered: list[i].Entered,
+			NextAt: now, WindowEnd: list[i].WindowEnd, Reason: waybell.ReasonCanceled}
+		if i == 2 { // it entered later: only made due
+			want.Entered, want.WindowEnd, want.Reason = later.Key, later.Targets[0].WindowEnd, waybell.ReasonNone
+		}
+		e.same("row", w.Waiting, want)
+	}
+	if led := e.ledger(a)[eps[0]]; led.Pending != 3 || led.Canceled != 0 {
+		e.Fatalf("ledger %+v", led)
+	}
 }
 
 func testRequeue(e *env) {
@@ -205,7 +309,7 @@ func testRequeue(e *env) {
 	now := start.Add(time.Hour)
 	arg := waybell.Requeue{DeliveryRef: r, Agent: a.Number, Now: now, Entered: e.key(), WindowEnd: now.Add(24 * time.Hour)}
 
-	w, err := e.s.Requeue(e.ctx(), e.lease, arg) // owned: left as it is
+	w, err := e.requeueOne(e.lease, arg) // owned: left as it is
 	e.ok(err)
 	want := waybell.Waiting{DeliveryRef: r, Agent: a.Number, Type: n.Type, Entered: n.Key, NextAt: n.Key.Time(),
 		WindowEnd: n.Targets[0].WindowEnd, Owned: true, Test: true}
@@ -214,7 +318,7 @@ func testRequeue(e *env) {
 	o := retry(attempt(a.Number, r, 1, 503), start.Add(24*time.Hour))
 	o.Panics = 1
 	e.settle(o)
-	w, err = e.s.Requeue(e.ctx(), e.lease, arg) // unowned: due now, same cycle
+	w, err = e.requeueOne(e.lease, arg) // unowned: due now, same cycle
 	e.ok(err)
 	want.NextAt, want.Owned, want.Attempts, want.StatusCode, want.Reason, want.Panics = now, false, 1, 503, waybell.ReasonHTTPStatus, 1
 	e.same("unowned", w, want)
@@ -227,7 +331,7 @@ func testRequeue(e *env) {
 		number := claimed[0].Attempts + 1
 		e.settle(final(attempt(a.Number, r, number, 404), state))
 		arg.Entered = e.key()
-		w, err = e.s.Requeue(e.ctx(), e.lease, arg)
+		w, err = e.requeueOne(e.lease, arg)
 		e.ok(err)
 		e.same("re-opened", w, waybell.Waiting{DeliveryRef: r, Agent: a.Number, Type: n.Type, Entered: arg.Entered, NextAt: now,
 			WindowEnd: arg.WindowEnd, Attempts: i + 2, Cycle: i + 2, StatusCode: 404, Reason: waybell.ReasonHTTPStatus, Test: true})
@@ -245,7 +349,7 @@ func testRequeue(e *env) {
 	e.accept(m)
 	e.ok(e.s.CancelDelivery(e.ctx(), e.lease, a.Number, ref(m, eps[0]), now))
 	arg.DeliveryRef = ref(m, eps[0])
-	_, err = e.s.Requeue(e.ctx(), e.lease, arg)
+	_, err = e.requeueOne(e.lease, arg)
 	e.ok(err)
 	if led := e.ledger(a)[eps[0]]; led.Pending != 1 || led.Retrying != 1 || led.Canceled != 0 {
 		e.Fatalf("ledger %+v", led)

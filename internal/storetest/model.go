@@ -240,7 +240,7 @@ func (m *model) cancel(*rapid.T) {
 func (m *model) requeue(*rapid.T) {
 	r := m.pick(func(*row) bool { return true })
 	arg := waybell.Requeue{DeliveryRef: r.ref, Agent: m.a.Number, Now: m.now, Entered: m.key(), WindowEnd: m.now.Add(m.seconds("window", -5, 50))}
-	_, err := m.s.Requeue(m.ctx(), m.lease, arg)
+	_, err := m.requeueOne(m.lease, arg)
 	m.ok(err)
 	switch {
 	case r.state.Settled():

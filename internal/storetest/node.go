@@ -96,7 +96,7 @@ func testFence(e *env) {
 			return err
 		},
 		"Requeue": func() error {
-			_, err := e.s.Requeue(e.ctx(), old, waybell.Requeue{DeliveryRef: r, Agent: a.Number, Now: start.AddDate(-1, 0, 0)})
+			_, err := e.requeueOne(old, waybell.Requeue{DeliveryRef: r, Agent: a.Number, Now: start.AddDate(-1, 0, 0)})
 			return err
 		},
 		"CancelDelivery": func() error { return e.s.CancelDelivery(e.ctx(), old, a.Number, r, start) },
@@ -265,7 +265,7 @@ func testClaimSuspectOrder(e *env) {
 		e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 1}, waybell.ClaimWant{Endpoint: eps[1], Max: 1})
 	}
 	// The second is due earlier.
-	_, err := e.s.Requeue(e.ctx(), e.lease, waybell.Requeue{DeliveryRef: ref(second, eps[1]), Agent: a.Number, Now: now})
+	_, err := e.requeueOne(e.lease, waybell.Requeue{DeliveryRef: ref(second, eps[1]), Agent: a.Number, Now: now})
 	e.ok(err)
 	later := now.Add(time.Hour)
 	for _, want := range []waybell.DeliveryRef{ref(second, eps[1]), ref(first, eps[0])} {

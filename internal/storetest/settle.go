@@ -204,7 +204,7 @@ func testSettleAfterReopen(e *env) {
 	e.accept(n)
 	r := ref(n, eps[0])
 	e.ok(e.s.CancelDelivery(e.ctx(), e.lease, a.Number, r, start))
-	_, err := e.s.Requeue(e.ctx(), e.lease, waybell.Requeue{DeliveryRef: r, Agent: a.Number, Now: start, Entered: e.key()})
+	_, err := e.requeueOne(e.lease, waybell.Requeue{DeliveryRef: r, Agent: a.Number, Now: start, Entered: e.key()})
 	e.ok(err)
 	late := final(attempt(a.Number, r, 1, 500), waybell.DeliveryFailed)
 	e.settle(late)

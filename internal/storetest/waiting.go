@@ -57,7 +57,7 @@ func testExpire(e *env) {
 		}
 	}
 	// A delivery that was re-opened has a cycle of its own.
-	w, err := e.s.Requeue(e.ctx(), e.lease, waybell.Requeue{DeliveryRef: closed[0], Agent: a.Number, Now: now, Entered: e.key(), WindowEnd: end})
+	w, err := e.requeueOne(e.lease, waybell.Requeue{DeliveryRef: closed[0], Agent: a.Number, Now: now, Entered: e.key(), WindowEnd: end})
 	e.ok(err)
 	if w.Cycle != w.Attempts || w.Attempts != 1 {
 		e.Fatalf("re-opened %+v", w)
@@ -83,7 +83,7 @@ func testCancelUpTo(e *env) {
 	elsewhere := e.park(a, eps[1], start)
 	// Entered counts, not the age of the event.
 	e.ok(e.s.CancelDelivery(e.ctx(), e.lease, a.Number, rows[0], start))
-	_, err := e.s.Requeue(e.ctx(), e.lease, waybell.Requeue{DeliveryRef: rows[0], Agent: a.Number, Now: start, Entered: e.key()})
+	_, err := e.requeueOne(e.lease, waybell.Requeue{DeliveryRef: rows[0], Agent: a.Number, Now: start, Entered: e.key()})
 	e.ok(err)
 
 	now := start.Add(time.Hour)

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { connection } from "../core/api.ts";
+import { connection, lose, reconnects } from "../core/api.ts";
 import { agentLink, shell } from "../core/agent.ts";
 import { link, pathname } from "../core/router.ts";
 import { streamState } from "../core/stream.ts";
@@ -17,7 +17,9 @@ export function Outlet() {
   const [error, setError] = useState<unknown>(undefined);
   const load = match?.route.load;
   const Component = load === undefined ? undefined : loaded.get(load);
-  useFocusOnPage(path);
+  const page = match?.route.keep ?? path;
+  const back = reconnects.value;
+  useFocusOnPage(page);
   useEffect(() => {
     setError(undefined);
     if (load === undefined || loaded.has(load)) return;
@@ -28,13 +30,15 @@ export function Outlet() {
         if (!gone) setTurn((n) => n + 1);
       },
       (failure: unknown) => {
-        if (!gone) setError(failure);
+        if (gone) return;
+        setError(failure);
+        lose(); // if it is only out of reach, the page loads when it is back
       },
     );
     return () => {
       gone = true;
     };
-  }, [load]);
+  }, [load, back]);
   if (match === null) {
     const home = shell.value === "portal" ? agentLink("webhooks") : link("/");
     return <Empty icon="question" title="There is no such page" action={<ButtonLink href={home}>Go to the first page</ButtonLink>}>The address may be incomplete, or from another version.</Empty>;
@@ -42,14 +46,14 @@ export function Outlet() {
   if (error !== undefined) return <ErrorState error={new Error("A part of this page could not be loaded; the server may have been updated.")} onRetry={() => window.location.reload()} />;
   if (Component === undefined) return <Loading />;
   return (
-    <Boundary key={path}>
+    <Boundary key={page}>
       <Component params={match.params} />
     </Boundary>
   );
 }
 
 /** After a change of page the heading gets the focus, so that it is read out. */
-function useFocusOnPage(path: string): void {
+function useFocusOnPage(page: string): void {
   const first = useRef(true);
   useEffect(() => {
     if (first.current) {
@@ -59,7 +63,7 @@ function useFocusOnPage(path: string): void {
     if (document.querySelector("dialog:modal") !== null) return;
     window.scrollTo(0, 0);
     document.getElementById("content")?.focus({ preventScroll: true });
-  }, [path]);
+  }, [page]);
 }
 
 /** Says that what is shown may be old. */
