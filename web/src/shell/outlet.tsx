@@ -17,8 +17,8 @@ export function Outlet() {
   const [error, setError] = useState<unknown>(undefined);
   const load = match?.route.load;
   const Component = load === undefined ? undefined : loaded.get(load);
-  const back = reconnects.value;
   const page = match?.route.keep ?? path;
+  const back = reconnects.value;
   useFocusOnPage(page);
   useEffect(() => {
     setError(undefined);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { attemptTimes, blankDraft, check, type Draft, draftOf, inputOf, isChanged, mask, placeErrors, previewInputOf, rotationOf, withProfile } from "../../pages/webhooks/form-model.ts";
+import { attemptTimes, blankDraft, check, type Draft, draftOf, inputOf, isChanged, liveErrors, mask, placeErrors, previewInputOf, rotationOf, withProfile } from "../../pages/webhooks/form-model.ts";
 import { parseWait, parseWaits, spanWords, waitsText, waitText } from "../../pages/webhooks/form-waits.ts";
 import type { Endpoint, Profiles } from "../types.ts";
 
@@ -109,6 +109,13 @@ test("the server's errors find their fields", () => {
     secret: "The format cannot be signed with this kind of secret.",
   });
   assert.deepEqual(placed.rest, ["new_thing: is unknown"]);
+});
+
+test("what is only begun is not called wrong", () => {
+  const problems = [{ location: "body.endpoint.url", message: "The URL must begin with https://." }, { location: "body.endpoint.headers[0].name", message: "must be a header name" }];
+  const begun = { ...draft, url: "https:", headers: [{ key: 0, name: "", value: "x", stored: "" }] };
+  assert.deepEqual(liveErrors(problems, begun), {});
+  assert.deepEqual(Object.keys(liveErrors(problems, { ...begun, url: "ftp://x", headers: [{ key: 0, name: "Host", value: "x", stored: "" }] })), ["url", "headers.0.name"]);
 });
 
 test("spans are read as they are written", () => {

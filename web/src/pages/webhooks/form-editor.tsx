@@ -53,7 +53,6 @@ export function WebhookEditor({ start }: { readonly start: Setting }) {
   const stored = setting.saved?.endpoint ?? null;
   const changed = isChanged(base, draft);
   const preview = usePreview(setting, draft, stored === null ? null : base, event);
-  const wrongUrl = draft.url.trim() === "" ? undefined : preview.data?.errors.find((e) => e.location.endsWith("endpoint.url"))?.message;
 
   useLeaveGuard(changed, useCallback((leaveNow) => setLeave(() => leaveNow), []));
   const set = useCallback((change: Partial<Draft>) => {
@@ -141,7 +140,7 @@ export function WebhookEditor({ start }: { readonly start: Setting }) {
     toast("The present settings are loaded.");
   };
 
-  const shown = { draft, set, errors: wrongUrl === undefined ? errors : { url: wrongUrl, ...errors }, setting };
+  const shown = { draft, set, errors: { ...preview.errors, ...errors }, setting };
   return (
     <form ref={form} class="stack" noValidate onSubmit={(e) => { e.preventDefault(); void save("save"); }}>
       {outcome !== null && outcome.test !== null && (
@@ -150,7 +149,7 @@ export function WebhookEditor({ start }: { readonly start: Setting }) {
       {problem !== null && <Banner tone="bad" title={problem.title}>{problem.text}</Banner>}
       <div class="split split-main">
         <div class="stack">
-          <ReceiverPart {...shown} preview={preview.data} checking={preview.stale} />
+          <ReceiverPart {...shown} preview={preview.data} checking={preview.url !== draft.url} />
           <EventsPart {...shown} />
           <SecretPart {...shown} />
           <SendingPart {...shown} />

@@ -232,6 +232,15 @@ export function placeErrors(problems: readonly FieldProblem[], draft: Draft): { 
   return { fields, rest };
 }
 
+/** The errors of a preview, without those of what somebody has only begun to type. */
+export function liveErrors(problems: readonly FieldProblem[], draft: Draft): FieldErrors {
+  const { fields } = placeErrors(problems, draft);
+  const url = draft.url.trim().toLowerCase();
+  const begun = "https://".startsWith(url) || "http://".startsWith(url);
+  const nameless = draft.headers.filter((h) => h.name === "").map((h) => `headers.${h.key}.name`);
+  return Object.fromEntries(Object.entries(fields).filter(([at]) => !(at === "url" && begun) && !nameless.includes(at)));
+}
+
 const known: ReadonlySet<string> = new Set([
   "url", "description", "events", "timeout_seconds", "headers", "profile", "format", "secret", "standard_headers", "include_messages",
   "rate_limit_per_second", "concurrency", "retry.policy", "retry.schedule_seconds", "retry.window_seconds",

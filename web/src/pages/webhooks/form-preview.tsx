@@ -3,7 +3,7 @@ import { isAbort, messageOf } from "../../core/api.ts";
 import { endpoints } from "../../core/client.ts";
 import type { EventType, Preview, PreviewInput } from "../../core/types.ts";
 import { Banner, Card, CodeBlock, Field, Loading, Select } from "../../ui/index.ts";
-import { type Draft, previewInputOf } from "./form-model.ts";
+import { type Draft, type FieldErrors, liveErrors, previewInputOf } from "./form-model.ts";
 import type { Setting } from "./form-parts.ts";
 
 export interface PreviewState {
@@ -11,13 +11,18 @@ export interface PreviewState {
   readonly error: unknown;
   /** What is shown is of an earlier draft. */
   readonly stale: boolean;
+  /** The URL that was checked last. */
+  readonly url: string;
+  /** What saving would refuse, but for what is not typed yet. */
+  readonly errors: FieldErrors;
 }
 
-const pause = 350;
+const pause = 450;
+const nothing = { data: undefined, error: undefined, of: "", url: "", errors: {} };
 
 /** Asks the server about the draft whenever somebody stops typing. */
 export function usePreview(setting: Setting, draft: Draft, base: Draft | null, event: string): PreviewState {
-  const [state, setState] = useState<{ readonly data: Preview | undefined; readonly error: unknown; readonly of: string }>({ data: undefined, error: undefined, of: "" });
+  const [state, setState] = useState<Omit<PreviewState, "stale"> & { readonly of: string }>(nothing);
   const endpoint = setting.saved?.endpoint;
   const input: PreviewInput = { endpoint: previewInputOf(base, draft, endpoint?.signed ?? false), ...(endpoint === undefined ? {} : { endpoint_id: endpoint.id }), ...(event === "" ? {} : { event }) };
   // The version counts: after a save the same patch shows something else.
@@ -26,9 +31,9 @@ export function usePreview(setting: Setting, draft: Draft, base: Draft | null, e
     const abort = new AbortController();
     const timer = setTimeout(() => {
       endpoints.preview(setting.agent.id, input, abort.signal).then(
-        (data) => setState({ data, error: undefined, of: key }),
+        (data) => setState({ data, error: undefined, of: key, url: draft.url, errors: liveErrors(data.errors, draft) }),
         (error: unknown) => {
-          if (!isAbort(error)) setState((s) => ({ data: s.data, error, of: key }));
+          if (!isAbort(error)) setState((s) => ({ ...s, error, of: key }));
         },
       );
     }, state.of === "" ? 0 : pause);
@@ -37,7 +42,8 @@ export function usePreview(setting: Setting, draft: Draft, base: Draft | null, e
       abort.abort();
     };
   }, [key]);
-  return { data: state.data, error: state.error, stale: state.of !== key };
+  const { of, ...shown } = state;
+  return { ...shown, stale: of !== key };
 }
 
 interface PreviewPaneProps {

@@ -62,10 +62,10 @@ interface UrlCheckProps {
 function UrlCheck({ url, inbox, preview, checking }: UrlCheckProps) {
   if (url.trim() === "") return <>It must be reachable from the internet and begin with https://.</>;
   const wrong = preview?.errors.find((e) => e.location.endsWith("endpoint.url"));
-  if (wrong?.code === "target_not_allowed") {
+  if (wrong?.code === "target_not_allowed" && !checking) {
     return <>Requests go to the public internet only: never to this computer, a private network or an internal name. For a program on your own computer, use a tunnel; to look around first, use an inbox.</>;
   }
-  if (wrong !== undefined) return <>A complete URL looks like https://example.com/webhooks.</>;
+  if (wrong !== undefined && !checking) return <>A complete URL looks like https://example.com/webhooks.</>;
   if (checking || preview === undefined) return <span class="url-state"><Icon name="busy" size="s" spin /> Checking…</span>;
   if (inbox !== undefined) {
     return <span class="url-state tone-good"><Icon name="inbox" size="s" /> This is an inbox on this server. <a href={agentLink(`inbox/${inbox.id}`)}>Open the inbox</a></span>;

@@ -62,7 +62,7 @@ function ClosedSecret({ signed, fresh }: { readonly signed: boolean; readonly fr
   return (
     <Card title="Secret">
       <div class="stack stack-s">
-        <p class="row"><Icon name="lock" /> {fresh ? "The webhook is made without a secret: requests are not signed." : signed ? "A secret is set: requests are signed. It stays as it is." : "No secret is set: requests are not signed."}</p>
+        <p class="row row-tight"><Icon name="lock" /><span>{fresh ? "The webhook is made without a secret: requests are not signed." : signed ? "A secret is set: requests are signed. It stays as it is." : "No secret is set: requests are not signed."}</span></p>
         <p class="muted">You may not set or change secrets here, because your link does not include that right. Ask whoever runs this service for a link that does.</p>
       </div>
     </Card>

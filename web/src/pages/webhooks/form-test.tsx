@@ -56,9 +56,10 @@ function TestAnswer({ endpoint, delivery: d }: { readonly endpoint: Endpoint; re
         <Banner tone="bad" title={why.title}>
           <p>{why.cause}</p>
           <p><strong>What to do:</strong> {why.fix}</p>
+          <p>A test is sent once. Real events are tried again on the webhook's schedule.</p>
         </Banner>
       )}
-      {attempt !== undefined && attempt.error !== null && <p class="small muted anywhere">{attempt.error}</p>}
+      {attempt !== undefined && attempt.error !== null && <p class="small muted anywhere">In detail: {attempt.error}</p>}
       {attempt !== undefined && <TimelineBar timing={attempt.timing_ms} />}
       {attempt?.response != null && attempt.response.body !== "" && (
         <CodeBlock title={attempt.response.truncated ? "Answer of the receiver (the beginning)" : "Answer of the receiver"} json text={attempt.response.body} />

@@ -32,7 +32,7 @@ export default function WebhookForm({ params }: PageProps) {
   const host = setting.data?.saved == null ? "" : urlParts(setting.data.saved.endpoint.url).host;
   const crumbs = [{ label: "Webhooks", href: agentLink("webhooks") }, ...(id === undefined || host === "" ? [] : [{ label: host, href: agentLink(`webhooks/${id}`) }])];
   return (
-    <Page title={id === undefined ? "New webhook" : "Edit webhook"} crumbs={crumbs}>
+    <Page title={id === undefined ? "New webhook" : can("endpoints:write") ? "Edit webhook" : "Settings of the webhook"} crumbs={crumbs}>
       <Load of={setting} lines={8}>
         {(s) => (can("endpoints:write") ? <WebhookEditor key={s.saved?.endpoint.id ?? "new"} start={s} /> : <ReadOnlyForm endpoint={s.saved?.endpoint} />)}
       </Load>

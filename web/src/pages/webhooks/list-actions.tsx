@@ -91,8 +91,8 @@ function ResumeDialog({ row: { endpoint: e }, onChanged, onClose }: RowDialogPro
           <RadioGroup
             label={`${count(n, "delivery is", "deliveries are")} held. What should become of ${n === 1 ? "it" : "them"}?`} value={held} onValue={setHeld}
             options={[
-              { value: "send", label: "Send", hint: "The oldest first. Your receiver gets all that happened in the meantime." },
-              { value: "cancel", label: "Cancel", hint: "Your receiver never gets them, unless you re-send them from the delivery log." },
+              { value: "send", label: "Send them now", hint: "The oldest first. Your receiver gets all that happened in the meantime." },
+              { value: "cancel", label: "Cancel them", hint: "Your receiver never gets them, unless you re-send them from the delivery log." },
             ]}
           />
         ))}

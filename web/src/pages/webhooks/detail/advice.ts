@@ -94,9 +94,9 @@ function rowText(health: EndpointHealth | undefined, now: number): string {
 
 /** How many wait for a webhook that is paused or suspended. */
 export function heldText(ledger: Ledger | undefined): string {
-  if (ledger === undefined) return "New deliveries are held until you resume.";
-  if (ledger.held === 0) return "Nothing is held yet; new deliveries wait until you resume.";
-  return `${count(ledger.held, "delivery is", "deliveries are")} held until you resume.`;
+  if (ledger === undefined) return "New deliveries are held until it is resumed.";
+  if (ledger.held === 0) return "Nothing is held yet; new deliveries wait until it is resumed.";
+  return `${count(ledger.held, "delivery is", "deliveries are")} held until it is resumed.`;
 }
 
 const ago = (at: string | null, now: number): string => (at === null ? "" : relative(at, now));

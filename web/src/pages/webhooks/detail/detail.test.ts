@@ -45,7 +45,7 @@ test("a webhook in order needs no advice", () => {
 
 test("each state says why and what to do", () => {
   assert.match(words(endpoint, health), /^failing: The receiver is not available \(503\)\. The last 12 attempts failed, the first of them 2 hr\. ago\..*\[failures\]$/);
-  assert.match(words({ ...endpoint, state: "suspended", state_reason: "410 Gone", state_since: "2026-11-21T23:00:00Z" }, health, ledger), /^suspended: Sending was stopped 1 hr\. ago\. 410 Gone\. Mend .* 5 deliveries are held until you resume\. \[resume,edit\]$/);
+  assert.match(words({ ...endpoint, state: "suspended", state_reason: "410 Gone", state_since: "2026-11-21T23:00:00Z" }, health, ledger), /^suspended: Sending was stopped 1 hr\. ago\. 410 Gone\. Mend .* 5 deliveries are held until it is resumed\. \[resume,edit\]$/);
   assert.match(words({ ...endpoint, state: "paused" }, undefined, { ...ledger, held: 1 }), /^paused: Paused\. 1 delivery is held/);
   assert.match(words({ ...endpoint, events: [] }), /^no_events: .*\[events\]$/);
   assert.match(words({ ...endpoint, state: "disabled" }), /^disabled: .*\[enable\]$/);
@@ -58,7 +58,7 @@ test("an unsigned webhook is told beside its state", () => {
 test("the ledger adds up", () => {
   assert.equal(ledgerSum(ledger), ledger.accepted);
   assert.equal(waiting(ledger), 8);
-  assert.equal(heldText({ ...ledger, held: 0 }), "Nothing is held yet; new deliveries wait until you resume.");
+  assert.equal(heldText({ ...ledger, held: 0 }), "Nothing is held yet; new deliveries wait until it is resumed.");
 });
 
 const standard: FormatSignature = { header: "webhook-signature", scheme: "standard", algorithm: "hmac-sha256", key: "whsec", signed: "id.timestamp.body", encoding: "base64", prefix: "v1," };
