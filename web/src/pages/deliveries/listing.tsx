@@ -83,6 +83,9 @@ export function DeliveryList({ endpointId }: DeliveryListProps) {
   );
 }
 
+/** Who types an id does not ask for each of its beginnings. */
+const shortestId = 16;
+
 /** What is selected: rows, or all that the filters find, loaded or not. */
 export type Choice = ReadonlySet<string> | "all";
 const nothing: ReadonlySet<string> = new Set();
@@ -123,6 +126,7 @@ function useLog(agent: string, filter: LogFilter, live: boolean, onWebhooks: () 
   const log = useMemo(() => new DeliveryLog({
     load: async (cursor, signal) => {
       if (filter.deliveryId === undefined) return deliveries.list(agent, { ...toApi(filter, Date.now()), limit: 100, cursor }, signal);
+      if (filter.deliveryId.length < shortestId) return { data: [], next_cursor: null };
       try {
         const { attempt_log: _, ...row } = await deliveries.get(agent, filter.deliveryId, signal);
         return { data: matches({ ...filter, period: undefined }, row, Date.now()) === false ? [] : [row], next_cursor: null };
@@ -300,7 +304,7 @@ function Rows({ log, filter, endpointId, webhooks, boxRef, current, open, onAway
     <div class="log-frame" ref={frame} data-scrolls={view.rows.length * rowHeight > height || undefined}>
       <LogHead oneWebhook={one} rows={view.rows.length} chosen={choice === "all" ? view.rows.length : choice.size} onChooseAll={onChoose === null ? null : onChooseAll} />
       <div class="log-scroll" data-one={one || undefined} data-choose={onChoose !== null || undefined}>
-        <VirtualList label="Deliveries" rows={view.rows} id={(d) => d.id} rowHeight={rowHeight} height={height} current={current} onEnd={more} boxRef={boxRef} onAway={onAway}>
+        <VirtualList label="Deliveries" rows={view.rows} id={(d) => d.id} rowHeight={rowHeight} height={height} current={current} chosen={(d) => marked(d.id)} onEnd={more} boxRef={boxRef} onAway={onAway}>
           {(d) => (
             <DeliveryRow
               delivery={d} endpoint={webhooks.byId.get(d.endpoint_id)} webhooksLoaded={webhooks.loaded} href={open.href(d.id)} chosen={marked(d.id)}
