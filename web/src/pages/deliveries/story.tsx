@@ -10,8 +10,15 @@ import { Banner, ButtonLink, CopyText, KeyValue, State, Time, UrlText } from "..
 import { AttemptView } from "./attempt.tsx";
 import { attemptsOf, webhookName, type Webhooks } from "./webhooks.ts";
 
+interface StoryProps {
+  readonly webhooks: Webhooks;
+  readonly agent: string;
+  /** The address of another delivery. */
+  readonly hrefOf: (id: string) => string;
+}
+
 /** Everything about a delivery: how it stands and why, its attempts, and where else its event went. */
-export function DeliveryStory({ delivery: d, webhooks, agent }: { readonly delivery: DeliveryDetail; readonly webhooks: Webhooks; readonly agent: string }) {
+export function DeliveryStory({ delivery: d, webhooks, agent, hrefOf }: StoryProps & { readonly delivery: DeliveryDetail }) {
   const endpoint = webhooks.byId.get(d.endpoint_id);
   return (
     <div class="stack stack-l">
@@ -34,7 +41,7 @@ export function DeliveryStory({ delivery: d, webhooks, agent }: { readonly deliv
         <h3>{d.attempt_log.length === 0 ? "No attempt yet" : count(d.attempt_log.length, "attempt")}</h3>
         <Attempts delivery={d} endpoint={endpoint} />
       </section>
-      <Siblings delivery={d} webhooks={webhooks} agent={agent} />
+      <Siblings delivery={d} webhooks={webhooks} agent={agent} hrefOf={hrefOf} />
     </div>
   );
 }
@@ -113,7 +120,7 @@ function Planned({ delivery: d, at, endpoint }: { readonly delivery: Delivery; r
 }
 
 /** The other webhooks that got the same event. */
-function Siblings({ delivery: d, webhooks, agent }: { readonly delivery: Delivery; readonly webhooks: Webhooks; readonly agent: string }) {
+function Siblings({ delivery: d, webhooks, agent, hrefOf }: StoryProps & { readonly delivery: Delivery }) {
   const same = useLoad((signal) => deliveries.list(agent, { event_id: d.event_id, limit: 50 }, signal), [agent, d.event_id]);
   const others = (same.data?.data ?? []).filter((other) => other.id !== d.id);
   const all = agentLink("deliveries", { id: d.event_id });
@@ -127,7 +134,7 @@ function Siblings({ delivery: d, webhooks, agent }: { readonly delivery: Deliver
               const endpoint = webhooks.byId.get(other.endpoint_id);
               return (
                 <li key={other.id}>
-                  <a class="cell-link truncate" href={agentLink(`deliveries/${other.id}`)}>{endpoint === undefined ? other.endpoint_id : webhookName(endpoint)}</a>
+                  <a class="cell-link truncate" href={hrefOf(other.id)}>{endpoint === undefined ? other.endpoint_id : webhookName(endpoint)}</a>
                   <State info={deliveryStates[other.state]} />
                   <span class="muted small">{other.reason === null ? "" : outcomePhrase(other.reason, other.last_status_code)}</span>
                 </li>
