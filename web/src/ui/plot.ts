@@ -1,6 +1,6 @@
 /** uPlot behind a small door. This module is a chunk of its own: import it lazily. */
 import uPlot from "uplot";
-import { compact } from "../core/format.ts";
+import { axisTime, compact } from "../core/format.ts";
 import type { Series } from "./chart.tsx";
 
 export interface Plot {
@@ -26,7 +26,7 @@ export function createPlot(box: HTMLElement, options: PlotOptions): Plot {
       height: options.height,
       cursor: { y: false, points: { size: 6 } },
       scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
-      axes: [{ ...axis, grid: { show: false } }, { ...axis, ...steps(options.series), size: 52, values: (_, ticks) => ticks.map((t) => (t >= 10_000 ? compact(t) : options.format(t))) }],
+      axes: [{ ...axis, grid: { show: false }, size: 30, values: (_, ticks, __, ___, step) => ticks.map((t) => axisTime(t * 1_000, step)) }, { ...axis, ...steps(options.series), size: 52, values: (_, ticks) => ticks.map((t) => (t >= 10_000 ? compact(t) : options.format(t))) }],
       series: [{}, ...options.series.map((s) => line(s, color))],
       hooks: { setCursor: [(u) => options.onCursor(u.cursor.idx ?? null)] },
     },
@@ -83,6 +83,8 @@ function data(times: readonly string[], series: readonly Series[]): uPlot.Aligne
 /** Tokens as colours for the canvas, which knows no light-dark(). */
 function colors(box: HTMLElement): (name: string) => string {
   const probe = document.createElement("span");
+  // A transition would give the colour before the change: the last one asked for.
+  probe.style.transitionProperty = "none";
   box.append(probe);
   const resolved = new Map<string, string>();
   return (name) => {

@@ -63,7 +63,7 @@ function Types({ all }: { readonly all: Catalogue }) {
       </FilterBar>
       {groups.length === 0 && <Empty icon="search" title="No event fits">Names, other names and descriptions are searched. Clear the filters to see all {count(all.types.length, "event")}.</Empty>}
       {groups.map((g, i) => (
-        <section class="stack stack-s" key={g.title} aria-label={g.title}>
+        <section class="stack stack-s catalogue" key={g.title} aria-label={g.title}>
           <div class="row"><h2>{g.title}</h2><span class="muted">{count(g.types.length, "event")}. {g.lead}</span></div>
           <TypeTable label={g.title} types={g.types} all={all} keyboard={i === 0} />
         </section>

@@ -26,6 +26,7 @@ export interface SchemaNode {
 }
 
 const deepest = 12;
+const eachItem = "each item";
 
 /** The tree of a schema; null for none, which allows any object. */
 export function schemaTree(schema: JsonObject | null): SchemaNode | null {
@@ -40,7 +41,9 @@ export function fieldCount(tree: SchemaNode): number {
 function node(name: string, given: unknown, required: boolean, root: JsonObject, depth: number, field = true): SchemaNode {
   const schema = resolve(given, root, 0);
   const types = typesOf(schema);
-  const children = depth >= deepest ? [] : childrenOf(schema, root, depth + 1);
+  const all = depth >= deepest ? [] : childrenOf(schema, root, depth + 1);
+  const inside = onlyItem(all);
+  const children = inside?.children ?? all;
   const isObject = types.includes("object") || schema["properties"] !== undefined;
   return {
     name, field, required, children,
@@ -49,8 +52,15 @@ function node(name: string, given: unknown, required: boolean, root: JsonObject,
     values: "const" in schema ? [json(schema["const"])] : list(schema["enum"]).map(json),
     examples: list(schema["examples"]).map(json),
     limits: limitsOf(schema),
-    open: isObject ? schema["additionalProperties"] !== false && schema["unevaluatedProperties"] !== false : null,
+    open: inside !== null ? inside.open : isObject ? schema["additionalProperties"] !== false && schema["unevaluatedProperties"] !== false : null,
   };
+}
+
+/** What a list holds, where that has nothing to tell but its fields: they are shown as the list's own. */
+function onlyItem(children: readonly SchemaNode[]): SchemaNode | null {
+  const [item, ...others] = children;
+  if (item === undefined || others.length > 0 || item.field || item.name !== eachItem) return null;
+  return item.children.length > 0 && item.description === "" && item.values.length + item.limits.length + item.examples.length === 0 ? item : null;
 }
 
 /** Follows references inside the schema, and merges what must all hold. */
@@ -104,7 +114,7 @@ function childrenOf(schema: JsonObject, root: JsonObject, depth: number): Schema
 function itemsOf(schema: JsonObject, root: JsonObject, depth: number): SchemaNode[] {
   const items = list(schema["prefixItems"]).map((part, i) => node(`item ${i + 1}`, part, false, root, depth, false));
   if (isObject(schema["items"])) {
-    const each = node("each item", schema["items"], false, root, depth, false);
+    const each = node(eachItem, schema["items"], false, root, depth, false);
     if (each.children.length > 0 || each.description !== "" || each.values.length > 0) items.push(each);
   }
   return items;
@@ -142,6 +152,8 @@ function fromAlternatives(schema: JsonObject, root: JsonObject): string {
   });
   if (parts.length > 0) return joined([...new Set(parts)]);
   if (schema["properties"] !== undefined) return "object";
+  const values = "const" in schema ? [schema["const"]] : list(schema["enum"]);
+  if (values.length > 0) return joined([...new Set(values.map((v) => words[v === null ? "null" : Array.isArray(v) ? "array" : typeof v] ?? "any value"))]);
   return "any value";
 }
 
@@ -178,7 +190,7 @@ function limitsOf(schema: JsonObject): string[] {
   if (schema["uniqueItems"] === true) out.push("no item twice");
   if ("default" in schema) out.push(`${json(schema["default"])} unless it is sent`);
   const not = object(schema["not"])["description"];
-  if (typeof not === "string") out.push(`never ${not}`);
+  if (typeof not === "string") out.push(`refused: ${not}`);
   if (schema["deprecated"] === true) out.push("deprecated");
   return out;
 }

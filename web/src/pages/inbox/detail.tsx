@@ -30,7 +30,7 @@ export default function InboxDetail({ params }: PageProps) {
   const write = can("endpoints:write");
   const actions = inbox.data !== undefined && write && (
     <>
-      <ButtonLink kind={inbox.data.endpoint_ids.length === 0 ? "primary" : "normal"} icon="webhook" href={agentLink("webhooks/new", { inbox: id })}>Create a webhook with it</ButtonLink>
+      <ButtonLink kind={inbox.data.endpoint_ids.length === 0 && requests.rows.length > 0 ? "primary" : "normal"} icon="webhook" href={agentLink("webhooks/new", { inbox: id })}>Create a webhook with it</ButtonLink>
       <Menu
         label="More actions"
         buttonClass="btn btn-icon"

@@ -24,7 +24,7 @@ export function InboxFacts({ agent, inbox, onChange }: { readonly agent: string;
           <KeyValue
             facts={[
               { name: "Received", value: count(inbox.requests, "request") },
-              { name: "Deleted by itself", value: <span title={inbox.expires_at === null ? undefined : absoluteUtc(inbox.expires_at)}>{expiry(inbox, now.value)}</span> },
+              { name: "Deleted by itself", value: <span title={inbox.expires_at === null ? undefined : absoluteUtc(inbox.expires_at)}>{expiry(inbox, now.value)}{inbox.expires_at !== null && ", later if it is used"}</span> },
               { name: "Used by", value: <Users agent={agent} ids={inbox.endpoint_ids} /> },
               { name: "Inbox", value: <CopyText text={inbox.id} label="Inbox id" /> },
             ]}

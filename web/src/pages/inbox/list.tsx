@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { agentLink, agentPath, useAgentId } from "../../core/agent.ts";
 import { now } from "../../core/clock.ts";
 import { inboxes } from "../../core/client.ts";
-import { count, number } from "../../core/format.ts";
+import { absoluteUtc, count, number } from "../../core/format.ts";
 import { usePages } from "../../core/load.ts";
 import { usePoll } from "../../core/poll.ts";
 import { go } from "../../core/router.ts";
@@ -52,10 +52,10 @@ export default function InboxList() {
           columns={[
             { name: "Name", main: true, cell: (i) => <NameCell inbox={i} /> },
             { name: "Received", align: "end", cell: (i) => <span class="number">{number(i.requests)}</span> },
-            { name: "Last request", cell: (i) => <Time at={i.last_request_at} none="nothing yet" /> },
+            { name: "Last request", cell: (i) => <span class="nowrap"><Time at={i.last_request_at} none="nothing yet" /></span> },
             { name: "Used by", cell: (i) => <UsedBy inbox={i} /> },
             { name: "Answers", cell: (i) => <span class="tag">{i.respond_status}</span> },
-            { name: "Deleted by itself", cell: (i) => <span title={i.expires_at ?? undefined}>{expiry(i, now.value)}</span> },
+            { name: "Deleted by itself", cell: (i) => <span class="nowrap" title={i.expires_at === null ? undefined : absoluteUtc(i.expires_at)}>{expiry(i, now.value)}</span> },
             ...(write ? [{ name: "Actions", actions: true, cell: (i: Inbox) => <RowMenu inbox={i} onDelete={() => setDeleting(i)} /> }] : []),
           ]}
           foot={list.hasMore ? <More shown={list.rows.length} noun="inbox" hasMore loading={list.loading} onMore={list.more} /> : undefined}

@@ -15,11 +15,11 @@ export function nextInboxName(inboxes: readonly Inbox[]): string {
   return `Inbox ${n}`;
 }
 
-/** "in 6 d 23 h, unless it is used", for people who do not know what expiring means. */
+/** When it is deleted, for people who do not know what expiring means: "In 6 d 23 h". */
 export function expiry(inbox: Inbox, now: number): string {
   if (inbox.expires_at === null) return "Never";
   const left = until(inbox.expires_at, now);
-  return left === "" ? `Gone ${relative(inbox.expires_at, now)}` : `In ${left}, if nobody uses it`;
+  return left === "" ? `Gone ${relative(inbox.expires_at, now)}` : `In ${left}`;
 }
 
 /** What an inbox can answer: one status for each failure that is worth trying. */

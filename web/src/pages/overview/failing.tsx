@@ -1,9 +1,9 @@
 import { agentLink } from "../../core/agent.ts";
 import { now } from "../../core/clock.ts";
-import { count, number, urlParts } from "../../core/format.ts";
-import { outcomePhrase, since, webhookStates } from "../../core/state.ts";
+import { absoluteUtc, count, duration, number, urlParts } from "../../core/format.ts";
+import { outcomePhrase, webhookStates } from "../../core/state.ts";
 import type { FailingEndpoint } from "../../core/types-server.ts";
-import { Card, Empty, State, Table, Time, UrlText } from "../../ui/index.ts";
+import { Card, Empty, State, Table, UrlText } from "../../ui/index.ts";
 
 /** The webhooks of all agents that are in trouble, with the reason. */
 export function Failing({ rows }: { readonly rows: readonly FailingEndpoint[] }) {
@@ -25,8 +25,8 @@ export function Failing({ rows }: { readonly rows: readonly FailingEndpoint[] })
               </a>
             ),
           },
-          { name: "Why", cell: (f) => <State info={webhookStates[stateOf(f)]}>{why(f)}</State> },
-          { name: "Since", cell: (f) => <span class="nowrap">{since(f.failing_since, now.value).replace(/^since /, "")} (<Time at={f.failing_since} />)</span> },
+          { name: "Why", cell: (f) => <span class="why"><State info={webhookStates[stateOf(f)]} /><span class="muted">{why(f)}</span></span> },
+          { name: "For", cell: (f) => <FailingFor since={f.failing_since} /> },
           { name: "Waiting", align: "end", cell: (f) => <span class="number">{number(f.waiting)}</span> },
         ]}
       />
@@ -38,8 +38,12 @@ const href = (f: FailingEndpoint): string => agentLink(`webhooks/${f.endpoint_id
 const stateOf = (f: FailingEndpoint): "suspended" | "paused" | "failing" => (f.state === "suspended" || f.state === "paused" ? f.state : "failing");
 
 function why(f: FailingEndpoint): string {
-  const word = webhookStates[stateOf(f)].word;
-  if (f.state === "suspended") return f.state_reason === null ? word : `${word}: ${f.state_reason}`;
-  const last = f.last_reason === null ? "" : `: ${outcomePhrase(f.last_reason, f.last_status_code)}`;
-  return `${word}${last}, ${count(f.consecutive_failures, "failure")} in a row`;
+  if (f.state === "suspended") return f.state_reason ?? "The system stopped sending.";
+  const last = f.last_reason === null ? "" : `${outcomePhrase(f.last_reason, f.last_status_code)}, `;
+  return `${last}${count(f.consecutive_failures, "failure")} in a row`;
+}
+
+function FailingFor({ since }: { readonly since: string | null }) {
+  if (since === null) return <span class="muted">–</span>;
+  return <time class="time" dateTime={since} title={absoluteUtc(since)}>{duration((now.value - Date.parse(since)) / 1_000)}</time>;
 }

@@ -13,14 +13,16 @@ export const periodWords = (period: Period): string => periods.find((p) => p.val
 const attempts = (p: StatisticsPoint): number => p.delivered + p.failed;
 
 /**
- * Attempts in a minute, over the last `minutes` whole ones: the last point holds
- * the present, still fills, and is left out. Null if the points are no minutes.
+ * Attempts in a minute, over the last five and the part of the present one that
+ * has passed. Null if the points are no minutes.
  */
-export function perMinute(statistics: Statistics, minutes = 5): number | null {
-  if (statistics.step_seconds !== 60) return null;
-  const whole = statistics.points.slice(-minutes - 1, -1);
-  if (whole.length === 0) return null;
-  return whole.reduce((sum, p) => sum + attempts(p), 0) / whole.length;
+export function perMinute(statistics: Statistics, now: number): number | null {
+  const points = statistics.points.slice(-6);
+  const present = points.at(-1);
+  if (statistics.step_seconds !== 60 || present === undefined) return null;
+  const passed = Math.min(1, Math.max(0, (now - Date.parse(present.at)) / 60_000));
+  const minutes = points.length - 1 + passed;
+  return minutes === 0 ? null : points.reduce((sum, p) => sum + attempts(p), 0) / minutes;
 }
 
 /** The most attempts that one minute of the last hour had. */

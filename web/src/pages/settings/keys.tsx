@@ -45,8 +45,9 @@ const keyName = (k: ApiKey): string => (k.name === "" ? k.id : k.name);
 
 function Agents({ ids }: { readonly ids: readonly string[] | null }) {
   if (ids === null) return <span>All</span>;
-  const shown = ids.slice(0, 3);
-  return <span class="row">{shown.map((id) => <code class="anywhere" key={id}>{id}</code>)}{ids.length > shown.length && <span class="muted" title={ids.join(", ")}>and {count(ids.length - shown.length, "more", "more")}</span>}</span>;
+  const list = <ul>{ids.map((id) => <li key={id}><code class="anywhere">{id}</code></li>)}</ul>;
+  if (ids.length <= 2) return list;
+  return <details class="fold"><summary>{count(ids.length, "agent")}</summary>{list}</details>;
 }
 
 function Revoke({ apiKey, onDone, onClose }: { readonly apiKey: ApiKey; readonly onDone: () => void; readonly onClose: () => void }) {

@@ -77,7 +77,7 @@ function LinkMaker({ agent }: { readonly agent: Agent | null }) {
       <Card title="Embed it in your product" lead="Two pieces: your server makes the link, your page shows it.">
         <div class="stack">
           <CodeBlock title="1. On your server: make a link for who is signed in" text={sessionCall(base.href, agent?.id ?? "agent_42", input)} />
-          <p class="muted">Answer it to your own page as it is, from a path such as <code>/my/waybell-session</code>. The key needs what it gives: one with “Everything” will do. Never call this from a browser.</p>
+          <p class="muted">Pass the answer on to your own page as it is, at a path such as <code>/my/waybell-session</code>. The key needs what it gives: one with “Everything” will do. Never call this from a browser.</p>
           <CodeBlock title="2. In your page" text={embedSnippet(base.href, theme)} />
           <p class="muted">The page asks your path for a new link by itself, before the session ends.</p>
         </div>

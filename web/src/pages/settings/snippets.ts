@@ -8,7 +8,7 @@ export function sessionCall(server: string, agent: string, input: PortalSessionI
     `curl -sS '${server}v1/agents/${encodeURIComponent(agent)}/portal-sessions'`,
     `  -H "Authorization: Bearer $WAYBELL_API_KEY"`,
     `  -H 'Content-Type: application/json'`,
-    `  -d '${JSON.stringify(body)}'`,
+    `  -d '${JSON.stringify(body, null, 2)}'`,
   ].join(" \\\n");
 }
 

@@ -46,7 +46,7 @@ export function loadFacts({ load, settings }: SystemInfo): readonly Fact[] {
   return [
     { name: "Being sent", value: `${number(load.in_flight)} of ${number(settings.max_in_flight)} at the same time` },
     { name: "Queue", value: count(load.queued, "delivery", "deliveries") },
-    { name: "Oldest waiting", value: late < 1 ? "Nothing is late" : `${duration(late)} late` },
+    { name: "Oldest waiting", value: late < 1 ? "Nothing is late" : duration(late) },
     { name: "Results to store", value: number(load.outcomes_waiting) },
     { name: "Webhooks on hold", value: load.breakers_open === 0 ? "None" : `${count(load.breakers_open, "webhook")}: only a probe now and then, until the receiver answers` },
   ];
