@@ -49,7 +49,7 @@ export default function WebhookDetail({ params }: PageProps) {
   return (
     <Page
       title={e === undefined ? "Webhook" : url.host}
-      heading={e !== undefined && <><UrlText {...short(url)} wrap /><State badge info={webhookStates[webhookState(e, health.data)]} /></>}
+      heading={e === undefined ? undefined : <><UrlText {...short(url)} wrap /><State badge info={webhookStates[webhookState(e, health.data)]} /></>}
       lead={e !== undefined && <Lead id={e.id} description={e.description} />}
       crumbs={[{ label: "Webhooks", href: agentLink("webhooks") }]}
       actions={detail !== undefined && <DetailActions detail={detail} />}

@@ -30,7 +30,7 @@ export function Verify({ endpoint, signings, preview, ed25519, onTry }: VerifyPr
       <div class="stack">
         {signings.length > 1 && <Choice signings={signings} value={signing} onValue={setChosen} />}
         <Code signature={signing.signature} />
-        <Vector vector={vectorOf(preview, signing.signature)} expected="The function says yes; with one letter of the body changed it says no." onTry={onTry} />
+        <Vector vector={vectorOf(preview, signing.signature)} expected="the function says yes; with one letter of the body changed it says no." onTry={onTry} />
       </div>
     </Card>
   );
@@ -63,7 +63,7 @@ function Code({ signature }: { readonly signature: FormatSignature }) {
           </>
         )}
       </Load>
-      <p class="muted small">It uses what the language brings with it{shown.id === "rust" ? " and the crates above" : ""}. Our own tests run this very file.</p>
+      <p class="muted small">It uses what the language brings with it{shown.id === "rust" ? " and the crates above" : ""}. Our own tests run this very file{recipe.replace.length > 0 ? "; only the names of your format were put in" : ""}.</p>
     </>
   );
 }
@@ -84,7 +84,7 @@ function PublicKeyWay({ preview, onTry }: { readonly preview: Preview; readonly 
           values of these two headers and the raw body, joined with full stops. The public key is the base64 after <code>whpk_</code>. Libraries for Standard Webhooks that know
           <code> v1a</code> do all of it. In Go, take the package <code class="anywhere">github.com/waybell/waybell/signature</code>.
         </p>
-        <Vector vector={vectorOf(preview, null)} expected="The signature is valid for the public half of this key." onTry={onTry} />
+        <Vector vector={vectorOf(preview, null)} expected="the signature is valid for the public half of this key." onTry={onTry} />
       </div>
     </Card>
   );
