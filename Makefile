@@ -20,6 +20,9 @@ check:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
+	web/node_modules/.bin/tsc --noEmit -p web
+	$(GO) generate ./web
+	@out=$$(git status --porcelain -- web/dist); if [ -n "$$out" ]; then echo "web/dist is not what go generate ./web makes:"; echo "$$out"; exit 1; fi
 
 race:
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m ./...
@@ -34,3 +37,7 @@ fuzz:
 	  for t in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+).*/\1/p' $$f); do \
 	    echo "== $$f $$t"; $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$(dirname $$f); \
 	  done; done
+
+# generate bundles the screens: web/src becomes web/dist, which is committed.
+generate:
+	$(GO) generate ./web

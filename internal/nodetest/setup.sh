@@ -16,7 +16,12 @@ if ((${#missing[@]})); then
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
 
-if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-  echo "setup: installing the Node packages of the tests"
-  npm ci --no-audit --no-fund --loglevel=error
-fi
+# install DIR WHAT installs what its lock file names, unless that is there.
+install() {
+  if [ ! -d "$1/node_modules" ] || [ "$1/package-lock.json" -nt "$1/node_modules/.package-lock.json" ]; then
+    echo "setup: installing the Node packages of the $2"
+    (cd "$1" && npm ci --no-audit --no-fund --loglevel=error)
+  fi
+}
+install . tests
+install ../../web screens

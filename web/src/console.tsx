@@ -11,9 +11,12 @@ import { start } from "./shell/start.tsx";
 import { ThemeMenu } from "./shell/theme-menu.tsx";
 import { Dialog, IconButton } from "./ui/index.ts";
 
-function Sidebar() {
+function Sidebar({ onFollow }: { /** A link was followed, even to this very page. */ readonly onFollow?: () => void }) {
+  const clicked = (event: MouseEvent): void => {
+    if ((event.target as Element).closest("a") !== null) onFollow?.();
+  };
   return (
-    <aside class="sidebar" aria-label="Navigation">
+    <aside class="sidebar" aria-label="Navigation" onClick={clicked}>
       <Brand href={link("/")} />
       {can("admin") && <nav class="nav" aria-label="Operator"><NavLinks entries={operatorEntries()} /></nav>}
       <div class="nav">
@@ -45,7 +48,7 @@ function Console() {
         <IconButton icon="menu" label="Menu" aria-expanded={menu} onClick={() => setMenu(true)} />
         <Brand href={link("/")} />
       </header>
-      {menu && <Dialog title="Menu" hideTitle drawer="start" onClose={() => setMenu(false)}><Sidebar /></Dialog>}
+      {menu && <Dialog title="Menu" hideTitle drawer="start" onClose={() => setMenu(false)}><Sidebar onFollow={() => setMenu(false)} /></Dialog>}
       <div class="main">
         <ConnectionBanner />
         <main class="content" id="content" tabIndex={-1}><Outlet /></main>

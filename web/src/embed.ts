@@ -31,12 +31,17 @@ class WaybellPortal extends HTMLElement {
   /** Grows with every start, so that a late answer does nothing. */
   #turn = 0;
 
+  /** Attributes are told before the element is connected, too: it starts once. */
+  #connected = false;
+
   connectedCallback(): void {
+    this.#connected = true;
     window.addEventListener("message", this.#message);
     void this.#start();
   }
 
   disconnectedCallback(): void {
+    this.#connected = false;
     window.removeEventListener("message", this.#message);
     this.#turn++;
     this.#frame?.remove();
@@ -44,7 +49,7 @@ class WaybellPortal extends HTMLElement {
   }
 
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
-    if (before === after || !this.isConnected) return;
+    if (before === after || !this.#connected) return;
     if (name === "theme") this.#sendTheme();
     else if (name === "height") this.#size();
     else void this.#start();

@@ -152,8 +152,8 @@ async function problemOf(response: Response): Promise<ApiError> {
 
 let probing = false;
 
-/** Asks every few seconds, until the server answers again. */
-function lose(): void {
+/** The server did not answer: asks every few seconds, until it does. */
+export function lose(): void {
   connection.value = "lost";
   if (probing) return;
   probing = true;

@@ -3,7 +3,7 @@
 export type Rgb = readonly [red: number, green: number, blue: number];
 
 const white: Rgb = [255, 255, 255];
-const black: Rgb = [17, 17, 19];
+const black: Rgb = [0, 0, 0];
 /** The darkest light and the lightest dark background that accent text stands on. */
 const lightSurface: Rgb = [240, 240, 243];
 const darkSurface: Rgb = [43, 46, 49];

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { connection } from "../core/api.ts";
+import { connection, lose, reconnects } from "../core/api.ts";
 import { agentLink, shell } from "../core/agent.ts";
 import { link, pathname } from "../core/router.ts";
 import { streamState } from "../core/stream.ts";
@@ -18,6 +18,7 @@ export function Outlet() {
   const load = match?.route.load;
   const Component = load === undefined ? undefined : loaded.get(load);
   const page = match?.route.keep ?? path;
+  const back = reconnects.value;
   useFocusOnPage(page);
   useEffect(() => {
     setError(undefined);
@@ -29,13 +30,15 @@ export function Outlet() {
         if (!gone) setTurn((n) => n + 1);
       },
       (failure: unknown) => {
-        if (!gone) setError(failure);
+        if (gone) return;
+        setError(failure);
+        lose(); // if it is only out of reach, the page loads when it is back
       },
     );
     return () => {
       gone = true;
     };
-  }, [load]);
+  }, [load, back]);
   if (match === null) {
     const home = shell.value === "portal" ? agentLink("webhooks") : link("/");
     return <Empty icon="question" title="There is no such page" action={<ButtonLink href={home}>Go to the first page</ButtonLink>}>The address may be incomplete, or from another version.</Empty>;

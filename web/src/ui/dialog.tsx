@@ -28,6 +28,8 @@ export function Dialog({ title, onClose, children, foot, wide = false, drawer, h
     const before = document.activeElement;
     const dialog = ref.current;
     dialog?.showModal();
+    // The browser takes the first control, which closes: a field is what is wanted.
+    dialog?.querySelector<HTMLElement>(".dialog-body :is(input, textarea, select):not([disabled])")?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
