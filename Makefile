@@ -10,9 +10,10 @@ FUZZTIME ?= 2m
 test: setup check race
 
 # setup installs what the tests need and the machine lacks: a C compiler for
-# the race detector, Node.js, and the packages that judge what Waybell sends.
+# the race detector, Node.js, Chromium, the packages that judge what Waybell
+# sends, and the languages of examples/verify.
 setup:
-	@./internal/nodetest/setup.sh
+	@./internal/testsetup.sh
 
 # check is everything that needs no test run.
 check:

@@ -22,21 +22,23 @@ const module = "github.com/waybell/waybell"
 // standard library. Each package may import what is listed, and the libraries
 // that were argued for.
 var allowedImports = map[string][]string{
-	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "internal/stream", "golang.org/x/time/rate"},
+	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "internal/stream", "internal/statistics", "internal/reception", "golang.org/x/time/rate"},
 	"format":                  {"signature", "internal/retry", "internal/jsjson", "internal/rawjson", "internal/catalogue"},
 	"signature":               {},
 	"internal/retry":          {},
+	"internal/statistics":     {},
 	"internal/jsjson":         {},
 	"internal/rawjson":        {"internal/jsjson"},
 	"internal/keyring":        {},
 	"internal/egress":         {"code.dny.dev/ssrf", "golang.org/x/net/idna"},
 	"internal/catalogue":      {"internal/jsjson", "internal/schema"},
 	"internal/schema":         {"internal/jsjson", "github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/text/language", "golang.org/x/text/message"},
+	"internal/reception":      {"signature", "golang.org/x/time/rate"},
 	"internal/nodetest":       {},
 	"internal/receivertest":   {},
-	"internal/storetest":      {"", "pgregory.net/rapid", "github.com/google/go-cmp"},
-	"sqlite":                  {"", "modernc.org/sqlite", "golang.org/x/sys/unix"},
-	"api":                     {"", "internal/jsjson", "internal/catalogue", "internal/retry", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
+	"internal/storetest":      {"", "internal/statistics", "pgregory.net/rapid", "github.com/google/go-cmp"},
+	"sqlite":                  {"", "internal/statistics", "modernc.org/sqlite", "golang.org/x/sys/unix"},
+	"api":                     {"", "format", "internal/jsjson", "internal/catalogue", "internal/retry", "internal/reception", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
 	"web":                     {},
 	"web/build":               {"github.com/evanw/esbuild"},
 	"internal/stream":         {},
@@ -44,6 +46,13 @@ var allowedImports = map[string][]string{
 	"internal/bench":          {"signature"},
 	"internal/bench/receiver": {},
 	"internal/chaos":          {},
+	"internal/screentest":     {},
+
+	// What a receiver's developer copies needs nothing but the standard library.
+	"examples/verify":              {},
+	"examples/verify/standard/go":  {},
+	"examples/verify/chatzuri/go":  {},
+	"examples/verify/chatislav/go": {},
 }
 
 func TestImportsPointOneWay(t *testing.T) {
@@ -145,8 +154,8 @@ func TestGauges(t *testing.T) {
 	if documented*100 < exported*95 {
 		t.Errorf("%d of %d exported names are documented; the gauge is 95 %%", documented, exported)
 	}
-	if rootFiles > 44 || rootLines > 10400 {
-		t.Errorf("the root package has %d files and %d lines; the gauges are 44 and 10,400", rootFiles, rootLines)
+	if rootFiles > 44 || rootLines > 11000 {
+		t.Errorf("the root package has %d files and %d lines; the gauges are 44 and 11,000", rootFiles, rootLines)
 	}
 }
 

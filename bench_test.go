@@ -1,6 +1,9 @@
 package waybell_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync/atomic"
@@ -11,9 +14,9 @@ import (
 	"github.com/waybell/waybell/sqlite"
 )
 
-// BenchmarkPublishToDelivered publishes in this process and waits until a
-// receiver on loopback has everything: the whole engine, without HTTP in front.
-func BenchmarkPublishToDelivered(b *testing.B) {
+// benchService is a service with the agent bot, and a receiver on loopback.
+func benchService(b *testing.B) (*waybell.Service, *receivertest.Receiver) {
+	b.Helper()
 	store, err := sqlite.Open(b.Context(), sqlite.Config{Dir: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
@@ -23,16 +26,42 @@ func BenchmarkPublishToDelivered(b *testing.B) {
 		Store: store, EncryptionKeys: []waybell.Secret{testKey}, AllowTargets: []string{"127.0.0.0/8"},
 		Logger: slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
+	if err == nil {
+		err = svc.Start(b.Context())
+	}
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := svc.Start(b.Context()); err != nil {
-		b.Fatal(err)
-	}
+	b.Cleanup(func() {
+		if err := errors.Join(svc.Stop(context.Background()), store.Close()); err != nil {
+			b.Error(err)
+		}
+	})
 	if _, err := svc.CreateAgent(b.Context(), waybell.AgentInput{ID: "bot", Name: waybell.Some("Bot")}); err != nil {
 		b.Fatal(err)
 	}
-	_, err = svc.CreateEndpoint(b.Context(), "bot", waybell.EndpointInput{
+	return svc, r
+}
+
+// BenchmarkPublishToDelivered publishes in this process and waits until a
+// receiver on loopback has everything: the whole engine, without HTTP in front.
+func BenchmarkPublishToDelivered(b *testing.B) {
+	for _, listened := range []bool{false, true} {
+		b.Run(fmt.Sprintf("listened=%v", listened), func(b *testing.B) { publishToDelivered(b, listened) })
+	}
+}
+
+// publishToDelivered has somebody watch, or nobody.
+func publishToDelivered(b *testing.B, listened bool) {
+	svc, r := benchService(b)
+	if listened {
+		s, err := svc.Listen(b.Context(), waybell.StreamQuery{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer s.Close()
+	}
+	_, err := svc.CreateEndpoint(b.Context(), "bot", waybell.EndpointInput{
 		URL: waybell.Some(r.URL("/hooks")), Events: waybell.Some([]string{"*"}), GenerateSecret: waybell.SecretSymmetric,
 	})
 	if err != nil {
@@ -60,11 +89,5 @@ func BenchmarkPublishToDelivered(b *testing.B) {
 	b.StopTimer()
 	if failed.Load() > 0 {
 		b.Errorf("%d publishes failed", failed.Load())
-	}
-	if err := svc.Stop(b.Context()); err != nil {
-		b.Error(err)
-	}
-	if err := store.Close(); err != nil {
-		b.Error(err)
 	}
 }

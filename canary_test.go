@@ -39,6 +39,18 @@ func TestNoSecretShows(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	made, oneTime, err := n.CreatePortalSession(ctx, nil, "a", waybell.PortalInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, token, err := n.ExchangeSession(ctx, oneTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, usedErr := n.ExchangeSession(ctx, oneTime)
+	_, _, oneTimeErr := n.ExchangeSession(ctx, "wbo_"+secret("-one-time-0123456789012"))
+	_, tokenErr := n.Authenticate(ctx, "wbs_"+secret("token").Reveal())
+
 	bad := func(change func(*waybell.EndpointInput)) error {
 		in := endpointInput()
 		change(&in)
@@ -69,16 +81,18 @@ func TestNoSecretShows(t *testing.T) {
 		"query": bad(func(e *waybell.EndpointInput) {
 			e.URL = waybell.Some("https://10.0.0.1/?token=" + secret("query").Reveal())
 		}),
+		"session": made, "caller": session, "one-time key": oneTime, "token": token,
+		"used": usedErr, "exchange": oneTimeErr, "token unknown": tokenErr,
 		"authenticate": authErr, "root": rootErr, "rotate": rotateErr,
 	}
 	for name, thing := range things {
 		for how, text := range shownAs(t, thing) {
-			if strings.Contains(text, canary) || strings.Contains(text, fmt.Sprintf("%x", canary)) {
+			if strings.Contains(text, canary) || strings.Contains(text, "wbo_") || strings.Contains(text, "wbs_") || strings.Contains(text, fmt.Sprintf("%x", canary)) {
 				t.Errorf("%s shows a secret as %s: %s", name, how, text)
 			}
 		}
 	}
-	if strings.Contains(n.logs.String(), canary) {
+	if log := n.logs.String(); strings.Contains(log, canary) || strings.Contains(log, "wbo_") || strings.Contains(log, "wbs_") {
 		t.Errorf("the log shows a secret: %s", n.logs)
 	}
 	change, err := n.store.ConfigSince(t.Context(), 0)

@@ -38,6 +38,12 @@ type Config struct {
 	// AllowTargets are exceptions from the rule that only public addresses are
 	// reached: CIDRs, addresses, hosts or host:port.
 	AllowTargets []string
+	// OwnURL is where this server is reached, http or https, maybe with a path:
+	// the URLs of inboxes begin with it. "" means that there are no inboxes.
+	OwnURL string
+	// InboxTTL is how long an inbox lives after it was last used; 0 = 7 days,
+	// negative = inboxes are switched off.
+	InboxTTL time.Duration
 	// Resolver, TLS and Dial are for tests and special networks.
 	Resolver Resolver
 	TLS      *tls.Config
@@ -87,6 +93,9 @@ type Limits struct {
 	BatchBytes        int // body of a batch, default 10 MiB
 	BatchEvents       int // events of a batch, default 1,000
 	EndpointsPerAgent int // default 100
+	// SessionsPerAgent is how many living sessions the portal of one agent may
+	// have, and how many the console, default 1,000.
+	SessionsPerAgent int
 
 	// PublishBytes bounds the bodies of events that wait to be made durable;
 	// above it publishing answers busy. Default 64 MiB.
@@ -111,6 +120,14 @@ type Limits struct {
 	// Outcomes is how many outcomes may wait to be made durable before no new
 	// attempt starts, default 8,192.
 	Outcomes int
+
+	// InboxesPerAgent is how many inboxes an agent has at once, default 10.
+	InboxesPerAgent int
+	// InboxRequests is how many requests an inbox keeps, the newest; default 100.
+	InboxRequests int
+	// InboxBodyBytes is how much an inbox keeps of a body, default 64 KiB; others
+	// than this server may send it at most twice as much.
+	InboxBodyBytes int
 }
 
 func (l Limits) withDefaults() Limits {
@@ -123,12 +140,16 @@ func (l Limits) withDefaults() Limits {
 	set(&l.BatchBytes, 10<<20)
 	set(&l.BatchEvents, 1000)
 	set(&l.EndpointsPerAgent, 100)
+	set(&l.SessionsPerAgent, 1000)
 	set(&l.InFlight, 512)
 	set(&l.Concurrency, 16)
 	set(&l.Queued, 65536)
 	set(&l.QueueLength, 8192)
 	set(&l.Streams, 1000)
 	set(&l.Outcomes, 8192)
+	set(&l.InboxesPerAgent, 10)
+	set(&l.InboxRequests, 100)
+	set(&l.InboxBodyBytes, 64<<10)
 	if l.PublishBytes == 0 {
 		l.PublishBytes = 64 << 20
 	}
@@ -150,6 +171,7 @@ func (l Limits) Validate() error {
 	check("BatchBytes", int64(l.BatchBytes), int64(l.EventBytes))
 	check("BatchEvents", int64(l.BatchEvents), 1)
 	check("EndpointsPerAgent", int64(l.EndpointsPerAgent), 1)
+	check("SessionsPerAgent", int64(l.SessionsPerAgent), 1)
 	check("PublishBytes", l.PublishBytes, int64(l.EventBytes))
 	check("InFlight", int64(l.InFlight), 1)
 	check("Concurrency", int64(l.Concurrency), 1)
@@ -158,6 +180,9 @@ func (l Limits) Validate() error {
 	check("QueueBytes", l.QueueBytes, 0)
 	check("Streams", int64(l.Streams), 1)
 	check("Outcomes", int64(l.Outcomes), 1)
+	check("InboxesPerAgent", int64(l.InboxesPerAgent), 1)
+	check("InboxRequests", int64(l.InboxRequests), 1)
+	check("InboxBodyBytes", int64(l.InboxBodyBytes), 1)
 	return errors.Join(errs...)
 }
 
@@ -170,6 +195,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Retention == 0 {
 		c.Retention = 30 * 24 * time.Hour
+	}
+	if c.InboxTTL == 0 {
+		c.InboxTTL = 7 * 24 * time.Hour
 	}
 	if c.SuspendAfter == 0 {
 		c.SuspendAfter = 5 * 24 * time.Hour

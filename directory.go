@@ -32,6 +32,7 @@ type directory struct {
 	endpoints map[EndpointNumber]*endpointEntry // deleted ones too, while the log may name them
 	types     map[string]*typeEntry             // built-in and registered, by canonical name
 	keys      map[[32]byte]*APIKey              // working, by hash
+	keyIDs    map[string]struct{}               // of the working ones
 }
 
 // targetParser is the one parser of customers' URLs: *egress.Client.
@@ -79,7 +80,7 @@ func (d *directory) init(cfg Config, targets targetParser) error {
 	d.agents = map[string]*agentEntry{}
 	d.numbers = map[AgentNumber]*agentEntry{}
 	d.endpoints = map[EndpointNumber]*endpointEntry{}
-	d.keys = map[[32]byte]*APIKey{}
+	d.keys, d.keyIDs = map[[32]byte]*APIKey{}, map[string]struct{}{}
 	if d.types, err = builtInTypes(); err != nil {
 		return err
 	}
@@ -188,9 +189,12 @@ func (d *directory) replace(c ConfigChange, entries []*endpointEntry, types []*t
 	}
 	for i := range c.Keys {
 		if k := &c.Keys[i]; k.RevokedAt.IsZero() {
-			d.keys[k.Hash] = k
-		} else if have := d.keys[k.Hash]; have != nil && have.ID == k.ID {
-			delete(d.keys, k.Hash)
+			d.keys[k.Hash], d.keyIDs[k.ID] = k, struct{}{}
+		} else {
+			delete(d.keyIDs, k.ID)
+			if have := d.keys[k.Hash]; have != nil && have.ID == k.ID {
+				delete(d.keys, k.Hash)
+			}
 		}
 	}
 	d.version.Store(c.Version)

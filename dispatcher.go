@@ -241,6 +241,9 @@ func (d *dispatcher) work(q *queue, w *work) {
 	defer d.workers.Done()
 	for w != nil {
 		o := d.svc.attempt(w)
+		if o.Attempt != nil {
+			d.svc.tallies.count(o.Attempt)
+		}
 		q, w = d.finish(q, w, o)
 	}
 }
@@ -495,6 +498,18 @@ func (d *dispatcher) breakerOpen(n EndpointNumber) bool {
 	defer d.mu.Unlock()
 	q := d.queues[n]
 	return q != nil && q.pace.health.Open
+}
+
+// health is what the attempts of this node, and what was stored before them, say
+// about an endpoint; false when it knows nothing.
+func (d *dispatcher) health(n EndpointNumber) (Health, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.queues[n]
+	if q == nil {
+		return Health{}, false
+	}
+	return q.pace.health, true
 }
 
 // probeNow makes the next due delivery of an endpoint with an open breaker its

@@ -103,15 +103,7 @@ func (s *Service) CreateEndpoint(ctx context.Context, agentID string, in Endpoin
 	if err != nil {
 		return EndpointResult{}, err
 	}
-	at := clock()
-	e := Endpoint{
-		ID: newID(endpointPrefix), Agent: a.Number, AgentID: a.ID,
-		Enabled: true, State: EndpointActive, StateSince: at, CreatedAt: at, UpdatedAt: at,
-		Method: "POST", Timeout: defaultTimeout, StandardHeaders: true,
-	}
-	if !in.Profile.given() {
-		in.Profile = Some(a.Profile)
-	}
+	e := newEndpoint(&a)
 	if err := s.setEndpoint(&a, &e, in); err != nil {
 		return EndpointResult{}, err
 	}
@@ -122,7 +114,7 @@ func (s *Service) CreateEndpoint(ctx context.Context, agentID string, in Endpoin
 	created, err := s.store.CreateEndpoint(ctx, e, limit)
 	switch {
 	case errors.Is(err, ErrConflict):
-		return EndpointResult{}, errorf(CodeTooManyEndpoints, "the agent has %d endpoints; no more are allowed", limit)
+		return EndpointResult{}, tooManyEndpoints(limit)
 	case errors.Is(err, ErrNotFound):
 		return EndpointResult{}, noAgent(agentID)
 	case err != nil:
@@ -133,6 +125,10 @@ func (s *Service) CreateEndpoint(ctx context.Context, agentID string, in Endpoin
 	return e.result(in), nil
 }
 
+func tooManyEndpoints(limit int) *Error {
+	return errorf(CodeTooManyEndpoints, "the agent has %d endpoints; no more are allowed", limit)
+}
+
 // UpdateEndpoint changes what is given in the patch. ifMatch is the version
 // that must be changed, 0 = any. Enabled=false cancels what waits; true makes
 // a disabled endpoint active again. Errors: those of [Service.CreateEndpoint]
@@ -140,9 +136,6 @@ func (s *Service) CreateEndpoint(ctx context.Context, agentID string, in Endpoin
 // CodePreconditionFailed.
 func (s *Service) UpdateEndpoint(ctx context.Context, agentID, id string, patch EndpointInput, ifMatch int64) (EndpointResult, error) {
 	e, err := s.changeEndpoint(ctx, agentID, id, ifMatch, func(a Agent, e *Endpoint) error {
-		if patch.Profile.Null {
-			patch.Profile = Some(a.Profile)
-		}
 		return s.setEndpoint(&a, e, patch)
 	})
 	if err != nil {
@@ -159,32 +152,51 @@ func (e *Endpoint) result(in EndpointInput) EndpointResult {
 	return r
 }
 
+// newEndpoint is an endpoint of which nothing was said yet.
+func newEndpoint(a *Agent) Endpoint {
+	at := clock()
+	return Endpoint{
+		ID: newID(endpointPrefix), Agent: a.Number, AgentID: a.ID,
+		Enabled: true, State: EndpointActive, StateSince: at, CreatedAt: at, UpdatedAt: at,
+		Method: "POST", Timeout: defaultTimeout, StandardHeaders: true,
+	}
+}
+
 // setEndpoint brings an input into e, which is either new or as it was stored.
 func (s *Service) setEndpoint(a *Agent, e *Endpoint, in EndpointInput) error {
 	var p problems
-	if in.URL.Set || e.URL == "" {
-		s.setURL(&p, e, in.URL.Value)
-	}
-	in.Description.into(&e.Description, "")
-	p.prose("body.description", e.Description, maxEndpointDescription)
-	if in.Events.Set {
-		e.Events = s.eventNames(&p, eventList{location: "body.events", names: in.Events.Value, keep: e.Events, agent: a, all: true})
-	}
-	s.setProfile(&p, e, in)
-	setRetry(&p, e, in.Retry.Value)
-	in.Method.into(&e.Method, "POST")
-	if e.Method != "POST" && e.Method != "PUT" {
-		p.addValue("body.method", e.Method, "must be POST or PUT")
-	}
-	setNumbers(&p, e, in)
-	if in.Headers.Set {
-		e.Headers = s.readHeaders(&p, in.Headers.Value, e.Headers)
-	}
-	s.setSecret(&p, e, in)
+	s.fillEndpoint(&p, a, e, in)
 	if err := p.err("the endpoint"); err != nil {
 		return err
 	}
 	return s.setEnabled(e, in.Enabled)
+}
+
+// fillEndpoint is setEndpoint but for the state: what is wrong goes to p, and e
+// has all that is right. A preview ends here.
+func (s *Service) fillEndpoint(p *problems, a *Agent, e *Endpoint, in EndpointInput) {
+	if e.Profile == "" && !in.Profile.given() || in.Profile.Null {
+		in.Profile = Some(a.Profile)
+	}
+	if in.URL.Set || e.URL == "" {
+		s.setURL(p, e, in.URL.Value)
+	}
+	in.Description.into(&e.Description, "")
+	p.prose("body.description", e.Description, maxEndpointDescription)
+	if in.Events.Set {
+		e.Events = s.eventNames(p, eventList{location: "body.events", names: in.Events.Value, keep: e.Events, agent: a, all: true})
+	}
+	s.setProfile(p, e, in)
+	setRetry(p, e, in.Retry.Value)
+	in.Method.into(&e.Method, "POST")
+	if e.Method != "POST" && e.Method != "PUT" {
+		p.addValue("body.method", e.Method, "must be POST or PUT")
+	}
+	setNumbers(p, e, in)
+	if in.Headers.Set {
+		e.Headers = s.readHeaders(p, in.Headers.Value, e.Headers)
+	}
+	s.setSecret(p, e, in)
 }
 
 func (s *Service) setURL(p *problems, e *Endpoint, raw string) {

@@ -37,6 +37,20 @@ func (r *rig) damage(statement string, args ...any) {
 	}
 }
 
+// countRows asks the database file beside the service for a number.
+func (r *rig) countRows(query string, args ...any) (n int) {
+	r.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(r.dir, "waybell.db"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow(query, args...).Scan(&n); err != nil {
+		r.t.Fatal(err)
+	}
+	return n
+}
+
 // An event that makes the code panic harms only its own delivery: it fails at
 // the fifth panic, the others arrive.
 func TestPanicsHarmOnlyTheirDelivery(t *testing.T) {

@@ -34,13 +34,20 @@ const (
 	CodeDeliveryFinished    Code = "delivery_finished"    // nothing left to cancel
 	CodeEndpointDisabled    Code = "endpoint_disabled"    // enable the endpoint first
 	CodeTooManyEndpoints    Code = "too_many_endpoints"   // the limit per agent is reached
+	CodeTooManySessions     Code = "too_many_sessions"    // the limit per agent is reached
+	CodeSessionKeyInvalid   Code = "session_key_invalid"  // a one-time key that is wrong, expired or used
+	CodeInboxNotFound       Code = "inbox_not_found"      //
+	CodeInboxGone           Code = "inbox_gone"           // no inbox at this URL any more
+	CodeInboxesOff          Code = "inboxes_off"          // this server has none
+	CodeTooManyInboxes      Code = "too_many_inboxes"     // the limit per agent is reached
+	CodeRateLimited         Code = "rate_limited"         // try again after RetryAfter
 	CodePreconditionFailed  Code = "precondition_failed"  // If-Match names another version
 	CodeTooLarge            Code = "too_large"            // a body over its limit
 	CodeBusy                Code = "busy"                 // back-pressure: try again after RetryAfter
 	CodeUnavailable         Code = "unavailable"          // not durable now: try again after RetryAfter
 	CodeDraining            Code = "draining"             // this process is shutting down
 	CodeUnauthorized        Code = "unauthorized"         //
-	CodeForbidden           Code = "forbidden"            // the key lacks a scope
+	CodeForbidden           Code = "forbidden"            // the key or session lacks a scope
 	CodeInternal            Code = "internal"             // our fault; the log has more under the request id
 )
 
@@ -61,7 +68,7 @@ type Error struct {
 	Code       Code
 	Message    string
 	Fields     []FieldError
-	RetryAfter time.Duration // only with CodeBusy, CodeUnavailable and CodeDraining
+	RetryAfter time.Duration // only with CodeBusy, CodeUnavailable, CodeDraining and CodeRateLimited
 	Err        error         // the cause, for the log only; may be nil
 }
 

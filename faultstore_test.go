@@ -106,6 +106,11 @@ func (s *faultStore) Event(ctx context.Context, a waybell.AgentNumber, k waybell
 	return faulty(s, "Event", func() (waybell.Event, error) { return s.Store.Event(ctx, a, k) })
 }
 
+func (s *faultStore) AddStatistics(ctx context.Context, l waybell.Lease, rows []waybell.StatisticsRow) error {
+	_, err := faulty(s, "AddStatistics", func() (struct{}, error) { return struct{}{}, s.Store.AddStatistics(ctx, l, rows) })
+	return err
+}
+
 // withFaults puts a fault store before a rig's store, each time it starts.
 func withFaults(f *faultStore) func(*waybell.Config) {
 	f.before, f.after, f.calls = map[string]error{}, map[string]error{}, map[string]int{}

@@ -63,6 +63,7 @@ const (
 	endpointPrefix = "ep_"
 	agentPrefix    = "agt_"
 	keyPrefix      = "key_"
+	sessionPrefix  = "ses_"
 )
 
 // newID makes an opaque, time-ordered id: the prefix and a UUIDv7 (RFC 9562,

@@ -11,6 +11,7 @@ const (
 	adoptEvery      = 5 * time.Second
 	retentionEvery  = 5 * time.Minute
 	sweepBudget     = 250 * time.Millisecond // of one sweep; between two the store rests
+	sessionPiece    = 500                    // rows of one piece of the sweep of sessions
 	idempotencySpan = 24 * time.Hour         // how long an Idempotency-Key is remembered
 	configPoll      = 500 * time.Millisecond // how often another node's changes are looked for
 	heartbeatEvery  = 2 * time.Second
@@ -231,6 +232,11 @@ func (j *janitor) sweep(ctx context.Context) {
 	}{
 		{"retention", s.cfg.Retention, s.store.Sweep},
 		{"idempotency keys", idempotencySpan, s.store.SweepIdempotency},
+		{"statistics by the minute", s.keepStatistics(keepMinutes), s.sweepStatistics(StatisticsMinute)},
+		{"statistics by the hour", s.keepStatistics(keepHours), s.sweepStatistics(StatisticsHour)},
+		{"inboxes", 0, func(ctx context.Context, lease Lease, before Key, budget time.Duration) (int, bool, error) {
+			return s.store.SweepInboxes(ctx, lease, before.Time(), budget)
+		}},
 	}
 	for _, step := range steps {
 		if step.keep < 0 {
@@ -247,5 +253,32 @@ func (j *janitor) sweep(ctx context.Context) {
 			}
 			pause(ctx, sweepBudget/4)
 		}
+	}
+	j.sweepSessions(ctx, now)
+}
+
+// sweepSessions removes the sessions that have ended, in short pieces.
+func (j *janitor) sweepSessions(ctx context.Context, now time.Time) {
+	for ctx.Err() == nil {
+		n, err := j.svc.store.SweepSessions(ctx, now, sessionPiece)
+		j.logError("sessions", err)
+		if err != nil || n < sessionPiece {
+			return
+		}
+		pause(ctx, sweepBudget/4)
+	}
+}
+
+// keepStatistics is how long statistics are kept: no longer than the log.
+func (s *Service) keepStatistics(keep time.Duration) time.Duration {
+	if s.cfg.Retention < 0 {
+		return keep
+	}
+	return min(keep, s.cfg.Retention)
+}
+
+func (s *Service) sweepStatistics(step time.Duration) func(context.Context, Lease, Key, time.Duration) (int, bool, error) {
+	return func(ctx context.Context, lease Lease, before Key, budget time.Duration) (int, bool, error) {
+		return s.store.SweepStatistics(ctx, lease, StatisticsSweep{Step: step, Before: before.Time()}, budget)
 	}
 }

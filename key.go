@@ -17,15 +17,17 @@ import (
 // Scope is a right of an API key.
 type Scope string
 
-// The scopes. A write scope includes the read scope of the same noun; admin
-// includes everything.
+// The scopes. A write scope includes the read scope of the same noun, but for
+// secrets, and admin includes everything. ScopeEndpointsWrite of an API key
+// includes ScopeSecretsWrite; that of a portal session does not.
 const (
 	ScopeEventsWrite     Scope = "events:write"
 	ScopeEndpointsRead   Scope = "endpoints:read"
 	ScopeEndpointsWrite  Scope = "endpoints:write"
 	ScopeDeliveriesRead  Scope = "deliveries:read"
 	ScopeDeliveriesWrite Scope = "deliveries:write"
-	ScopeSecretsRead     Scope = "secrets:read"
+	ScopeSecretsRead     Scope = "secrets:read"  // reveal an endpoint's secret
+	ScopeSecretsWrite    Scope = "secrets:write" // set, generate, rotate and remove it
 	ScopeAdmin           Scope = "admin"
 )
 
@@ -40,6 +42,10 @@ type APIKey struct {
 	Version   int64
 	CreatedAt time.Time
 	RevokedAt time.Time // zero while it works
+	// Session is what the caller really is where Authenticate was given the
+	// token of a session: ID, Scopes and AgentIDs are the session's own. It is
+	// nil for a key.
+	Session *Session
 }
 
 // KeyInput is what a caller says about a new key.
@@ -49,12 +55,21 @@ type KeyInput struct {
 	AgentIDs []string // only these agents; nil = all
 }
 
-// Allows tells whether the key has a scope. A write scope includes the read
-// scope of the same noun, admin includes everything.
+// Allows tells whether the key has a scope, or one that includes it.
 func (k *APIKey) Allows(scope Scope) bool {
 	for _, has := range k.Scopes {
 		if has == scope || has == ScopeAdmin {
 			return true
+		}
+		switch has {
+		case ScopeEndpointsWrite:
+			// Whoever may write an endpoint could always set its secret; the
+			// capabilities of a portal session tell the two apart.
+			if scope == ScopeSecretsWrite && k.Session == nil {
+				return true
+			}
+		case ScopeSecretsWrite:
+			continue // a new secret is no reason to show the present one
 		}
 		if noun, ok := strings.CutSuffix(string(has), ":write"); ok && string(scope) == noun+":read" {
 			return true
@@ -72,7 +87,7 @@ func (k *APIKey) AllowsAgent(id string) bool {
 func (s Scope) valid() bool {
 	switch s {
 	case ScopeEventsWrite, ScopeEndpointsRead, ScopeEndpointsWrite,
-		ScopeDeliveriesRead, ScopeDeliveriesWrite, ScopeSecretsRead, ScopeAdmin:
+		ScopeDeliveriesRead, ScopeDeliveriesWrite, ScopeSecretsRead, ScopeSecretsWrite, ScopeAdmin:
 		return true
 	}
 	return false
@@ -86,17 +101,20 @@ const (
 	maxKeyText    = 256
 )
 
-// newKeyText makes the text of a key: the prefix, for secret scanners, and 32
-// random bytes.
-func newKeyText() Secret {
+// newKeyText makes the text of a key or token: the prefix, for secret scanners,
+// and 32 random bytes.
+func newKeyText(prefix string) Secret {
 	var raw [32]byte
 	rand.Read(raw[:]) // never fails, see crypto/rand
-	return Secret(keyTextPrefix + base64.RawURLEncoding.EncodeToString(raw[:]))
+	return Secret(prefix + base64.RawURLEncoding.EncodeToString(raw[:]))
 }
 
 // keyHash needs no salt and no slow hash: keys are random, or at least as long
 // as the operator of the server made his own.
-func keyHash(text string) [32]byte { return sha256.Sum256([]byte(text)) }
+func keyHash(text string) [32]byte {
+	var buf [maxKeyText]byte // spares each request an allocation
+	return sha256.Sum256(append(buf[:0], text...))
+}
 
 // CreateKey makes a key and returns it with its text, shown this once: wb_ and
 // 32 random bytes. Errors: CodeInvalid.
@@ -104,7 +122,7 @@ func (s *Service) CreateKey(ctx context.Context, in KeyInput) (APIKey, Secret, e
 	if err := in.check(); err != nil {
 		return APIKey{}, "", err
 	}
-	text := newKeyText()
+	text := newKeyText(keyTextPrefix)
 	k, err := s.store.CreateKey(ctx, APIKey{
 		ID: newID(keyPrefix), Name: in.Name, Hash: keyHash(text.Reveal()),
 		Scopes: uniq(in.Scopes), AgentIDs: uniq(in.AgentIDs), CreatedAt: clock(),
@@ -176,8 +194,8 @@ func (s *Service) Keys(ctx context.Context, q ListQuery) (Page[APIKey], error) {
 	return cutPage(rows, limit, func(k *APIKey) string { return listCursor("keys", k.ID) }), nil
 }
 
-// RevokeKey ends a key, at once on this node and within 5 s on all others;
-// CodeKeyNotFound.
+// RevokeKey ends a key and the sessions made with it, at once on this node and
+// within 5 s on all others; CodeKeyNotFound.
 func (s *Service) RevokeKey(ctx context.Context, id string) error {
 	err := s.store.RevokeKey(ctx, id, clock())
 	switch {
@@ -196,12 +214,14 @@ func (d *directory) dropKey(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	maps.DeleteFunc(d.keys, func(_ [32]byte, k *APIKey) bool { return k.ID == id })
+	delete(d.keyIDs, id)
 }
 
-// Authenticate finds the working key with this text; CodeUnauthorized. Keys
-// are compared by their hash, so that the time taken tells nothing about a key.
-// The key returned is shared: it must not be changed.
-func (s *Service) Authenticate(_ context.Context, key string) (*APIKey, error) {
+// Authenticate finds the working key with this text, or the session with this
+// token; CodeUnauthorized, and for a token CodeUnavailable. Keys are compared by
+// their hash, so that the time taken tells nothing about a key, and found
+// without the store. What is returned is shared: it must not be changed.
+func (s *Service) Authenticate(ctx context.Context, key string) (*APIKey, error) {
 	if key != "" && len(key) <= maxKeyText {
 		hash := keyHash(key)
 		s.dir.mu.RLock()
@@ -210,8 +230,15 @@ func (s *Service) Authenticate(_ context.Context, key string) (*APIKey, error) {
 		if k != nil && subtle.ConstantTimeCompare(k.Hash[:], hash[:]) == 1 {
 			return k, nil
 		}
+		if strings.HasPrefix(key, tokenTextPrefix) {
+			return s.authenticateSession(ctx, hash)
+		}
 	}
-	return nil, errorf(CodeUnauthorized, "no key was given, or it does not work")
+	return nil, unauthorized()
+}
+
+func unauthorized() *Error {
+	return errorf(CodeUnauthorized, "no key was given, or it does not work")
 }
 
 // EnsureRootKey sees to it that somebody can use the API. A configured key of
@@ -227,7 +254,7 @@ func (s *Service) EnsureRootKey(ctx context.Context, configured Secret) (made Se
 		case len(working) > 0:
 			return "", nil
 		}
-		made = newKeyText()
+		made = newKeyText(keyTextPrefix)
 		text = made
 	} else if !validRootKey(text.Reveal()) {
 		return "", errorf(CodeInvalid, "the API key must have %d to %d printable characters without blanks", minRootKey, maxKeyText)

@@ -14,10 +14,10 @@ func TestScopes(t *testing.T) {
 	t.Parallel()
 	all := []waybell.Scope{
 		waybell.ScopeEventsWrite, waybell.ScopeEndpointsRead, waybell.ScopeEndpointsWrite,
-		waybell.ScopeDeliveriesRead, waybell.ScopeDeliveriesWrite, waybell.ScopeSecretsRead, waybell.ScopeAdmin,
+		waybell.ScopeDeliveriesRead, waybell.ScopeDeliveriesWrite, waybell.ScopeSecretsRead, waybell.ScopeSecretsWrite, waybell.ScopeAdmin,
 	}
 	also := map[waybell.Scope][]waybell.Scope{
-		waybell.ScopeEndpointsWrite:  {waybell.ScopeEndpointsRead},
+		waybell.ScopeEndpointsWrite:  {waybell.ScopeEndpointsRead, waybell.ScopeSecretsWrite},
 		waybell.ScopeDeliveriesWrite: {waybell.ScopeDeliveriesRead},
 		waybell.ScopeAdmin:           all,
 	}
@@ -27,6 +27,15 @@ func TestScopes(t *testing.T) {
 			want := has == wants || slices.Contains(also[has], wants)
 			if k.Allows(wants) != want {
 				t.Errorf("a key with %s allows %s: %v, want %v", has, wants, !want, want)
+			}
+		}
+	}
+	for _, has := range all { // a session has the same, but for secrets
+		k := waybell.APIKey{Scopes: []waybell.Scope{has}, Session: &waybell.Session{Agent: 1}}
+		for _, wants := range all {
+			want := has == wants || slices.Contains(also[has], wants) && (has == waybell.ScopeAdmin || wants != waybell.ScopeSecretsWrite)
+			if k.Allows(wants) != want {
+				t.Errorf("a session with %s allows %s: %v, want %v", has, wants, !want, want)
 			}
 		}
 	}

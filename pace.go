@@ -53,8 +53,13 @@ func (p *pace) restore(h Health, now time.Time) {
 // resume lets a suspended endpoint begin anew: one attempt goes first, and
 // concurrency grows from there.
 func (p *pace) resume() {
-	p.health = Health{LastSuccess: p.health.LastSuccess, LastFailure: p.health.LastFailure}
+	p.health.begin()
 	p.ramp = 1
+}
+
+// begin forgets the failures in a row.
+func (h *Health) begin() {
+	*h = Health{LastSuccess: h.LastSuccess, LastFailure: h.LastFailure, LastReason: h.LastReason, LastStatus: h.LastStatus}
 }
 
 // limit is how many attempts may run at once.
@@ -115,6 +120,7 @@ func (p *pace) note(now time.Time, o *outcome) (c paceChange) {
 	switch {
 	case o.Reason == ReasonDelivered:
 		c.closed = p.success(now)
+		p.health.LastReason, p.health.LastStatus = ReasonDelivered, o.Attempt.StatusCode
 	case o.test:
 		return c // a failing test says nothing of the deliveries
 	default:
@@ -144,7 +150,7 @@ func (p *pace) success(now time.Time) (closed bool) {
 
 func (p *pace) failure(now time.Time, o *outcome) (c paceChange) {
 	h := &p.health
-	h.LastFailure = now
+	h.LastFailure, h.LastReason, h.LastStatus = now, o.Attempt.Reason, o.Attempt.StatusCode
 	if h.Failures++; h.Failures == 1 {
 		h.FailingSince = now
 	}

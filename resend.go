@@ -3,9 +3,11 @@ package waybell
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/waybell/waybell/internal/catalogue"
 	"github.com/waybell/waybell/internal/jsjson"
 )
 
@@ -63,8 +65,10 @@ func (s *Service) Cancel(ctx context.Context, agentID, deliveryID string) (Deliv
 
 // TestInput is what a test send may choose.
 type TestInput struct {
-	Type string // "" = the endpoint's first type, else lead.submit
-	Data []byte // nil = the catalogue's example
+	// Type is an event type or webhook.test, which is any object; "" = the
+	// endpoint's first type, else lead.submit.
+	Type string
+	Data []byte // nil = the type's example
 }
 
 // Test sends a real signed request to an endpoint, waits for it and returns
@@ -75,24 +79,10 @@ func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestI
 	if err != nil {
 		return DeliveryView{}, err
 	}
-	env := envelope{agentID: agentID, event: in.Type, location: "body"}
-	if env.event == "" {
-		env.event = "lead.submit"
-		if len(e.Events) > 0 && e.Events[0] != "*" {
-			env.event = e.Events[0]
-		}
-	}
-	if t := s.dir.eventType(env.event); in.Data == nil && t != nil {
-		in.Data = t.Example
-	}
-	if in.Data == nil {
-		in.Data = []byte("{}")
-	}
-	v, err := jsjson.Parse(in.Data, jsjson.Limits{})
+	env, err := s.exampleEvent(e.Endpoint, in)
 	if err != nil {
-		return DeliveryView{}, jsonError(err, "body.data")
+		return DeliveryView{}, err
 	}
-	env.take("body.data", v, jsjson.KindObject, &env.Data)
 	p, pe := s.prepare(ctx, &env)
 	if pe != nil {
 		return DeliveryView{}, pe
@@ -113,6 +103,35 @@ func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestI
 	case <-ctx.Done(): // the attempt goes on and is logged
 	}
 	return s.view(context.WithoutCancel(ctx), agent, w.DeliveryRef)
+}
+
+// exampleEvent is what a test sends to an endpoint: the event asked for, or the
+// first that it subscribed to, with the data given or the example of its type.
+func (s *Service) exampleEvent(e *Endpoint, in TestInput) (envelope, error) {
+	env := envelope{agentID: e.AgentID, event: in.Type, location: "body", test: true}
+	if env.event == "" {
+		env.event = catalogue.LeadSubmit
+		known := func(name string) bool { return s.dir.eventType(name) != nil } // "*" is not, nor what was unregistered
+		if i := slices.IndexFunc(e.Events, known); i >= 0 {
+			env.event = e.Events[i]
+		}
+	}
+	name, _ := s.canonicalType(env.event)
+	switch t := s.dir.eventType(name); {
+	case in.Data != nil:
+	case env.event == catalogue.Test:
+		in.Data = []byte(`{"message":"This is a test. Your webhook receives events."}`)
+	case t != nil && t.Example != nil:
+		in.Data = t.Example
+	default:
+		in.Data = []byte("{}")
+	}
+	v, err := jsjson.Parse(in.Data, jsjson.Limits{})
+	if err != nil {
+		return env, jsonError(err, "body.data")
+	}
+	env.take("body.data", v, jsjson.KindObject, &env.Data)
+	return env, nil
 }
 
 // startTest makes a test send durable and starts it.

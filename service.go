@@ -10,7 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
+	"github.com/waybell/waybell/internal/reception"
 )
 
 // Service is a running Waybell node. Make it with [New], then [Service.Start];
@@ -20,12 +22,16 @@ type Service struct {
 	log       *slog.Logger
 	store     Store
 	egress    *egress.Client
+	gate      *reception.Gate
 	userAgent string
 
+	startedAt atomic.Pointer[time.Time]
 	lease     atomic.Pointer[Lease]
 	confirmed atomic.Pointer[time.Time] // when the lease was last surely valid
 	keys      keyMaker
 	dir       directory
+	sessions  sessionCache
+	branding  brandingCache
 
 	// owning is held for reading from a commit that changes what this node owns
 	// until its memory knows, and for writing to look at all that it owns, or to
@@ -41,6 +47,7 @@ type Service struct {
 	settler    *settler
 	claimer    *claimer
 	janitor    *janitor
+	tallies    *tallies
 
 	// sending ends when attempts under way are to be cut off.
 	sending context.Context
@@ -79,25 +86,32 @@ func New(cfg Config) (*Service, error) {
 	if err := cfg.Limits.Validate(); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	client, err := egress.New(egress.Config{
+	s := &Service{
+		cfg: cfg, log: cfg.Logger, store: cfg.Store, userAgent: "Waybell/" + cfg.Version,
+		gate: reception.NewGate(cfg.Limits.InboxBodyBytes),
+	}
+	out := egress.Config{
 		Allow: cfg.AllowTargets, Resolver: cfg.Resolver, TLS: cfg.TLS, Dial: cfg.Dial,
 		MaxIdlePerHost: max(256, cfg.Limits.Concurrency),
-	})
-	if err != nil {
+	}
+	if s.inboxesOff() == nil {
+		out.Inbox = &egress.Inbox{Base: cfg.OwnURL, Receive: s.receiveOwn}
+	}
+	var err error
+	if s.egress, err = egress.New(out); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	s := &Service{
-		cfg: cfg, log: cfg.Logger, store: cfg.Store, egress: client, userAgent: "Waybell/" + cfg.Version,
-	}
-	if err := s.dir.init(cfg, client); err != nil {
+	if err := s.dir.init(cfg, s.egress); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
+	s.sessions.init()
 	s.onEndpoint = s.endpointChanged
 	s.stream = newStreamHub(cfg.Limits.Streams)
 	s.dispatcher = newDispatcher(s)
 	s.settler = newSettler(s)
 	s.claimer = newClaimer(s)
 	s.janitor = newJanitor(s)
+	s.tallies = newTallies(s)
 	return s, nil
 }
 
@@ -135,6 +149,7 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	s.dispatcher.restore(counters, at)
 	s.state = started
+	s.startedAt.Store(&at)
 	s.launch(context.WithoutCancel(ctx))
 	return nil
 }
@@ -146,6 +161,16 @@ func (s *Service) launch(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWait) // the grace may be over
 		defer cancel()
 		return s.store.Leave(ctx, *s.lease.Load())
+	})
+	tally, stopTallies := context.WithCancel(ctx)
+	go s.tallies.run(tally)
+	s.push("write statistics", func(ctx context.Context) error {
+		stopTallies()
+		<-s.tallies.done
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWait) // the grace may be over
+		defer cancel()
+		s.tallies.flush(ctx)
+		return nil
 	})
 	settle, stopSettler := context.WithCancel(ctx)
 	go s.settler.run(settle)
@@ -218,8 +243,19 @@ func (s *Service) Ready() error {
 	return nil
 }
 
+// StartedAt is when the service began to start; zero before it has.
+func (s *Service) StartedAt() time.Time {
+	if at := s.startedAt.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
+}
+
 // Config is the configuration with its defaults filled in.
 func (s *Service) Config() Config { return s.cfg }
+
+// Formats are the formats, retry policies and profiles of this server.
+func (s *Service) Formats() *format.Set { return s.dir.formats }
 
 // Load is what a node has in hand at this moment, for metrics.
 type Load struct {

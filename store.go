@@ -32,12 +32,16 @@ type Store interface {
 	EndpointStore
 	EventTypeStore
 	KeyStore
+	SessionStore
+	SettingStore
 	ConfigStore
 	PublishStore
 	WorkStore
 	DeliveryStore
 	EventStore
 	MaintenanceStore
+	StatisticsStore
+	InboxStore
 }
 
 // Lease is a node's right to write: every write of a node carries it, and is
@@ -115,7 +119,7 @@ type AgentStore interface {
 	// one, ErrNotFound when it was deleted. It returns the new version.
 	UpdateAgent(ctx context.Context, a Agent) (Agent, error)
 	// DeleteAgent marks the agent and all its endpoints as deleted at a.DeletedAt,
-	// with CancelUpTo on each endpoint; version as for UpdateAgent, 0 = any.
+	// with CancelUpTo on each endpoint; its inboxes expire then. Version as for UpdateAgent, 0 = any.
 	DeleteAgent(ctx context.Context, a Agent, cancelUpTo Key) error
 	// Agent finds a living agent by its id, or ErrNotFound.
 	Agent(ctx context.Context, id string) (Agent, error)
@@ -173,6 +177,9 @@ type Health struct {
 	Refusals     int
 	RefusedSince time.Time
 	Open         bool // the breaker is open: only probes go through
+	// LastReason and LastStatus are those of the last attempt.
+	LastReason Reason
+	LastStatus int // 0 without an answer
 }
 
 // EventTypeStore keeps the registered types (built-in ones are not stored).

@@ -25,7 +25,7 @@ type agentView struct {
 	ID              string   `json:"id" example:"agent_42"`
 	Name            string   `json:"name" example:"Support bot"`
 	Profile         string   `json:"profile" doc:"The default of the agent's new endpoints." example:"standard"`
-	Metadata        object   `json:"metadata" doc:"The platform's own."`
+	Metadata        object   `json:"metadata" doc:"The platform's own; empty for portal sessions."`
 	AvailableEvents []string `json:"available_events" nullable:"true" doc:"The types this agent's plan produces; null = all."`
 	EndpointCount   int      `json:"endpoint_count" minimum:"0" doc:"How many endpoints it has."`
 	CreatedAt       string   `json:"created_at" format:"date-time"`
@@ -37,6 +37,15 @@ func (s *Server) viewAgent(a waybell.Agent) agentView {
 		ID: a.ID, Name: a.Name, Profile: a.Profile, Metadata: object(a.Metadata), AvailableEvents: a.AvailableEvents,
 		EndpointCount: s.svc.EndpointCount(a.Number), CreatedAt: rfc3339(a.CreatedAt), UpdatedAt: rfc3339(a.UpdatedAt),
 	}
+}
+
+// viewAgentFor leaves out what is the platform's own where an agent's owner
+// reads it.
+func (s *Server) viewAgentFor(key *waybell.APIKey, a waybell.Agent) agentView {
+	if key.IsPortal() {
+		a.Metadata = nil
+	}
+	return s.viewAgent(a)
 }
 
 // agentList asks for a page of agents.
@@ -88,18 +97,19 @@ func (s *Server) registerAgents() {
 	put := route{
 		id: "put-agent", method: http.MethodPut, path: "/v1/agents/{agent_id}", tag: tagAgents, summary: "Create or replace an agent",
 		description: "Creating one needs the scope `admin`.",
-		scope:       waybell.ScopeEndpointsWrite, media: []string{mediaJSON}, codes: change,
+		scope:       waybell.ScopeEndpointsWrite, platform: true, media: []string{mediaJSON}, codes: change,
 	}
 	add(s, put, s.putAgent)
 	s.documentCreated(put)
 	add(s, route{
 		id: "update-agent", method: http.MethodPatch, path: "/v1/agents/{agent_id}", tag: tagAgents, summary: "Change an agent",
-		scope: waybell.ScopeEndpointsWrite, media: []string{mediaMergePatch, mediaJSON}, codes: change,
+		scope: waybell.ScopeEndpointsWrite, platform: true, media: []string{mediaMergePatch, mediaJSON}, codes: change,
 	}, s.updateAgent)
 	add(s, route{
 		id: "delete-agent", method: http.MethodDelete, path: "/v1/agents/{agent_id}", tag: tagAgents, summary: "Delete an agent",
 		description: "Deletes its endpoints too; what waits is canceled. The id may be used again, for an agent that does not see the old log.",
-		scope:       waybell.ScopeEndpointsWrite, status: http.StatusNoContent, codes: []waybell.Code{waybell.CodePreconditionFailed},
+		scope:       waybell.ScopeEndpointsWrite, platform: true, status: http.StatusNoContent,
+		codes: []waybell.Code{waybell.CodePreconditionFailed},
 	}, s.deleteAgent)
 }
 
@@ -112,10 +122,11 @@ func (s *Server) createAgent(ctx context.Context, _ *none, body *newAgentBody) (
 }
 
 func (s *Server) listAgents(ctx context.Context, p *agentList, _ *none) (*answer[list[agentView]], error) {
-	q := p.query(callOf(ctx).key.AgentIDs)
+	key := callOf(ctx).key
+	q := p.query(key.AgentIDs)
 	q.Search = p.Search
 	page, err := s.svc.Agents(ctx, q)
-	return listed(page, err, s.viewAgent)
+	return listed(page, err, func(a waybell.Agent) agentView { return s.viewAgentFor(key, a) })
 }
 
 func (s *Server) getAgent(ctx context.Context, p *AgentParams, _ *none) (*tagged[agentView], error) {
@@ -123,7 +134,7 @@ func (s *Server) getAgent(ctx context.Context, p *AgentParams, _ *none) (*tagged
 	if err != nil {
 		return nil, err
 	}
-	return &tagged[agentView]{ETag: etag(a.Version), Body: s.viewAgent(a)}, nil
+	return &tagged[agentView]{ETag: etag(a.Version), Body: s.viewAgentFor(callOf(ctx).key, a)}, nil
 }
 
 // putAgent lets a key without admin replace an agent, but not create one.

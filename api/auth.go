@@ -8,11 +8,8 @@ import (
 	"github.com/waybell/waybell"
 )
 
-// authorize finds the key of a request and checks that it has the scope, and
-// that it may see the agent; "" is for routes without one. A key that is
-// restricted to some agents is told that others do not exist. Such a key never
-// has the scope admin, so what concerns all agents is closed to it.
-func (s *Server) authorize(r *http.Request, scope waybell.Scope, agentID string) (*waybell.APIKey, error) {
+// authenticate finds the key or the session of a request.
+func (s *Server) authenticate(r *http.Request) (*waybell.APIKey, error) {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if text == "" || !strings.EqualFold(scheme, "Bearer") {
 		return nil, newProblem(waybell.CodeUnauthorized, "send an API key as Authorization: Bearer").
@@ -26,13 +23,42 @@ func (s *Server) authorize(r *http.Request, scope waybell.Scope, agentID string)
 		}
 		return nil, p
 	}
+	return key, nil
+}
+
+// authorize finds the key of a request and checks that it has the scope, and
+// that it may see the agent; "" is for routes without one. A key that is
+// restricted to some agents, as a portal session always is, is told that others
+// do not exist. Such a key never has the scope admin, so what concerns all
+// agents is closed to it.
+func (s *Server) authorize(r *http.Request, scope waybell.Scope, agentID string) (*waybell.APIKey, error) {
+	key, err := s.authenticate(r)
+	if err != nil {
+		return nil, err
+	}
 	if !key.Allows(scope) {
-		return nil, forbidden("this key lacks the scope "+string(scope), scope)
+		return nil, lacks(key, scope)
 	}
 	if agentID != "" && !key.AllowsAgent(agentID) {
 		return nil, agentNotFound(agentID)
 	}
 	return key, nil
+}
+
+// lacks says which scope a caller would need.
+func lacks(key *waybell.APIKey, scope waybell.Scope) error {
+	if key.Session != nil {
+		return forbidden("this session lacks the scope "+string(scope), scope)
+	}
+	return forbidden("this key lacks the scope "+string(scope), scope)
+}
+
+// needs refuses a caller without a scope beyond that of the route.
+func (c *call) needs(scope waybell.Scope) error {
+	if !c.key.Allows(scope) {
+		return lacks(c.key, scope)
+	}
+	return nil
 }
 
 func forbidden(detail string, scope waybell.Scope) error {
@@ -58,6 +84,7 @@ type callKey struct{}
 // call is what the handlers know of a request besides its parameters.
 type call struct {
 	key       *waybell.APIKey
+	request   *http.Request
 	requestID string
 	body      []byte            // nil without one
 	report    func(error) error // what the caller may see of an error

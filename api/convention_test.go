@@ -40,7 +40,9 @@ func TestUnknownRoutes(t *testing.T) {
 		"POST /v1/agents/a1/endpoints/e1/ledger": {405, "GET, HEAD"},
 		"PUT /livez":                             {405, "GET, HEAD"},
 		"GET /v1/agents/a1/endpoints/e1/secret/rotate": {405, "POST"},
-		"BREW /v1/agents": {405, "GET, HEAD, POST"},
+		"GET /v1/sessions": {405, "POST"},
+		"POST /v1/session": {405, "GET, HEAD, DELETE"},
+		"BREW /v1/agents":  {405, "GET, HEAD, POST"},
 	} {
 		a := s.call(t, request, "", "Authorization: ")
 		if a.status != want.status || a.header.Get("Allow") != want.allow {

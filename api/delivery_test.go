@@ -184,6 +184,20 @@ func TestCanaries(t *testing.T) {
 		}
 	}
 	s.call(t, "GET /canary-path?canary-query", "")
+	for _, body := range []string{`{"key":"wbo_canary"}`, `{"key":"wbo_canary-0123456789-0123456789-0123456789-012"}`, `{"kye":"wbo_canary"}`, `{"key":["wbo_canary"]}`, `{"key":"wbo_canary`} {
+		if a := s.call(t, "POST /v1/sessions", body, "Authorization: "); a.status/100 != 4 || strings.Contains(a.text, c) {
+			t.Errorf("%s: %d %s", body, a.status, a.text)
+		}
+	}
+	s.call(t, "GET /v1/session", "", "Authorization: Bearer wbs_canary-0123456789-0123456789-0123456789-012")
+	for _, request := range []string{"POST /v1/console-sessions", "POST /v1/agents/a1/portal-sessions"} {
+		opened := s.open(t, request, "")
+		token := "Authorization: Bearer " + opened.str("token")
+		s.call(t, "GET "+where+"/secret", "", token)
+		s.call(t, "GET /v1/session?token="+opened.str("token"), "", token)
+		s.call(t, "DELETE /v1/session", "", token)
+		s.call(t, "GET /v1/session", "", token)
+	}
 	s.call(t, "POST /v1/agents/a1/events", `{"event":"lead.submit","data":{"name":"canary-body"},"messages":[{"text":"canary-body"}]}`)
 	a := s.until(t, "GET /v1/agents/a1/deliveries", `{"data":[{"state":"retrying"}]}`)
 	if strings.Contains(a.text, c) {
@@ -195,7 +209,7 @@ func TestCanaries(t *testing.T) {
 	metrics := s.call(t, "GET /metrics", "")
 	for what, text := range map[string]string{"log": s.log.String(), "metrics": metrics.text} {
 		for line := range strings.SplitSeq(text, "\n") {
-			if strings.Contains(line, c) || strings.Contains(line, "whsec_") || strings.Contains(line, rootKey) {
+			if strings.Contains(line, c) || strings.Contains(line, "whsec_") || strings.Contains(line, "wbo_") || strings.Contains(line, "wbs_") || strings.Contains(line, rootKey) {
 				t.Errorf("%s: %s", what, line)
 			}
 		}
@@ -242,16 +256,42 @@ func TestDocumentIsServed(t *testing.T) {
 		{"", "GET /v1/event-types/a.b", "", nil, 200, "", ""},
 		{"", "GET /v1/event-types", "", nil, 200, "", ""},
 		{"", "DELETE /v1/event-types/a.b", "", nil, 204, "", ""},
+		{"", "GET /v1/agents/a1/statistics", "", nil, 200, "", ""},
+		{"", "GET /v1/agents/a1/statistics/endpoints", "", nil, 200, "", ""},
+		{"", "GET /v1/statistics", "", nil, 200, "", ""},
+		{"", "GET /v1/failing-endpoints", "", nil, 200, "", ""},
+		{"", "GET /v1/system", "", nil, 200, "", ""},
 		{"", "POST /v1/keys", `{"scopes":["admin"]}`, nil, 201, "", "key=id"},
 		{"", "GET /v1/keys", "", nil, 200, "", ""},
 		{"", "DELETE /v1/keys/{key}", "", nil, 204, "", ""},
+		{"", "POST /v1/agents/a1/portal-sessions", "", nil, 201, "", ""},
+		{"", "POST /v1/console-sessions", "", nil, 201, "", ""},
+		{"", "PUT /v1/branding", pngBranding, nil, 200, "", ""},
+		{"", "GET /v1/branding", "", nil, 200, "", ""},
+		{"", "GET /v1/branding/logo", "", nil, 200, "", ""},
 		{"", "GET /livez", "", nil, 200, "", ""},
 		{"", "GET /readyz", "", nil, 200, "", ""},
 		{"", "GET /metrics", "", nil, 200, "", ""},
 		{"", "GET /openapi.json", "", nil, 200, "", ""},
 	})
+	token := "Authorization: Bearer " + s.open(t, "POST /v1/console-sessions", "").str("token")
+	s.call(t, "GET /v1/session", "", token)
+	s.call(t, "DELETE /v1/session", "", token)
 	s.watch(t, "/v1/stream")
 	s.watch(t, "/v1/agents/a1/stream")
+	inbox := s.inbox(t, `{"name":"Try"}`)
+	s.run(t, []step{
+		{"", "POST " + inbox.path, `{}`, nil, 200, "", ""},
+		{"", "PUT " + inbox.path, `{}`, nil, 200, "", ""},
+		{"", "GET /v1/agents/a1/inboxes", "", nil, 200, "", ""},
+		{"", "GET " + inbox.where, "", nil, 200, "", ""},
+		{"", "PATCH " + inbox.where, `{"name":"Again"}`, nil, 200, "", ""},
+		{"", "GET " + inbox.where + "/requests", "", nil, 200, "", ""},
+		{"", "DELETE " + inbox.where + "/requests", "", nil, 204, "", ""},
+		{"", "DELETE " + inbox.where, "", nil, 204, "", ""},
+		{"", "POST /v1/agents/a1/endpoints/preview", `{"endpoint":{"url":"https://8.8.8.8/"}}`, nil, 200, "", ""},
+		{"", "GET /v1/profiles", "", nil, 200, "", ""},
+	})
 	s.call(t, "POST "+where+"/pause", "")
 	s.call(t, "POST /v1/agents/a1/events", `{"event":"message.sent"}`)
 	list = s.until(t, "GET /v1/agents/a1/deliveries?state=held", `{"data":[{"state":"held"}]}`)

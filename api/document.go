@@ -18,10 +18,13 @@ const securityScheme = "key"
 const (
 	tagAgents     = "Agents"
 	tagEndpoints  = "Endpoints"
+	tagInboxes    = "Inboxes"
 	tagEvents     = "Events"
 	tagTypes      = "Event types"
 	tagDeliveries = "Deliveries"
 	tagKeys       = "Keys"
+	tagSessions   = "Sessions"
+	tagStatistics = "Statistics"
 	tagHealth     = "Health"
 	tagWebhooks   = "Webhooks"
 )
@@ -29,8 +32,11 @@ const (
 const introduction = `Waybell delivers the events of a platform's agents to the URLs that the agents' owners subscribed:
 signed, retried for up to 24 hours, every attempt logged.
 
-**Keys.** Send ` + "`Authorization: Bearer <key>`" + `. A write scope includes the read scope of its noun, ` + "`admin`" + ` includes all.
+**Keys.** Send ` + "`Authorization: Bearer <key>`" + `. A write scope includes the read scope of its noun, but for secrets; ` + "`endpoints:write`" + ` of a key includes ` + "`secrets:write`" + `, and ` + "`admin`" + ` all.
 A key may be restricted to some agents; others answer 404.
+
+**Sessions** are for browsers. A key makes one and gets a link with a one-time key; whoever opens the link exchanges it, once, for a token, which is sent like a key.
+A portal session has exactly the scopes of its capabilities, and one agent.
 
 **Lists** are newest first: ` + "`limit`" + ` (1–250, default 50) and ` + "`cursor`" + `, the ` + "`next_cursor`" + ` of the page before; it is null at the end.
 A filtered page may hold fewer rows than the limit, even none, and still have a ` + "`next_cursor`" + `.
@@ -53,17 +59,20 @@ func newDocument(version string, schemas huma.Registry) *huma.OpenAPI {
 		Tags: []*huma.Tag{
 			{Name: tagAgents, Description: "An agent produces events; its owner's endpoints receive them."},
 			{Name: tagEndpoints, Description: "An endpoint is a URL that an agent's owner subscribed to events."},
+			{Name: tagInboxes, Description: "An inbox is a throw-away receiver on this server, to try webhooks with."},
 			{Name: tagEvents, Description: "Publishing events, and finding published ones."},
 			{Name: tagTypes, Description: "What kinds of events there are."},
 			{Name: tagDeliveries, Description: "The delivery log: one event to one endpoint, with every attempt."},
+			{Name: tagStatistics, Description: "Attempts counted over time, and the health of endpoints."},
 			{Name: tagKeys, Description: "The keys of this API."},
+			{Name: tagSessions, Description: "A person's way in through the screens."},
 			{Name: tagWebhooks, Description: "What a receiver gets, by event type, in the standard format."},
 			{Name: tagHealth, Description: "For load balancers, monitoring and readers of this page."},
 		},
 		Components: &huma.Components{
 			Schemas: schemas,
 			SecuritySchemes: map[string]*huma.SecurityScheme{securityScheme: {
-				Type: "http", Scheme: "bearer", Description: "An API key, see Keys.",
+				Type: "http", Scheme: "bearer", Description: "An API key, see Keys, or the token of a session, see Sessions.",
 			}},
 			Headers: map[string]*huma.Param{"X-Request-Id": {
 				Description: "Names the request in the server's log: the caller's own X-Request-Id (up to 64 of A-Za-z0-9._:-) or a new one.",
@@ -96,6 +105,8 @@ func optionalTypes() []alias {
 		aliasOf[filterBody, filterBody](),
 		aliasOf[retryBody, retryBody](),
 		aliasOf[object, object](),
+		aliasOf[[]waybell.Capability, []waybell.Capability](),
+		aliasOf[logoBody, logoBody](),
 	}
 }
 

@@ -42,6 +42,7 @@ type endpointView struct {
 	Headers         []headerView `json:"headers" nullable:"false" doc:"Custom headers; their values are masked."`
 	Format          string       `json:"format" example:"standard" doc:"Body, headers and signature scheme."`
 	Signed          bool         `json:"signed" doc:"There is a secret."`
+	PreviousUntil   *string      `json:"previous_secret_until" format:"date-time" doc:"Until when the secret before signs too; null when none does."`
 	IncludeMessages bool         `json:"include_messages" doc:"Transcripts are sent too."`
 	StandardHeaders bool         `json:"standard_headers" doc:"The three webhook-* headers are sent."`
 	Retry           retryView    `json:"retry"`
@@ -69,15 +70,12 @@ type retryView struct {
 
 // viewEndpoint shows an endpoint; of its secrets, only the masks.
 func (s *Server) viewEndpoint(e waybell.Endpoint) endpointView {
-	retry := s.svc.EffectiveRetry(&e)
 	v := endpointView{
 		ID: e.ID, AgentID: e.AgentID, URL: e.URL, Description: e.Description, Enabled: e.Enabled,
 		Events: orEmpty(e.Events), Profile: e.Profile, Method: e.Method, TimeoutSeconds: int(e.Timeout / time.Second),
-		Headers: make([]headerView, len(e.Headers)), Format: e.Format, Signed: e.Signed(),
+		Headers: make([]headerView, len(e.Headers)), Format: e.Format, Signed: e.Signed(), PreviousUntil: timeOrNull(e.PreviousUntil(time.Now())),
 		IncludeMessages: e.IncludeMessages, StandardHeaders: e.StandardHeaders,
-		Retry: retryView{
-			Policy: retry.Policy, ScheduleSeconds: make([]int, len(retry.Schedule)), WindowSeconds: int(retry.Window / time.Second),
-		},
+		Retry:     viewRetry(s.svc.EffectiveRetry(&e)),
 		RateLimit: orNull(e.RateLimit), Concurrency: orNull(e.Concurrency),
 		State: e.State.String(), StateReason: orNull(e.StateReason), StateSince: timeOrNull(e.StateSince),
 		CreatedAt: rfc3339(e.CreatedAt), UpdatedAt: rfc3339(e.UpdatedAt), Warnings: viewWarnings(e.Warnings()),
@@ -85,10 +83,11 @@ func (s *Server) viewEndpoint(e waybell.Endpoint) endpointView {
 	for i, h := range e.Headers {
 		v.Headers[i] = headerView{h.Name, h.Value.String()}
 	}
-	for i, wait := range retry.Schedule {
-		v.Retry.ScheduleSeconds[i] = int(wait / time.Second)
-	}
 	return v
+}
+
+func viewRetry(r waybell.RetrySettings) retryView {
+	return retryView{Policy: r.Policy, ScheduleSeconds: seconds(r.Schedule), WindowSeconds: int(r.Window / time.Second)}
 }
 
 func viewWarnings(warnings []waybell.Warning) []string {
@@ -201,6 +200,15 @@ func (b endpointBody) input() waybell.EndpointInput {
 	}
 }
 
+// maySave refuses a secret from a caller who may write endpoints, but not their
+// secrets.
+func (b endpointBody) maySave(ctx context.Context) error {
+	if !b.Secret.Set && waybell.SecretKind(b.GenerateSecret) == waybell.SecretNone {
+		return nil
+	}
+	return callOf(ctx).needs(waybell.ScopeSecretsWrite)
+}
+
 // saveCodes are the errors of saving an endpoint.
 func saveCodes(more ...waybell.Code) []waybell.Code {
 	return append(more, waybell.CodeInvalidURL, waybell.CodeTargetNotAllowed,
@@ -236,6 +244,9 @@ func (s *Server) registerEndpoints() {
 }
 
 func (s *Server) createEndpoint(ctx context.Context, p *AgentParams, body *newEndpointBody) (*created[endpointView], error) {
+	if err := endpointBody(*body).maySave(ctx); err != nil {
+		return nil, err
+	}
 	r, err := s.svc.CreateEndpoint(ctx, p.AgentID, endpointBody(*body).input())
 	if err != nil {
 		return nil, err
@@ -265,6 +276,9 @@ func (s *Server) taggedEndpoint(e waybell.Endpoint, err error) (*tagged[endpoint
 }
 
 func (s *Server) updateEndpoint(ctx context.Context, p *endpointChange, body *endpointBody) (*tagged[endpointView], error) {
+	if err := body.maySave(ctx); err != nil {
+		return nil, err
+	}
 	out := &tagged[endpointView]{}
 	err := matching(p.IfMatch, func(version int64) error {
 		r, err := s.svc.UpdateEndpoint(ctx, p.AgentID, p.EndpointID, body.input(), version)

@@ -37,7 +37,7 @@ func (s *Server) registerSecrets() {
 	missing := []waybell.Code{waybell.CodeEndpointNotFound, waybell.CodeSecretNotFound}
 	add(s, route{
 		id: "rotate-secret", method: http.MethodPost, path: path + "/rotate", tag: tagEndpoints, summary: "Rotate an endpoint's secret",
-		scope: waybell.ScopeEndpointsWrite, media: []string{mediaJSON}, optionalBody: true,
+		scope: waybell.ScopeSecretsWrite, media: []string{mediaJSON}, optionalBody: true,
 		codes: []waybell.Code{waybell.CodeEndpointNotFound},
 	}, s.rotateSecret)
 	add(s, route{
@@ -48,7 +48,7 @@ func (s *Server) registerSecrets() {
 	add(s, route{
 		id: "delete-secret", method: http.MethodDelete, path: path, tag: tagEndpoints, summary: "Remove an endpoint's secret",
 		description: "Its requests are unsigned from then on.",
-		scope:       waybell.ScopeEndpointsWrite, status: http.StatusNoContent, codes: missing,
+		scope:       waybell.ScopeSecretsWrite, status: http.StatusNoContent, codes: missing,
 	}, s.deleteSecret)
 }
 
@@ -63,7 +63,11 @@ func (s *Server) getSecret(ctx context.Context, p *EndpointParams, _ *none) (*an
 	out, err := viewSecret(s.svc.Secret(ctx, p.AgentID, p.EndpointID))
 	if err == nil {
 		c := callOf(ctx)
-		s.log.Info("secret shown", "request_id", c.requestID, "key_id", c.key.ID,
+		who := "key_id"
+		if c.key.Session != nil {
+			who = "session_id"
+		}
+		s.log.Info("secret shown", "request_id", c.requestID, who, c.key.ID,
 			"agent_id", p.AgentID, "endpoint_id", p.EndpointID)
 	}
 	return out, err

@@ -14,7 +14,7 @@ type resumeBody struct {
 
 // testBody says what a test send sends.
 type testBody struct {
-	Event string                   `json:"event,omitempty" doc:"Default: the first subscribed type, else lead.submit." example:"lead.submit"`
+	Event string                   `json:"event,omitempty" doc:"A type by name or alias, or webhook.test, which is any object. Default: the first subscribed type, else lead.submit." example:"lead.submit"`
 	Data  waybell.Optional[object] `json:"data,omitempty" nullable:"true" doc:"Default: the type's example."`
 }
 

@@ -11,7 +11,7 @@ type keyView struct {
 	ID        string   `json:"id" example:"key_068m2k4v8q1w5"`
 	Key       string   `json:"key,omitempty" doc:"The key itself, shown this once."`
 	Name      string   `json:"name" example:"billing"`
-	Scopes    []string `json:"scopes" nullable:"false" enum:"events:write,endpoints:read,endpoints:write,deliveries:read,deliveries:write,secrets:read,admin"`
+	Scopes    []string `json:"scopes" nullable:"false" enum:"events:write,endpoints:read,endpoints:write,deliveries:read,deliveries:write,secrets:read,secrets:write,admin"`
 	AgentIDs  []string `json:"agent_ids" nullable:"true" doc:"Only these agents; null = all."`
 	Root      bool     `json:"root" doc:"The first key: made at the first start, or given by the configuration."`
 	CreatedAt string   `json:"created_at" format:"date-time"`
@@ -27,7 +27,7 @@ func viewKey(k waybell.APIKey) keyView {
 
 type keyBody struct {
 	Name     string                     `json:"name,omitempty" maxLength:"200"`
-	Scopes   []waybell.Scope            `json:"scopes" nullable:"false" minItems:"1" enum:"events:write,endpoints:read,endpoints:write,deliveries:read,deliveries:write,secrets:read,admin"`
+	Scopes   []waybell.Scope            `json:"scopes" nullable:"false" minItems:"1" enum:"events:write,endpoints:read,endpoints:write,deliveries:read,deliveries:write,secrets:read,secrets:write,admin"`
 	AgentIDs waybell.Optional[[]string] `json:"agent_ids,omitempty" doc:"Only these agents; null = all."`
 }
 
@@ -48,7 +48,7 @@ func (s *Server) registerKeys() {
 	})
 	add(s, route{
 		id: "revoke-key", method: http.MethodDelete, path: "/v1/keys/{key_id}", tag: tagKeys, summary: "Revoke a key",
-		description: "At once on this node, within 5 s on all others.",
+		description: "At once on this node, within 5 s on all others. Sessions made with it end too.",
 		scope:       waybell.ScopeAdmin, status: http.StatusNoContent, codes: []waybell.Code{waybell.CodeKeyNotFound},
 	}, func(ctx context.Context, p *keyParams, _ *none) (*none, error) {
 		return orError(&none{}, s.svc.RevokeKey(ctx, p.ID))

@@ -44,9 +44,9 @@ var scopesOf = map[string]waybell.Scope{
 	"GET /v1/agents/a1/endpoints/ep":                waybell.ScopeEndpointsRead,
 	"PATCH /v1/agents/a1/endpoints/ep":              waybell.ScopeEndpointsWrite,
 	"DELETE /v1/agents/a1/endpoints/ep":             waybell.ScopeEndpointsWrite,
-	"POST /v1/agents/a1/endpoints/ep/secret/rotate": waybell.ScopeEndpointsWrite,
+	"POST /v1/agents/a1/endpoints/ep/secret/rotate": waybell.ScopeSecretsWrite,
 	"GET /v1/agents/a1/endpoints/ep/secret":         waybell.ScopeSecretsRead,
-	"DELETE /v1/agents/a1/endpoints/ep/secret":      waybell.ScopeEndpointsWrite,
+	"DELETE /v1/agents/a1/endpoints/ep/secret":      waybell.ScopeSecretsWrite,
 	"POST /v1/agents/a1/endpoints/ep/pause":         waybell.ScopeEndpointsWrite,
 	"POST /v1/agents/a1/endpoints/ep/resume":        waybell.ScopeEndpointsWrite,
 	"POST /v1/agents/a1/endpoints/ep/test":          waybell.ScopeDeliveriesWrite,
@@ -56,6 +56,15 @@ var scopesOf = map[string]waybell.Scope{
 	"GET /v1/agents/a1/events":                      waybell.ScopeDeliveriesRead,
 	"GET /v1/agents/a1/events/evt":                  waybell.ScopeDeliveriesRead,
 	"POST /v1/events":                               waybell.ScopeEventsWrite,
+	"POST /v1/agents/a1/endpoints/preview":          waybell.ScopeEndpointsRead,
+	"GET /v1/profiles":                              waybell.ScopeEndpointsRead,
+	"POST /v1/agents/a1/inboxes":                    waybell.ScopeEndpointsWrite,
+	"GET /v1/agents/a1/inboxes":                     waybell.ScopeEndpointsRead,
+	"GET /v1/agents/a1/inboxes/inb":                 waybell.ScopeEndpointsRead,
+	"PATCH /v1/agents/a1/inboxes/inb":               waybell.ScopeEndpointsWrite,
+	"DELETE /v1/agents/a1/inboxes/inb":              waybell.ScopeEndpointsWrite,
+	"GET /v1/agents/a1/inboxes/inb/requests":        waybell.ScopeEndpointsRead,
+	"DELETE /v1/agents/a1/inboxes/inb/requests":     waybell.ScopeEndpointsWrite,
 	"GET /v1/event-types":                           waybell.ScopeEndpointsRead,
 	"GET /v1/event-types/lead.submit":               waybell.ScopeEndpointsRead,
 	"PUT /v1/event-types/x.y":                       waybell.ScopeAdmin,
@@ -68,6 +77,14 @@ var scopesOf = map[string]waybell.Scope{
 	"GET /v1/stream":                                waybell.ScopeAdmin,
 	"POST /v1/agents/a1/deliveries/dlv/retry":       waybell.ScopeDeliveriesWrite,
 	"POST /v1/agents/a1/deliveries/dlv/cancel":      waybell.ScopeDeliveriesWrite,
+	"POST /v1/agents/a1/portal-sessions":            waybell.ScopeEndpointsRead,
+	"POST /v1/console-sessions":                     waybell.ScopeAdmin,
+	"PUT /v1/branding":                              waybell.ScopeAdmin,
+	"GET /v1/agents/a1/statistics":                  waybell.ScopeDeliveriesRead,
+	"GET /v1/agents/a1/statistics/endpoints":        waybell.ScopeDeliveriesRead,
+	"GET /v1/statistics":                            waybell.ScopeAdmin,
+	"GET /v1/failing-endpoints":                     waybell.ScopeAdmin,
+	"GET /v1/system":                                waybell.ScopeAdmin,
 	"POST /v1/keys":                                 waybell.ScopeAdmin,
 	"GET /v1/keys":                                  waybell.ScopeAdmin,
 	"DELETE /v1/keys/key":                           waybell.ScopeAdmin,
@@ -80,7 +97,7 @@ func TestScopes(t *testing.T) {
 	s := setup(t)
 	all := []waybell.Scope{
 		waybell.ScopeEventsWrite, waybell.ScopeEndpointsRead, waybell.ScopeEndpointsWrite,
-		waybell.ScopeDeliveriesRead, waybell.ScopeDeliveriesWrite, waybell.ScopeSecretsRead,
+		waybell.ScopeDeliveriesRead, waybell.ScopeDeliveriesWrite, waybell.ScopeSecretsRead, waybell.ScopeSecretsWrite,
 	}
 	key := func(agents []string, keep func(waybell.Scope) bool) string {
 		var scopes []waybell.Scope
@@ -98,7 +115,10 @@ func TestScopes(t *testing.T) {
 	without := map[waybell.Scope]string{}
 	for _, scope := range append(all, waybell.ScopeAdmin) {
 		write := strings.Replace(string(scope), ":read", ":write", 1)
-		without[scope] = key(nil, func(has waybell.Scope) bool { return has != scope && string(has) != write })
+		without[scope] = key(nil, func(has waybell.Scope) bool {
+			return has != scope && (string(has) != write || has == waybell.ScopeSecretsWrite) &&
+				(has != waybell.ScopeEndpointsWrite || scope != waybell.ScopeSecretsWrite)
+		})
 	}
 	elsewhere := key([]string{"a2"}, func(waybell.Scope) bool { return true })
 	for request, scope := range scopesOf {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,9 +28,12 @@ type route struct {
 	summary          string
 	description      string
 	scope            waybell.Scope // "" = no key needed
+	bearer           bool          // any key or session will do; without a scope
+	platform         bool          // what is the platform's own: closed to portal sessions
 	status           int           // of success; 0 = 200
 	media            []string      // of the request body, the first is assumed; nil = no body
 	optionalBody     bool
+	bodyLimit        int            // bytes; 0 = the limit of an event
 	codes            []waybell.Code // of errors beyond those that such a route always has
 }
 
@@ -107,20 +111,13 @@ func add[P, B, O any](s *Server, rt route, handle func(ctx context.Context, para
 func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		c := &call{requestID: w.Header().Get("X-Request-Id")}
+		c := &call{request: r, requestID: w.Header().Get("X-Request-Id")}
 		c.report = func(err error) error { return s.report(w, r, err) }
-		if rt.scope != "" {
-			key, err := s.authorize(r, rt.scope, r.PathValue("agent_id"))
-			if err != nil {
-				s.fail(w, r, err)
-				return
-			}
-			c.key = key
-			c.again = func() error {
-				_, err := s.authorize(r, rt.scope, r.PathValue("agent_id"))
-				return err
-			}
+		if err := s.identify(c, r, rt); err != nil {
+			s.fail(w, r, err)
+			return
 		}
+		c.again = func() error { return s.identify(&call{}, r, rt) }
 		if rt.media != nil {
 			body, err := s.wholeBody(w, r, rt)
 			if err != nil {
@@ -133,13 +130,27 @@ func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 	}
 }
 
+// identify finds who makes a call, and whether he may.
+func (s *Server) identify(c *call, r *http.Request, rt route) (err error) {
+	switch {
+	case rt.bearer:
+		c.key, err = s.authenticate(r)
+	case rt.scope != "":
+		c.key, err = s.authorize(r, rt.scope, r.PathValue("agent_id"))
+	}
+	if err == nil && rt.platform && c.key.IsPortal() {
+		return forbidden("a portal session may not do this", waybell.ScopeAdmin)
+	}
+	return err
+}
+
 // wholeBody reads the body of a route; nil when it has none and needs none.
 func (s *Server) wholeBody(w http.ResponseWriter, r *http.Request, rt route) ([]byte, error) {
 	if rt.optionalBody && (r.Body == nil || r.Body == http.NoBody) {
 		return nil, nil
 	}
 	var buf bytes.Buffer
-	if err := readBody(w, r, &buf, s.limits.EventBytes); err != nil {
+	if err := readBody(w, r, &buf, cmp.Or(rt.bodyLimit, s.limits.EventBytes)); err != nil {
 		return nil, err
 	}
 	if rt.optionalBody && buf.Len() == 0 {
@@ -163,12 +174,19 @@ func (rt route) operation() huma.Operation {
 		Responses: map[string]*huma.Response{}, SkipValidateBody: true,
 	}
 	codes := append(slices.Clone(rt.codes), waybell.CodeInternal)
-	if rt.scope != "" {
-		op.Security = []map[string][]string{{securityScheme: {string(rt.scope)}}}
+	op.Security = []map[string][]string{}
+	switch {
+	case rt.bearer:
+		op.Security = append(op.Security, map[string][]string{securityScheme: {}})
+		op.Description = strings.TrimSpace(op.Description + "\n\nFor every key and session.")
+		codes = append(codes, waybell.CodeUnauthorized, waybell.CodeUnavailable)
+	case rt.scope != "":
+		op.Security = append(op.Security, map[string][]string{securityScheme: {string(rt.scope)}})
 		op.Description = strings.TrimSpace(op.Description + "\n\nNeeds the scope `" + string(rt.scope) + "`.")
 		codes = append(codes, waybell.CodeUnauthorized, waybell.CodeForbidden, waybell.CodeUnavailable)
-	} else {
-		op.Security = []map[string][]string{}
+	}
+	if rt.platform {
+		op.Description += " Not for portal sessions."
 	}
 	if rt.media != nil {
 		codes = append(codes, waybell.CodeMalformedJSON, waybell.CodeTooLarge, codeUnsupportedMediaType,
@@ -214,7 +232,7 @@ func problemResponse(codes []waybell.Code) *huma.Response {
 	switch kindOf(codes[0]).status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		header("WWW-Authenticate", "What a key must be or have.")
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		header("Retry-After", "Seconds after which to try again.")
 	}
 	return response

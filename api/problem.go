@@ -29,74 +29,54 @@ type kind struct {
 	title  string
 }
 
-// kindOf is the table code ↔ HTTP status. A code that is not in it is a
-// mistake of ours and answered as internal; a test holds that all are.
+// kinds is the table code ↔ HTTP status.
+var kinds = map[waybell.Code]kind{
+	waybell.CodeInvalid:             {http.StatusUnprocessableEntity, "Invalid input"},
+	waybell.CodeInvalidURL:          {http.StatusUnprocessableEntity, "Invalid URL"},
+	waybell.CodeTargetNotAllowed:    {http.StatusUnprocessableEntity, "Target not allowed"},
+	waybell.CodeEventNotAvailable:   {http.StatusUnprocessableEntity, "Event type not available to this agent"},
+	waybell.CodeUnknownEventType:    {http.StatusUnprocessableEntity, "Unknown event type"},
+	waybell.CodeEventTypeReadOnly:   {http.StatusConflict, "Event type is read-only"},
+	waybell.CodeEventTypeInUse:      {http.StatusConflict, "Event type is in use"},
+	waybell.CodeMalformedJSON:       {http.StatusBadRequest, "Malformed JSON"},
+	waybell.CodeAgentNotFound:       {http.StatusNotFound, "Agent not found"},
+	waybell.CodeEndpointNotFound:    {http.StatusNotFound, "Endpoint not found"},
+	waybell.CodeEventNotFound:       {http.StatusNotFound, "Event not found"},
+	waybell.CodeEventTypeNotFound:   {http.StatusNotFound, "Event type not found"},
+	waybell.CodeDeliveryNotFound:    {http.StatusNotFound, "Delivery not found"},
+	waybell.CodeKeyNotFound:         {http.StatusNotFound, "Key not found"},
+	waybell.CodeSecretNotFound:      {http.StatusNotFound, "Endpoint has no secret"},
+	waybell.CodeInboxNotFound:       {http.StatusNotFound, "Inbox not found"},
+	waybell.CodeInboxGone:           {http.StatusGone, "Inbox is gone"},
+	waybell.CodeInboxesOff:          {http.StatusConflict, "Inboxes are switched off"},
+	waybell.CodeTooManyInboxes:      {http.StatusConflict, "Too many inboxes"},
+	waybell.CodeRateLimited:         {http.StatusTooManyRequests, "Too many requests"},
+	codeNotFound:                    {http.StatusNotFound, "Not found"},
+	codeMethodNotAllowed:            {http.StatusMethodNotAllowed, "Method not allowed"},
+	codeRequestTimeout:              {http.StatusRequestTimeout, "Request timeout"},
+	waybell.CodeAgentExists:         {http.StatusConflict, "Agent exists"},
+	waybell.CodeIdempotencyMismatch: {http.StatusConflict, "Idempotency mismatch"},
+	waybell.CodeDeliveryHeld:        {http.StatusConflict, "Delivery is held"},
+	waybell.CodeDeliveryFinished:    {http.StatusConflict, "Delivery is finished"},
+	waybell.CodeEndpointDisabled:    {http.StatusConflict, "Endpoint is disabled"},
+	waybell.CodeTooManyEndpoints:    {http.StatusConflict, "Too many endpoints"},
+	waybell.CodeTooManySessions:     {http.StatusConflict, "Too many sessions"},
+	waybell.CodeSessionKeyInvalid:   {http.StatusUnauthorized, "One-time key invalid"},
+	waybell.CodePreconditionFailed:  {http.StatusPreconditionFailed, "Precondition failed"},
+	waybell.CodeTooLarge:            {http.StatusRequestEntityTooLarge, "Body too large"},
+	codeUnsupportedMediaType:        {http.StatusUnsupportedMediaType, "Unsupported media type"},
+	waybell.CodeBusy:                {http.StatusServiceUnavailable, "Busy"},
+	waybell.CodeUnavailable:         {http.StatusServiceUnavailable, "Unavailable"},
+	waybell.CodeDraining:            {http.StatusServiceUnavailable, "Shutting down"},
+	waybell.CodeUnauthorized:        {http.StatusUnauthorized, "Unauthorized"},
+	waybell.CodeForbidden:           {http.StatusForbidden, "Forbidden"},
+}
+
+// kindOf finds a code in the table. One that is not in it is a mistake of ours
+// and answered as internal; a test holds that all are.
 func kindOf(code waybell.Code) kind {
-	switch code {
-	case waybell.CodeInvalid:
-		return kind{http.StatusUnprocessableEntity, "Invalid input"}
-	case waybell.CodeInvalidURL:
-		return kind{http.StatusUnprocessableEntity, "Invalid URL"}
-	case waybell.CodeTargetNotAllowed:
-		return kind{http.StatusUnprocessableEntity, "Target not allowed"}
-	case waybell.CodeEventNotAvailable:
-		return kind{http.StatusUnprocessableEntity, "Event type not available to this agent"}
-	case waybell.CodeUnknownEventType:
-		return kind{http.StatusUnprocessableEntity, "Unknown event type"}
-	case waybell.CodeEventTypeReadOnly:
-		return kind{http.StatusConflict, "Event type is read-only"}
-	case waybell.CodeEventTypeInUse:
-		return kind{http.StatusConflict, "Event type is in use"}
-	case waybell.CodeMalformedJSON:
-		return kind{http.StatusBadRequest, "Malformed JSON"}
-	case waybell.CodeAgentNotFound:
-		return kind{http.StatusNotFound, "Agent not found"}
-	case waybell.CodeEndpointNotFound:
-		return kind{http.StatusNotFound, "Endpoint not found"}
-	case waybell.CodeEventNotFound:
-		return kind{http.StatusNotFound, "Event not found"}
-	case waybell.CodeEventTypeNotFound:
-		return kind{http.StatusNotFound, "Event type not found"}
-	case waybell.CodeDeliveryNotFound:
-		return kind{http.StatusNotFound, "Delivery not found"}
-	case waybell.CodeKeyNotFound:
-		return kind{http.StatusNotFound, "Key not found"}
-	case waybell.CodeSecretNotFound:
-		return kind{http.StatusNotFound, "Endpoint has no secret"}
-	case codeNotFound:
-		return kind{http.StatusNotFound, "Not found"}
-	case codeMethodNotAllowed:
-		return kind{http.StatusMethodNotAllowed, "Method not allowed"}
-	case codeRequestTimeout:
-		return kind{http.StatusRequestTimeout, "Request timeout"}
-	case waybell.CodeAgentExists:
-		return kind{http.StatusConflict, "Agent exists"}
-	case waybell.CodeIdempotencyMismatch:
-		return kind{http.StatusConflict, "Idempotency mismatch"}
-	case waybell.CodeDeliveryHeld:
-		return kind{http.StatusConflict, "Delivery is held"}
-	case waybell.CodeDeliveryFinished:
-		return kind{http.StatusConflict, "Delivery is finished"}
-	case waybell.CodeEndpointDisabled:
-		return kind{http.StatusConflict, "Endpoint is disabled"}
-	case waybell.CodeTooManyEndpoints:
-		return kind{http.StatusConflict, "Too many endpoints"}
-	case waybell.CodePreconditionFailed:
-		return kind{http.StatusPreconditionFailed, "Precondition failed"}
-	case waybell.CodeTooLarge:
-		return kind{http.StatusRequestEntityTooLarge, "Body too large"}
-	case codeUnsupportedMediaType:
-		return kind{http.StatusUnsupportedMediaType, "Unsupported media type"}
-	case waybell.CodeBusy:
-		return kind{http.StatusServiceUnavailable, "Busy"}
-	case waybell.CodeUnavailable:
-		return kind{http.StatusServiceUnavailable, "Unavailable"}
-	case waybell.CodeDraining:
-		return kind{http.StatusServiceUnavailable, "Shutting down"}
-	case waybell.CodeUnauthorized:
-		return kind{http.StatusUnauthorized, "Unauthorized"}
-	case waybell.CodeForbidden:
-		return kind{http.StatusForbidden, "Forbidden"}
+	if k, ok := kinds[code]; ok {
+		return k
 	}
 	return kind{http.StatusInternalServerError, "Internal error"}
 }
@@ -168,6 +148,12 @@ func problemOf(err error) *problemView {
 	}
 	if p.Status == http.StatusServiceUnavailable || e.RetryAfter > 0 {
 		p.with("Retry-After", retryAfter(e.RetryAfter))
+	}
+	switch p.Status { // both must say how (RFC 9110, 11.6.1; RFC 6750, 3)
+	case http.StatusUnauthorized:
+		p.with("WWW-Authenticate", `Bearer realm="waybell"`)
+	case http.StatusForbidden:
+		p.with("WWW-Authenticate", `Bearer realm="waybell", error="insufficient_scope"`)
 	}
 	if e.Code == waybell.CodeDraining {
 		// The listener closes soon: a connection that ends with its answer cannot

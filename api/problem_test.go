@@ -64,6 +64,7 @@ func TestProblemOf(t *testing.T) {
 		"foreign":     {errors.New(secret), 500, "internal", ""},
 		"internal":    {&waybell.Error{Code: waybell.CodeInternal, Message: secret}, 500, "internal", ""},
 		"unknown":     {&waybell.Error{Code: "new_word", Message: secret}, 500, "internal", ""},
+		"session key": {&waybell.Error{Code: waybell.CodeSessionKeyInvalid}, 401, "session_key_invalid", ""},
 		"wrapped":     {errors.Join(errors.New(secret), &waybell.Error{Code: waybell.CodeAgentNotFound}), 404, "agent_not_found", ""},
 	}
 	for name, tt := range tests {

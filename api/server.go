@@ -40,6 +40,14 @@ type Config struct {
 	// DocsPath is where the reference page is, default /docs; Off closes the
 	// page and the OpenAPI document.
 	DocsPath string
+	// BaseURL is where browsers find the server, such as https://example.com/hooks:
+	// links begin with it. "" = scheme and host of the request that asks for one.
+	BaseURL string
+	// PortalOrigins are the origins whose pages may embed the portal. Sessions
+	// tell them, so that the portal talks to nobody else.
+	PortalOrigins []string
+	// System is what GET /v1/system tells besides what the service knows.
+	System System
 }
 
 // Server answers the HTTP API. It is an [http.Handler], safe for concurrent use.
@@ -83,12 +91,19 @@ func New(svc *waybell.Service, cfg Config) (*Server, error) {
 	s.registerEndpoints()
 	s.registerSecrets()
 	s.registerEndpointActions()
+	s.registerPreview()
+	s.registerProfiles()
+	s.registerInboxes()
 	s.registerLedgers()
 	s.registerEvents()
 	s.registerEventTypes()
 	s.registerDeliveries()
 	s.registerKeys()
+	s.registerSessions()
+	s.registerBranding()
 	s.registerStreams()
+	s.registerStatistics()
+	s.registerSystem()
 	s.registerHealth()
 	if err := s.finishOpenAPI(); err != nil {
 		return nil, err

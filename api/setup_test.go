@@ -70,12 +70,13 @@ func (l *logBuffer) String() string {
 // setup starts a service on a fresh store behind a real HTTP server.
 func setup(t *testing.T, change ...func(*waybell.Config, *api.Config)) *server {
 	t.Helper()
-	s := &server{log: &logBuffer{}}
+	s := &server{log: &logBuffer{}, Server: httptest.NewUnstartedServer(nil)}
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg := waybell.Config{
 		Store: openStore(t, log), Logger: log, Version: "test",
 		EncryptionKeys: encryptionKeys(),
 		AllowTargets:   []string{"127.0.0.0/8"},
+		OwnURL:         "http://" + s.Listener.Addr().String(),
 	}
 	metrics := api.NewMetrics("test")
 	cfg.OnAttempt = metrics.OnAttempt
@@ -103,7 +104,6 @@ func setup(t *testing.T, change ...func(*waybell.Config, *api.Config)) *server {
 		t.Fatal(err)
 	}
 	s.doc = readDocument(t, s.api.OpenAPI())
-	s.Server = httptest.NewUnstartedServer(s.api)
 	s.Config = api.NewHTTPServer(s.api, log)
 	s.Start()
 	t.Cleanup(s.Close)

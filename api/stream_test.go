@@ -18,15 +18,15 @@ import (
 	"github.com/waybell/waybell/internal/receivertest"
 )
 
-// watcher reads server-sent events.
+// watcher reads server-streamed events.
 type watcher struct {
 	t   *testing.T
 	res *http.Response
 	r   *bufio.Reader
 }
 
-// sent is one event.
-type sent struct{ id, event, data string }
+// streamed is one event.
+type streamed struct{ id, event, data string }
 
 // watch opens a stream; headers as for call.
 func (s *server) watch(t *testing.T, path string, headers ...string) *watcher {
@@ -55,7 +55,7 @@ func (s *server) watch(t *testing.T, path string, headers ...string) *watcher {
 }
 
 // next is the next event; its id and name are "" at the end of the stream.
-func (w *watcher) next() (e sent) {
+func (w *watcher) next() (e streamed) {
 	w.t.Helper()
 	for {
 		line, err := w.r.ReadString('\n')
@@ -63,7 +63,7 @@ func (w *watcher) next() (e sent) {
 			if errors.Is(err, context.DeadlineExceeded) {
 				w.t.Fatal("nothing more came")
 			}
-			return sent{}
+			return streamed{}
 		}
 		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
 		switch name {
@@ -82,7 +82,7 @@ func (w *watcher) next() (e sent) {
 }
 
 // want reads an event and holds its data to JSON.
-func (w *watcher) want(event, data string) sent {
+func (w *watcher) want(event, data string) streamed {
 	w.t.Helper()
 	e := w.next()
 	a := answer{}
@@ -138,7 +138,7 @@ func TestStream(t *testing.T) {
 }
 
 // sameRow holds an event's row to what the list shows.
-func (s *server) sameRow(t *testing.T, e sent) map[string]any {
+func (s *server) sameRow(t *testing.T, e streamed) map[string]any {
 	t.Helper()
 	var row map[string]any
 	if err := json.Unmarshal([]byte(e.data), &row); err != nil {

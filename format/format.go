@@ -330,14 +330,19 @@ func (r *rendering) appendValue(dst []byte, k *Key) ([]byte, error) {
 	}
 }
 
-func (f *Format) appendEventName(dst []byte, typ string) []byte {
+// EventName is the name that the format gives to a canonical type.
+func (f *Format) EventName(typ string) string {
 	if name, ok := f.EventNames[typ]; ok {
-		return jsjson.AppendString(dst, name)
+		return name
 	}
 	if f.EventSeparator == "" {
-		return jsjson.AppendString(dst, typ)
+		return typ
 	}
-	return jsjson.AppendString(dst, strings.ReplaceAll(typ, ".", f.EventSeparator))
+	return strings.ReplaceAll(typ, ".", f.EventSeparator)
+}
+
+func (f *Format) appendEventName(dst []byte, typ string) []byte {
+	return jsjson.AppendString(dst, f.EventName(typ))
 }
 
 // appendData appends the event's data, with the transcript at the end where it

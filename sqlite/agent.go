@@ -126,6 +126,13 @@ func (s *Store) DeleteAgent(ctx context.Context, a waybell.Agent, cancelUpTo way
 		_, err = t.exec(`UPDATE endpoints SET living = 0, state = ?1, state_since = ?2, updated_at = ?2, deleted_at = ?2,
 			cancel_up_to = max(cancel_up_to, ?3), version = ?4 WHERE agent = ?5 AND living = 1`,
 			int(waybell.EndpointDeleted), at, cancelUpTo, v, a.Number)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(sqlForgetAgentHealth, a.Number); err != nil {
+			return err
+		}
+		_, err = t.exec("UPDATE inboxes SET expires_at = min(expires_at, ?) WHERE agent = ?", at, a.Number)
 		return err
 	})
 }

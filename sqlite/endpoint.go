@@ -133,6 +133,9 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e waybell.Endpoint) (waybell
 			WHERE number = ?`,
 			int(e.State), e.StateSince, e.CancelUpTo, e.Version, e.CreatedAt, e.UpdatedAt, e.DeletedAt,
 			e.State != waybell.EndpointDeleted, settings, e.Sealed, e.Number)
+		if err == nil && e.State == waybell.EndpointDeleted {
+			_, err = t.exec(sqlForgetHealth, e.Number)
+		}
 		return err
 	})
 	return e, err
@@ -167,7 +170,7 @@ func (s *Store) endpoints(ctx context.Context, sql string, args ...any) (list []
 }
 
 const countersColumns = `endpoint, accepted, pending, retrying, delivered, failed, canceled,
-	last_success, last_failure, failing_since, failures, refusals, refused_since, open`
+	last_success, last_failure, failing_since, failures, refusals, refused_since, open, last_reason, last_status`
 
 func readCounters(r *rows) (waybell.Counters, error) {
 	return waybell.Counters{
@@ -177,6 +180,7 @@ func readCounters(r *rows) (waybell.Counters, error) {
 		Health: waybell.Health{
 			LastSuccess: r.time(), LastFailure: r.time(), FailingSince: r.time(),
 			Failures: int(r.int()), Refusals: int(r.int()), RefusedSince: r.time(), Open: r.bool(),
+			LastReason: waybell.Reason(r.int()), LastStatus: int(r.int()),
 		},
 	}, nil
 }

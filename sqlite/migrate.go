@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 )
 
@@ -25,10 +26,46 @@ var ErrNewer = errors.New("made by a newer version of Waybell")
 // migrate brings the schema to the newest version. Migrations only go forward;
 // each runs in its own transaction, with the version it leads to.
 func migrate(c *conn) error {
-	names, err := fs.Glob(migrations, "migrations/*.sql")
+	list, err := readMigrations(migrations)
 	if err != nil {
 		return err
 	}
+	return migrateBy(c, list)
+}
+
+// migration is one step of the schema.
+type migration struct {
+	number int64
+	name   string
+	script string
+}
+
+// readMigrations reads the migrations by rising number. Numbers are unique but
+// need not follow on each other.
+func readMigrations(files fs.FS) ([]migration, error) {
+	names, err := fs.Glob(files, "migrations/*.sql") // sorted
+	if err != nil {
+		return nil, err
+	}
+	var list []migration
+	for _, name := range names {
+		digits, _, _ := strings.Cut(strings.TrimPrefix(name, "migrations/"), "_")
+		number, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil || len(digits) != 4 || number <= 0 || len(list) > 0 && list[len(list)-1].number == number {
+			return nil, fmt.Errorf("sqlite: migration %s has no number of its own", name)
+		}
+		script, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, migration{number, name, string(script)})
+	}
+	return list, nil
+}
+
+// migrateBy runs the migrations above the database's version.
+func migrateBy(c *conn, list []migration) error {
+	newest := list[len(list)-1].number
 	id, err := c.int("PRAGMA application_id")
 	if err != nil {
 		return err
@@ -44,21 +81,17 @@ func migrate(c *conn) error {
 	switch {
 	case id != applicationID && (id != 0 || version != 0 || tables != 0):
 		return ErrForeign
-	case int(version) > len(names):
-		return fmt.Errorf("%w: schema %d, this one knows %d", ErrNewer, version, len(names))
+	case version > newest:
+		return fmt.Errorf("%w: schema %d, this one knows %d", ErrNewer, version, newest)
 	}
-	for i := int(version); i < len(names); i++ {
-		if !strings.HasPrefix(names[i], fmt.Sprintf("migrations/%04d_", i+1)) {
-			return fmt.Errorf("sqlite: migration %s is not number %d", names[i], i+1)
-		}
-		text, err := migrations.ReadFile(names[i])
-		if err != nil {
-			return err
+	for _, m := range list {
+		if m.number <= version {
+			continue
 		}
 		script := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-			text, applicationID, i+1)
+			m.script, applicationID, m.number)
 		if err := c.run(script); err != nil {
-			return fmt.Errorf("migration %s: %w", names[i], err)
+			return fmt.Errorf("migration %s: %w", m.name, err)
 		}
 	}
 	return nil

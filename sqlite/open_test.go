@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -206,4 +208,47 @@ func TestBubble(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestMigrationNumbers runs migrations whose numbers have a gap, and refuses
+// what is not numbered.
+func TestMigrationNumbers(t *testing.T) {
+	t.Parallel()
+	file := func(sql string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(sql)} }
+	gap := fstest.MapFS{
+		"migrations/0007_last.sql":  file("ALTER TABLE a ADD COLUMN z INTEGER"),
+		"migrations/0001_first.sql": file("CREATE TABLE a (x)"),
+		"migrations/0003_third.sql": file("ALTER TABLE a ADD COLUMN y INTEGER"),
+	}
+	c, err := connect(context.WithoutCancel(t.Context()), filepath.Join(t.TempDir(), FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	list, err := readMigrations(gap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// First an older program, then this one, then this one again.
+	for _, n := range []int{2, 3, 3} {
+		if err := migrateBy(c, list[:n]); err != nil {
+			t.Fatal(err)
+		}
+		if version, err := c.int("PRAGMA user_version"); err != nil || version != list[n-1].number {
+			t.Errorf("version %d, %v; want %d", version, err, list[n-1].number)
+		}
+	}
+	if _, err := c.exec("INSERT INTO a (x, y, z) VALUES (1, 2, 3)"); err != nil {
+		t.Error(err)
+	}
+	if err := migrateBy(c, list[:2]); !errors.Is(err, ErrNewer) {
+		t.Errorf("the older program again: %v", err)
+	}
+	for _, name := range []string{"0003_twice.sql", "0000_zero.sql", "04_short.sql", "next.sql", "-001_minus.sql"} {
+		bad := maps.Clone(gap)
+		bad["migrations/"+name] = file("SELECT 1")
+		if list, err := readMigrations(bad); err == nil {
+			t.Errorf("%s is taken: %v", name, list)
+		}
+	}
 }

@@ -138,7 +138,7 @@ const sqlCount = `INSERT INTO counters (endpoint, agent, accepted, pending, retr
 		canceled = canceled + excluded.canceled`
 
 const sqlHealth = `UPDATE counters SET last_success = ?, last_failure = ?, failing_since = ?,
-	failures = ?, refusals = ?, refused_since = ?, open = ? WHERE endpoint = ?`
+	failures = ?, refusals = ?, refused_since = ?, open = ?, last_reason = ?, last_status = ? WHERE endpoint = ?`
 
 func (t *tx) count(e waybell.EndpointNumber, c *counts) error {
 	_, err := t.exec(sqlCount, e, c.agent, c.accepted, c.pending, c.retrying,
@@ -148,7 +148,7 @@ func (t *tx) count(e waybell.EndpointNumber, c *counts) error {
 	}
 	h := c.health
 	_, err = t.exec(sqlHealth, h.LastSuccess, h.LastFailure, h.FailingSince,
-		h.Failures, h.Refusals, h.RefusedSince, h.Open, e)
+		h.Failures, h.Refusals, h.RefusedSince, h.Open, h.LastReason, h.LastStatus, e)
 	return err
 }
 

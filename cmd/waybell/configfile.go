@@ -230,6 +230,7 @@ func (c *configuration) checkLimits() error {
 	return errors.New(strings.NewReplacer(
 		"limit EventBytes ", "max-event-bytes: ", "limit BatchBytes ", "max-batch-bytes: ",
 		"limit BatchEvents ", "max-batch-events: ", "limit EndpointsPerAgent ", "max-endpoints-per-agent: ",
+		"limit SessionsPerAgent ", "max-sessions-per-agent: ",
 		"limit PublishBytes ", "max-publish-bytes: ", "limit InFlight ", "max-in-flight: ",
 		"limit Concurrency ", "endpoint-concurrency: ", "limit QueueLength ", "max-queue-length: ",
 		"limit Queued ", "max-queued: ", "limit QueueBytes ", "max-queue-bytes: ", "limit Outcomes ", "max-outcomes: ",

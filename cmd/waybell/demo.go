@@ -40,6 +40,7 @@ type demo struct {
 	out      io.Writer
 	errs     io.Writer
 	server   *server
+	link     string // to the console
 	api      *client
 	receiver *demoReceiver
 	printer  *demoPrinter
@@ -132,8 +133,11 @@ func (d *demo) startServer(ctx context.Context, dir string) error {
 		return err
 	}
 	base, err := url.Parse(d.server.url)
+	if err == nil {
+		d.link, err = d.server.signInLink(ctx, c)
+	}
 	if err != nil {
-		return err
+		return errors.Join(err, d.server.close())
 	}
 	d.api = newClient(base, d.server.rootKey.Reveal(), 10*time.Second)
 	return nil
@@ -180,6 +184,8 @@ func (d *demo) welcome() {
 it, and a receiver that verifies every signature and now and then answers 503.
 Retries come after 2 s here (usually 5 s), so that you can watch them.
 
+  Console    %[5]s
+             (works once, for 15 minutes)
   API        %[1]s/v1
   API key    %[2]s
   Reference  %[1]s/docs
@@ -192,7 +198,7 @@ Publish an event of your own; it shows up below:
 
 Ctrl-C ends it. Seed %[4]d tells the same story again.
 
-`, d.server.url, key, demoAgent, d.seed)
+`, d.server.url, key, demoAgent, d.seed, d.link)
 }
 
 // tell publishes the story event by event until ctx ends or enough was told.

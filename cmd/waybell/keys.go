@@ -30,7 +30,7 @@ func newKeysListCommand() *cobra.Command {
 func newKeysCreateCommand() *cobra.Command {
 	flags := []bodyFlag{
 		{"name", "name", bodyText, "what the key is for"},
-		{"scopes", "scopes", bodyList, "separated by commas: events:write, endpoints:read, endpoints:write, deliveries:read, deliveries:write, secrets:read, admin"},
+		{"scopes", "scopes", bodyList, "separated by commas: events:write, endpoints:read, endpoints:write, deliveries:read, deliveries:write, secrets:read, secrets:write, admin"},
 		{"agents", "agent_ids", bodyList, "only these agents, separated by commas"},
 	}
 	cmd := &cobra.Command{

@@ -72,7 +72,7 @@ func newRootCommand() *cobra.Command {
 	add("server", newServeCommand(), newDemoCommand(), newConfigCommand(), newBackupCommand(),
 		newCheckCommand(), newHealthcheckCommand())
 	add("client", newSendCommand(), newTestEventCommand(), newAgentsCommand(), newEndpointsCommand(),
-		newDeliveriesCommand(), newKeysCommand())
+		newDeliveriesCommand(), newKeysCommand(), newConsoleCommand())
 	add("tool", newSignCommand(), newVerifyCommand(), newBenchCommand(), newVersionCommand())
 	root.SetHelpCommandGroupID("tool")
 	root.SetCompletionCommandGroupID("tool")

@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"exits":      exits,
 			"eventually": eventually,
 			"sigterm":    sigterm,
+			"insist":     insist,
 			"capture":    capture,
 			"poke":       poke,
 		},
@@ -195,6 +196,26 @@ func sigterm(ts *testscript.TestScript, neg bool, args []string) {
 	for _, cmd := range ts.BackgroundCmds() {
 		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
 	}
+}
+
+// insist sends SIGINT to all background commands until they have ended: one that
+// comes right after another counts as the same request.
+func insist(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: insist")
+	}
+	tick := time.NewTicker(sameRequest / 2)
+	defer tick.Stop()
+	for deadline := time.Now().Add(scriptTime); time.Now().Before(deadline); <-tick.C {
+		living := false
+		for _, cmd := range ts.BackgroundCmds() {
+			living = cmd.Process.Signal(os.Interrupt) == nil || living
+		}
+		if !living {
+			return
+		}
+	}
+	ts.Fatalf("the commands do not end")
 }
 
 // capture VAR PATTERN sets a variable to the first group of a match in the

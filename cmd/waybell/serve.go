@@ -17,7 +17,8 @@ func newServeCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the server",
 		Long: `Run the server. Without any setting it keeps everything in ./waybell-data and
-listens on 127.0.0.1:8080; the first start prints an API key.
+listens on 127.0.0.1:8080; the first start prints an API key, and every start a
+sign-in link to the console.
 
 Every setting is a flag, a variable WAYBELL_<NAME> and a key of the YAML file
 given with --config, all with the same name. A flag wins over the environment,
@@ -56,6 +57,12 @@ func runServe(cmd *cobra.Command, _ []string) error {
 	}
 	if s.rootKey != "" {
 		announceKey(errs, s.rootKey.Reveal())
+	}
+	switch link, err := s.signInLink(ctx, c); {
+	case err != nil:
+		log.Warn("there is no sign-in link; make one with waybell console", "error", err)
+	case link != "" && c.LogFormat == "text": // JSON lines are read by programs
+		announceLink(errs, link)
 	}
 	log.Info("ready", "url", s.url, "version", build().Version, "data_dir", string(c.DataDir), "config", c.path)
 	failure := s.wait(ctx)

@@ -63,7 +63,9 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 	if metrics != nil {
 		metrics.Observe(s.svc)
 	}
-	handler, err := newHandler(c, s.svc, apiConfig(c, log, metrics))
+	cfg := apiConfig(c, log, metrics)
+	cfg.System = s.system(c, listener.Addr())
+	handler, err := newHandler(c, s.svc, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +106,9 @@ func (s *server) startService(ctx context.Context, c *configuration, onAttempt f
 	s.startControl(string(c.DataDir), store)
 	cfg := c.service()
 	cfg.Store, cfg.Logger, cfg.EncryptionKeys, cfg.OnAttempt = store, s.log, keys, onAttempt
+	if cfg.OwnURL == "" {
+		cfg.OwnURL = s.url
+	}
 	if s.svc, err = waybell.New(cfg); err != nil {
 		return &exitError{exitUsage, err}
 	}
@@ -178,7 +183,7 @@ func attemptListeners(metrics *api.Metrics, other func(waybell.AttemptReport)) f
 }
 
 func apiConfig(c *configuration, log *slog.Logger, metrics *api.Metrics) api.Config {
-	cfg := api.Config{Logger: log, Metrics: metrics}
+	cfg := api.Config{Logger: log, Metrics: metrics, BaseURL: string(c.PublicURL), PortalOrigins: c.PortalOrigins}
 	if c.MetricsListen != "" {
 		cfg.MetricsPath = api.Off
 	}

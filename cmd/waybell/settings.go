@@ -26,6 +26,7 @@ type settings struct {
 	EncryptionKey secretValue
 	AllowTargets  listValue
 
+	InboxTTL        durationValue
 	CreateAgents    boolValue
 	SuspendAfter    durationValue
 	SuspendFailures intValue
@@ -36,7 +37,9 @@ type settings struct {
 
 	MaxEventBytes, MaxBatchBytes, MaxPublishBytes, MaxQueueBytes   sizeValue
 	MaxBatchEvents, MaxEndpoints, MaxInFlight, EndpointConcurrency intValue
-	MaxQueueLength, MaxQueued, MaxOutcomes, MaxStreams             intValue
+	MaxQueueLength, MaxQueued, MaxOutcomes, MaxSessions            intValue
+	MaxStreams, MaxInboxes, MaxInboxRequests                       intValue
+	MaxInboxBodyBytes                                              sizeValue
 
 	Formats    format.Config
 	EventTypes []eventTypeSetting
@@ -68,11 +71,12 @@ func newSettings() *settings {
 	return &settings{
 		Listen: "127.0.0.1:8080", Metrics: true, Docs: true, Console: true,
 		DataDir: "./waybell-data", Retention: durationValue(30 * day),
-		SuspendAfter: durationValue(5 * day), SuspendFailures: 20,
+		SuspendAfter: durationValue(5 * day), SuspendFailures: 20, InboxTTL: durationValue(7 * day),
 		ShutdownGrace: durationValue(25 * time.Second), LogFormat: "text", LogLevel: "info",
 		MaxEventBytes: 1 << 20, MaxBatchBytes: 10 << 20, MaxPublishBytes: 64 << 20, MaxQueueBytes: 64 << 20,
 		MaxBatchEvents: 1000, MaxEndpoints: 100, MaxInFlight: 512, EndpointConcurrency: 16,
-		MaxQueueLength: 8192, MaxQueued: 65536, MaxOutcomes: 8192, MaxStreams: 1000,
+		MaxQueueLength: 8192, MaxQueued: 65536, MaxOutcomes: 8192, MaxSessions: 1000, MaxStreams: 1000,
+		MaxInboxes: 10, MaxInboxRequests: 100, MaxInboxBodyBytes: 64 << 10,
 	}
 }
 
@@ -118,6 +122,9 @@ func (s *settings) table() []setting {
 
 		{section: sectionDelivery, name: "create-agents", value: &s.CreateAgents,
 			help: "make an agent on its first event instead of answering agent_not_found"},
+		{section: sectionDelivery, name: "inbox-ttl", value: &s.InboxTTL,
+			help: "how long an inbox, a throw-away receiver on this server, lives after it was last used; 0 switches inboxes off",
+			note: "Using it is changing it, looking at it or sending to it. Its URL begins with `public-url`, or with the address this server listens on."},
 		{section: sectionDelivery, name: "suspend-after", value: &s.SuspendAfter,
 			help: "suspend an endpoint that had no success for this long; 0 suspends nobody",
 			note: "Only together with `suspend-failures`. An endpoint that answers 410 under the standard policy is suspended at once."},
@@ -144,6 +151,9 @@ func (s *settings) limitTable() []setting {
 		{name: "max-batch-bytes", value: &s.MaxBatchBytes, help: "body of a batch of events"},
 		{name: "max-batch-events", value: &s.MaxBatchEvents, help: "events of a batch"},
 		{name: "max-endpoints-per-agent", value: &s.MaxEndpoints, help: "endpoints of one agent"},
+		{name: "max-sessions-per-agent", value: &s.MaxSessions,
+			help: "living sessions of one agent's portal, and of the console",
+			note: "A link that is not used lives for a minute, one that is used for its `ttl_seconds`."},
 		{name: "max-publish-bytes", value: &s.MaxPublishBytes,
 			help: "bodies of events that wait to be made durable; above it publishing answers 503",
 			note: "Bounds memory, never the durable backlog."},
@@ -160,6 +170,11 @@ func (s *settings) limitTable() []setting {
 			help: "outcomes that may wait to be made durable before no new attempt starts"},
 		{name: "max-streams", value: &s.MaxStreams, help: "live streams open at once; above it opening one answers 503",
 			note: "One agent's viewers have a quarter of them at most."},
+		{name: "max-inboxes-per-agent", value: &s.MaxInboxes, help: "inboxes of one agent"},
+		{name: "max-inbox-requests", value: &s.MaxInboxRequests, help: "requests that an inbox keeps; the oldest go"},
+		{name: "max-inbox-body-bytes", value: &s.MaxInboxBodyBytes,
+			help: "how much an inbox keeps of a body",
+			note: "Others than this server may send it at most twice as much."},
 	}
 	for i := range rows {
 		rows[i].section = sectionLimits
@@ -171,9 +186,10 @@ func (s *settings) limitTable() []setting {
 func (s *settings) limits() waybell.Limits {
 	return waybell.Limits{
 		EventBytes: int(s.MaxEventBytes), BatchBytes: int(s.MaxBatchBytes), BatchEvents: int(s.MaxBatchEvents),
-		EndpointsPerAgent: int(s.MaxEndpoints), PublishBytes: int64(s.MaxPublishBytes), InFlight: int(s.MaxInFlight),
+		EndpointsPerAgent: int(s.MaxEndpoints), SessionsPerAgent: int(s.MaxSessions), PublishBytes: int64(s.MaxPublishBytes), InFlight: int(s.MaxInFlight),
 		Concurrency: int(s.EndpointConcurrency), QueueLength: int(s.MaxQueueLength), Queued: int(s.MaxQueued),
 		QueueBytes: int64(s.MaxQueueBytes), Outcomes: int(s.MaxOutcomes), Streams: int(s.MaxStreams),
+		InboxesPerAgent: int(s.MaxInboxes), InboxRequests: int(s.MaxInboxRequests), InboxBodyBytes: int(s.MaxInboxBodyBytes),
 	}
 }
 
@@ -190,6 +206,7 @@ func (s *settings) service() waybell.Config {
 		Node: string(s.NodeName), Version: build().Version, AllowTargets: s.AllowTargets,
 		CreateAgents: bool(s.CreateAgents), Retention: never(s.Retention),
 		SuspendAfter: never(s.SuspendAfter), SuspendFailures: int(s.SuspendFailures),
+		OwnURL: string(s.PublicURL), InboxTTL: never(s.InboxTTL),
 		Formats: s.Formats, Limits: s.limits(),
 	}
 }

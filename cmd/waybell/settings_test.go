@@ -135,7 +135,7 @@ func TestSettingsCoverTheLibrary(t *testing.T) {
 	if own.Limits != library.Limits {
 		t.Errorf("default limits are %+v, the library's %+v", own.Limits, library.Limits)
 	}
-	if own.Retention != library.Retention || own.SuspendAfter != library.SuspendAfter || own.SuspendFailures != library.SuspendFailures {
+	if own.Retention != library.Retention || own.SuspendAfter != library.SuspendAfter || own.SuspendFailures != library.SuspendFailures || own.InboxTTL != library.InboxTTL {
 		t.Errorf("other defaults than the library's: %v %v %v", own.Retention, own.SuspendAfter, own.SuspendFailures)
 	}
 	changed := newSettings()
@@ -151,8 +151,8 @@ func TestSettingsCoverTheLibrary(t *testing.T) {
 		}
 	}
 	never := newSettings()
-	never.Retention, never.SuspendAfter = 0, 0
-	if cfg := never.service(); cfg.Retention >= 0 || cfg.SuspendAfter >= 0 {
+	never.Retention, never.SuspendAfter, never.InboxTTL = 0, 0, 0
+	if cfg := never.service(); cfg.Retention >= 0 || cfg.SuspendAfter >= 0 || cfg.InboxTTL >= 0 {
 		t.Error("0 must mean never")
 	}
 }

@@ -95,6 +95,9 @@ func (f *verifyFlags) run(cmd *cobra.Command) error {
 		}
 		views = append(views, viewDiagnosis(name, d))
 	}
+	if len(views) == 0 {
+		return usageErrorf("none of the secrets fits a signature that the request carries")
+	}
 	return f.show(cmd, views)
 }
 

@@ -72,6 +72,13 @@ func All() []Type {
 	return types
 }
 
+// Transcript is an example of the messages that a publisher sends along with an
+// event: a JSON array in canonical form. The caller owns it.
+func Transcript() json.RawMessage {
+	return json.RawMessage(`[{"role":"customer","text":"Hi, do you ship to Norway?","timestamp":"2026-04-26T08:28:51Z"},` +
+		`{"role":"agent","text":"Yes, within five working days.","timestamp":"2026-04-26T08:28:53Z"}]`)
+}
+
 // read panics where an embedded file is broken: no test of this package could
 // pass then.
 func read(name string) Type {

@@ -73,6 +73,9 @@ type Config struct {
 	// TLS holds roots and client certificates; nil is the system's roots.
 	// Verification cannot be turned off, TLS 1.2 is the least.
 	TLS *tls.Config
+	// Inbox hands requests to this server's own inboxes over in the process; nil
+	// hands over none.
+	Inbox *Inbox
 	// Dial replaces the socket, for tests and embedding (in-memory pipes). It
 	// gets literals that were resolved and checked (or the proxy's host and
 	// port, where there is one); the last check, on the
@@ -86,6 +89,7 @@ type Config struct {
 type Client struct {
 	policy    *policy
 	dialer    *dialer
+	inbox     *inbox // nil for none
 	idle      *pool
 	maxHeader int64
 	maxBody   int
@@ -93,7 +97,7 @@ type Client struct {
 
 // New returns a Client. It fails for an entry of Allow that is none (the error
 // names it), for a negative bound, for a TLS configuration that would not
-// verify, and where the addresses of this host cannot be read.
+// verify, for a base of the inboxes that is no URL, and where the addresses of this host cannot be read.
 func New(config Config) (*Client, error) {
 	allow, err := parseAllow(config.Allow)
 	if err != nil {
@@ -115,6 +119,10 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	inbox, err := newInbox(config.Inbox, own)
+	if err != nil {
+		return nil, err
+	}
 	d := &dialer{policy: newPolicy(allow, own), resolver: config.Resolver, tls: secure, proxy: via, raw: config.Dial}
 	if d.resolver == nil {
 		d.resolver = &net.Resolver{PreferGo: true}
@@ -122,6 +130,7 @@ func New(config Config) (*Client, error) {
 	return &Client{
 		policy:    d.policy,
 		dialer:    d,
+		inbox:     inbox,
 		maxHeader: orDefault(config.MaxHeaderBytes, defaultMaxHeaderBytes),
 		maxBody:   orDefault(config.MaxBodyBytes, defaultMaxBodyBytes),
 		idle: &pool{
@@ -188,6 +197,9 @@ func (c *Client) Do(ctx context.Context, r *Request) Result {
 	timeout := min(max(orDefault(r.Timeout, DefaultTimeout), MinTimeout), MaxTimeout)
 	start := time.Now()
 	cl := &call{caller: ctx, start: start, since: start, deadline: start.Add(timeout), phase: phaseExchange}
+	if token, own := c.inbox.token(r.Target.canonical); own {
+		return c.handOver(cl, token, r)
+	}
 	var using *conn // closed also where reading a stranger's answer panics
 	defer func() {
 		if using != nil {

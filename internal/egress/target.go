@@ -68,6 +68,9 @@ func (t Target) IsZero() bool { return t.canonical == "" }
 // canonical form, never the text that was typed. A fragment is dropped (it is
 // never sent). The error is a *[TargetError].
 func (c *Client) ParseTarget(raw string) (Target, error) {
+	if t, own := c.inbox.target(raw); own {
+		return t, nil
+	}
 	t, refused := parseTarget(raw, c.policy)
 	if refused != nil {
 		return Target{}, refused

@@ -21,6 +21,16 @@ func Dir() string {
 	return filepath.Dir(file)
 }
 
+// Compiler returns the path of TypeScript's compiler, a program for node.
+func Compiler(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(Dir(), "node_modules", "typescript", "bin", "tsc")
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("TypeScript is not installed; run \"make setup\": %v", err)
+	}
+	return path
+}
+
 // Run executes the ES module source with node, feeds it stdin and returns what
 // it wrote to standard output. A missing node or a failing program fails the
 // test: these judges are never skipped.

@@ -335,7 +335,8 @@ func testDurable(e *env) {
 	e.accept(done, again, put)
 	r := ref(done, eps[0])
 	health := waybell.Health{LastSuccess: start, LastFailure: start.Add(time.Microsecond), FailingSince: start.Add(time.Second),
-		Failures: 3, Refusals: 2, RefusedSince: start.Add(time.Minute), Open: true}
+		Failures: 3, Refusals: 2, RefusedSince: start.Add(time.Minute), Open: true,
+		LastReason: waybell.ReasonTLS, LastStatus: 599}
 	outcome := final(attempt(a.Number, r, 1, 200), waybell.DeliveryDelivered)
 	outcome.Health = &health
 	next := start.Add(time.Hour + time.Microsecond)

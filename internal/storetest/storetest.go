@@ -36,7 +36,8 @@ func Run(t *testing.T, open Open) {
 	}{
 		{"Node", nodeTests}, {"Config", configTests}, {"Publish", publishTests}, {"Claim", claimTests},
 		{"Settle", settleTests}, {"Waiting", waitingTests}, {"Delivery", deliveryTests},
-		{"Event", eventTests}, {"Maintenance", maintenanceTests},
+		{"Event", eventTests}, {"Session", sessionTests}, {"Maintenance", maintenanceTests},
+		{"Statistics", statisticsTests}, {"Inbox", inboxTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()

@@ -85,6 +85,8 @@ export interface Endpoint {
   readonly headers: readonly EndpointHeader[];
   readonly format: string;
   readonly signed: boolean;
+  /** Until when the secret before signs, too; null when none does. */
+  readonly previous_secret_until: Timestamp | null;
   readonly include_messages: boolean;
   readonly standard_headers: boolean;
   readonly retry: Retry;
@@ -154,7 +156,8 @@ export interface Preview {
     readonly retry: Retry;
     readonly url: string | null;
   };
-  readonly request: { readonly method: string; readonly url: string; readonly headers: HeaderMap; readonly body: string };
+  /** Null where the format is not known; its URL is null unless it is valid. */
+  readonly request: { readonly method: string; readonly url: string | null; readonly headers: HeaderMap; readonly body: string } | null;
   readonly example_secret: string | null;
 }
 
@@ -162,22 +165,39 @@ export interface Preview {
 export type HeaderMap = { readonly [name: string]: string };
 
 export interface Profiles {
-  readonly profiles: readonly { readonly name: string; readonly format: string; readonly retry_policy: string; readonly include_messages: boolean }[];
+  readonly profiles: readonly Profile[];
   readonly formats: readonly Format[];
   readonly retry_policies: readonly RetryPolicy[];
 }
 
+export interface Profile {
+  readonly name: string;
+  readonly format: string;
+  readonly retry_policy: string;
+  readonly include_messages: boolean;
+  readonly standard_headers: boolean;
+}
+
 export interface Format {
   readonly name: string;
-  readonly signature: {
-    readonly header: string;
-    readonly scheme: string;
-    readonly signed: "body" | "id.timestamp.body";
-    readonly encoding: "hex" | "base64";
-    readonly prefix: string;
-  };
+  /** With a symmetric secret; null: the format has none of its own. */
+  readonly signature: FormatSignature | null;
+  /** A whsk_ key can sign it. */
+  readonly ed25519: boolean;
+  readonly standard_headers_optional: boolean;
   readonly event_names: { readonly [canonical: string]: string };
   readonly content_type: string;
+}
+
+export interface FormatSignature {
+  readonly header: string;
+  /** The word that `waybell verify` knows, or the format's name. */
+  readonly scheme: string;
+  readonly algorithm: "hmac-sha256" | "hmac-sha384" | "hmac-sha512" | "ed25519";
+  readonly key: "utf8" | "whsec" | "ed25519";
+  readonly signed: "body" | "id.timestamp.body";
+  readonly encoding: "hex" | "base64";
+  readonly prefix: string;
 }
 
 export interface RetryPolicy {

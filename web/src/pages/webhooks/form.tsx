@@ -1,54 +1,41 @@
-import { useCallback, useState } from "preact/hooks";
-import { agentLink, agentPath, useAgentId } from "../../core/agent.ts";
-import { ApiError, messageOf } from "../../core/api.ts";
-import { endpoints } from "../../core/client.ts";
+import { agentLink, useAgentId } from "../../core/agent.ts";
+import { collect } from "../../core/api.ts";
+import { agents, endpoints, eventTypes, inboxes, server } from "../../core/client.ts";
+import { urlParts } from "../../core/format.ts";
 import { useLoad } from "../../core/load.ts";
-import { go, releaseGuard, useLeaveGuard } from "../../core/router.ts";
+import { param } from "../../core/router.ts";
+import { can } from "../../core/session.ts";
 import type { PageProps } from "../../routes.ts";
-import { Banner, Button, ButtonLink, Card, ConfirmDialog, Field, Load, Page, TextInput } from "../../ui/index.ts";
+import { Load, Page } from "../../ui/index.ts";
+import { WebhookEditor } from "./form-editor.tsx";
+import type { Setting } from "./form-parts.ts";
+import { ReadOnlyForm } from "./form-readonly.tsx";
 
+async function load(agent: string, id: string | undefined, inbox: string, signal: AbortSignal): Promise<Setting> {
+  const [owner, profiles, types, stored, box] = await Promise.all([
+    agents.get(agent, signal),
+    server.profiles(signal),
+    collect((cursor) => eventTypes.list({ agent_id: agent, cursor, limit: 250 }, signal)),
+    id === undefined ? null : endpoints.version(agent, id, signal),
+    id !== undefined || inbox === "" ? null : inboxes.get(agent, inbox, signal),
+  ]);
+  const saved = stored === null ? null : { endpoint: stored.data, etag: stored.etag ?? undefined };
+  return { agent: owner, profiles, types, saved, inbox: box };
+}
+
+/** A new webhook, or the settings of one. */
 export default function WebhookForm({ params }: PageProps) {
   const agent = useAgentId();
   const id = params["id"];
-  const present = useLoad(async (signal) => (id === undefined ? { url: "", etag: undefined } : endpoints.version(agent, id, signal).then((a) => ({ url: a.data.url, etag: a.etag ?? undefined }))), [agent, id]);
+  const inbox = param("inbox");
+  const setting = useLoad((signal) => load(agent, id, inbox, signal), [agent, id, inbox]);
+  const host = setting.data?.saved == null ? "" : urlParts(setting.data.saved.endpoint.url).host;
+  const crumbs = [{ label: "Webhooks", href: agentLink("webhooks") }, ...(id === undefined || host === "" ? [] : [{ label: host, href: agentLink(`webhooks/${id}`) }])];
   return (
-    <Page title={id === undefined ? "New webhook" : "Edit webhook"} crumbs={[{ label: "Webhooks", href: agentLink("webhooks") }]}>
-      <Load of={present}>{(start) => <Form agent={agent} id={id} url={start.url} etag={start.etag} />}</Load>
+    <Page title={id === undefined ? "New webhook" : can("endpoints:write") ? "Edit webhook" : "Settings of the webhook"} crumbs={crumbs}>
+      <Load of={setting} lines={8}>
+        {(s) => (can("endpoints:write") ? <WebhookEditor key={s.saved?.endpoint.id ?? "new"} start={s} /> : <ReadOnlyForm endpoint={s.saved?.endpoint} />)}
+      </Load>
     </Page>
-  );
-}
-
-function Form({ agent, id, url: saved, etag }: { readonly agent: string; readonly id: string | undefined; readonly url: string; readonly etag: string | undefined }) {
-  const [url, setUrl] = useState(saved);
-  const [error, setError] = useState<unknown>(undefined);
-  const [busy, setBusy] = useState(false);
-  const [leave, setLeave] = useState<(() => void) | null>(null);
-  useLeaveGuard(url !== saved, useCallback((go) => setLeave(() => go), []));
-  const submit = async (): Promise<void> => {
-    setBusy(true);
-    try {
-      const done = id === undefined ? await endpoints.create(agent, { url, events: ["*"] }) : (await endpoints.update(agent, id, { url }, etag)).data;
-      releaseGuard();
-      go(agentPath(`webhooks/${done.id}`));
-    } catch (failure) {
-      setError(failure);
-      setBusy(false);
-    }
-  };
-  const field = error instanceof ApiError ? (error.field("url") ?? (/url|target/.test(error.code) ? error.detail : undefined)) : undefined;
-  return (
-    <form class="stack" onSubmit={(event) => { event.preventDefault(); void submit(); }}>
-      <Card foot={<><Button type="submit" kind="primary" busy={busy}>Save</Button><ButtonLink href={agentLink(id === undefined ? "webhooks" : `webhooks/${id}`)}>Cancel</ButtonLink></>}>
-        <div class="stack">
-          <Field label="URL" hint="Where the events are sent. It must be public, http or https." error={field}>
-            {(control) => <TextInput {...control} type="url" value={url} onValue={setUrl} mono placeholder="https://example.com/hooks" required />}
-          </Field>
-          {error !== undefined && field === undefined && <Banner tone="bad">{messageOf(error)}</Banner>}
-        </div>
-      </Card>
-      {leave !== null && (
-        <ConfirmDialog title="Leave without saving?" action="Leave" danger onConfirm={leave} onClose={() => setLeave(null)}>What you changed on this page is lost.</ConfirmDialog>
-      )}
-    </form>
   );
 }

@@ -1,0 +1,141 @@
+package screentest
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var screenshots = flag.String("screenshots", "", "keep a picture of every page, in both themes and two widths, in this directory")
+
+// chromium is Debian's. Browsers are never downloaded.
+const chromium = "/usr/bin/chromium"
+
+// built is the binary under test, built when the first journey asks for it.
+var built struct {
+	once sync.Once
+	dir  string
+	path string
+	err  error
+}
+
+func binary(t *testing.T) string {
+	t.Helper()
+	built.once.Do(func() {
+		built.path = filepath.Join(built.dir, "waybell")
+		build := exec.Command("go", "build", "-o", built.path, "github.com/waybell/waybell/cmd/waybell")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return built.path
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "waybell-screens")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	built.dir = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// TestJourneys runs each file of journeys as a program of its own.
+func TestJourneys(t *testing.T) {
+	t.Parallel()
+	for _, needed := range []string{chromium, "node_modules/playwright-core", "node_modules/axe-core"} {
+		if _, err := os.Stat(needed); err != nil {
+			t.Fatalf("%s is not installed: run \"make setup\"", needed)
+		}
+	}
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatalf("Node.js is not installed: run \"make setup\": %v", err)
+	}
+	files, err := filepath.Glob("journeys/*.test.mjs")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no journeys found: %v", err)
+	}
+	server := binary(t)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".test.mjs"), func(t *testing.T) {
+			t.Parallel()
+			run(t, node, server, file)
+		})
+	}
+}
+
+// longest is how long one file may take before it is ended. It is no measure:
+// the slowest takes a quarter of it.
+const longest = 4 * time.Minute
+
+// counts are in the last lines of Node's report.
+var counts = regexp.MustCompile(`(?m)^# (tests|pass|fail|cancelled|skipped|todo) (\d+)$`)
+
+// run executes one file and holds its report: it must have tests, and none of
+// them may have been left out.
+func run(t *testing.T, node, server, file string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), longest)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, node, "--test-reporter=tap", file)
+	cmd.Env = append(os.Environ(), "WAYBELL_BINARY="+server, "WAYBELL_CHROMIUM="+chromium,
+		"WAYBELL_ARTIFACTS="+t.ArtifactDir(), "WAYBELL_SCREENSHOTS="+absolute(t, *screenshots))
+	// A group of its own, so that nothing it started survives it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.CombinedOutput()
+	if cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // usually nobody is left
+	}
+	switch report := string(out); {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		t.Fatalf("%s did not end within %v:\n%s", file, longest, report)
+	case err != nil:
+		t.Fatalf("%s: %v\n%s", file, err, report)
+	default:
+		t.Log(report)
+		for _, c := range counts.FindAllStringSubmatch(report, -1) {
+			switch name, n := c[1], c[2]; {
+			case name == "tests" && n == "0":
+				t.Errorf("%s has no tests", file)
+			case (name == "skipped" || name == "todo" || name == "cancelled" || name == "fail") && n != "0":
+				t.Errorf("%s: %s %s", file, n, name)
+			}
+		}
+		if !counts.MatchString(report) {
+			t.Errorf("%s gave no report:\n%s", file, report)
+		}
+	}
+}
+
+func absolute(t *testing.T, dir string) string {
+	t.Helper()
+	if dir == "" {
+		return ""
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return abs
+}

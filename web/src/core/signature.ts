@@ -1,0 +1,847 @@
+/**
+ * Says whether the signature of a request is right and, when it is wrong, why:
+ * with the verdicts and words of `waybell verify`, of which this is the twin in
+ * the browser (signature/explain.go). testdata/verdicts.json holds both to the
+ * same answers. Nothing leaves the page; secrets are held by no variable of the
+ * module and stand in no message.
+ */
+
+export type Algorithm = "hmac-sha256" | "hmac-sha384" | "hmac-sha512" | "ed25519";
+
+/** A signature header described completely, as signature.Scheme does in Go. */
+export interface Scheme {
+  readonly header: string;
+  readonly algorithm: Algorithm;
+  readonly key_derivation: "utf8" | "whsec" | "ed25519";
+  readonly encoding: "hex" | "base64";
+  readonly prefix?: string;
+  readonly signed_content: "body" | "id.timestamp.body";
+  readonly list?: boolean;
+}
+
+/** The signature of a format as `GET /v1/profiles` tells of it. */
+export interface FormatSignature {
+  readonly header: string;
+  readonly algorithm?: string;
+  readonly key?: string;
+  readonly signed: Scheme["signed_content"];
+  readonly encoding: Scheme["encoding"];
+  readonly prefix: string;
+  readonly list?: boolean;
+}
+
+export type Verdict = keyof typeof texts;
+
+export interface SchemeVerdict {
+  readonly scheme: string;
+  readonly ok: boolean;
+  readonly verdict: Verdict;
+  readonly explanation: string;
+  readonly fix: string;
+  /** The case at hand in a few words; may be empty. */
+  readonly detail: string;
+  /** What must be mended besides, most telling first. */
+  readonly also: readonly Pick<SchemeVerdict, "verdict" | "explanation" | "fix">[];
+}
+
+export interface Check {
+  /** Lines of `Name: value`, a JSON object, or the whole request where body is empty. */
+  readonly headers: string;
+  /** As received; a text stands for its UTF-8 bytes. */
+  readonly body: string | Uint8Array;
+  /** Those in force, and public keys. */
+  readonly secrets: readonly string[];
+  /** No longer in force, but may have signed. */
+  readonly oldSecrets?: readonly string[];
+  /** Schemes of the server's own formats, besides the built-in ones. */
+  readonly schemes?: Readonly<Record<string, Scheme>>;
+  /** The name of the one scheme to check; without it, all whose header is there. */
+  readonly scheme?: string;
+  /** Milliseconds since 1970; without it, now. */
+  readonly now?: number;
+  /** How far the signed time may lie from now; 0 accepts any. */
+  readonly toleranceSeconds?: number;
+}
+
+export interface CheckResult {
+  /** One per signature that was checked, never none. */
+  readonly results: readonly SchemeVerdict[];
+  /** What else was noticed, for people. */
+  readonly notes: readonly string[];
+}
+
+export type CheckErrorCode = "invalid_headers" | "invalid_secret" | "no_signature" | "unsupported";
+
+/** The check could not be made. The message is for people and holds no secret. */
+export class CheckError extends Error {
+  readonly code: CheckErrorCode;
+  constructor(code: CheckErrorCode, message: string) {
+    super(message);
+    this.name = "CheckError";
+    this.code = code;
+  }
+}
+
+const standard: Scheme = { header: "webhook-signature", algorithm: "hmac-sha256", key_derivation: "whsec", encoding: "base64", prefix: "v1,", signed_content: "id.timestamp.body", list: true };
+const legacy = { algorithm: "hmac-sha256", key_derivation: "utf8", encoding: "hex", signed_content: "body" } as const;
+
+/** The schemes that need no configuration. */
+export const builtinSchemes: Readonly<Record<string, Scheme>> = {
+  standard,
+  ed25519: { ...standard, algorithm: "ed25519", key_derivation: "ed25519", prefix: "v1a," },
+  chatzuri: { ...legacy, header: "X-Chatzuri-Signature", prefix: "sha256=" },
+  chatislav: { ...legacy, header: "x-chatislav-signature" },
+};
+
+/** The scheme of a format of the server; what is not told is as in the built-in format that signs the same content. */
+export function schemeOf(s: FormatSignature): Scheme {
+  const like = s.signed === "body" ? legacy : standard;
+  return {
+    header: s.header,
+    algorithm: (["hmac-sha256", "hmac-sha384", "hmac-sha512", "ed25519"] as const).find((a) => a === s.algorithm) ?? like.algorithm,
+    key_derivation: (["utf8", "whsec", "ed25519"] as const).find((k) => k === s.key) ?? like.key_derivation,
+    encoding: s.encoding,
+    prefix: s.prefix,
+    signed_content: s.signed,
+    list: s.list ?? s.signed !== "body",
+  };
+}
+
+/** Checks a request; rejects with a CheckError where that cannot be done. */
+export async function checkSignature(check: Check): Promise<CheckResult> {
+  if (globalThis.crypto?.subtle === undefined) {
+    throw new CheckError("unsupported", "the browser computes signatures only on pages of https or localhost; open this page there, or use waybell verify");
+  }
+  const known: Record<string, Scheme> = { ...builtinSchemes, ...check.schemes };
+  const secrets = await Promise.all(check.secrets.map(parseSecret));
+  const old = await Promise.all((check.oldSecrets ?? []).map(parseSecret));
+  if (secrets.length === 0) throw new CheckError("invalid_secret", "no secret is given");
+  const { header, body, notes } = readRequest(check.headers, check.body);
+  const names = check.scheme !== undefined ? [check.scheme] : schemesIn(header, known);
+  const results: SchemeVerdict[] = [];
+  for (const name of names) {
+    const scheme = known[name];
+    if (scheme === undefined) throw new CheckError("unsupported", `there is no signature scheme of the name ${name}`);
+    let fitting = secrets.filter((s) => isAsymmetric(s) === (scheme.algorithm === "ed25519"));
+    // The header of another scheme carries the signature of this secret.
+    if (fitting.length === 0 && check.scheme === undefined && names.length > 1) continue;
+    if (fitting.length === 0) fitting = secrets; // let the error say what does not fit
+    const now = (check.now ?? Date.now()) / 1000;
+    const evidence: Evidence = { scheme, known, secrets: fitting, old, header, body, now, tolerance: check.toleranceSeconds ?? 300 };
+    results.push(view(name, await explain(evidence)));
+  }
+  if (results.length === 0) throw new CheckError("invalid_secret", "none of the secrets fits a signature that the request carries");
+  return { results, notes };
+}
+
+// What follows keeps to the order and the names of the Go package.
+
+type Bytes = Uint8Array<ArrayBuffer>;
+type Header = ReadonlyMap<string, readonly string[]>; // names in lower case
+
+interface Secret {
+  readonly text: string;
+  readonly decoded?: Bytes; // after whsec_
+  readonly publicKey?: CryptoKey;
+}
+
+interface Evidence {
+  readonly scheme: Scheme;
+  readonly known: Readonly<Record<string, Scheme>>;
+  readonly secrets: readonly Secret[];
+  readonly old: readonly Secret[];
+  readonly header: Header;
+  readonly body: Bytes;
+  readonly now: number; // seconds
+  readonly tolerance: number; // seconds
+}
+
+interface Diagnosis {
+  readonly verdict: Verdict;
+  readonly also: readonly Verdict[];
+  readonly detail: string;
+}
+
+/** Why a request is refused, and where. */
+interface Refusal {
+  readonly kind: "missing" | "malformed" | "too_old" | "too_new" | "no_match";
+  readonly text: string;
+}
+
+interface Input {
+  readonly id: string;
+  readonly unix: bigint;
+}
+
+interface Presentation {
+  readonly raw: Bytes;
+  readonly flaws: readonly Verdict[];
+}
+
+interface KeyGuess {
+  readonly flaws: readonly Verdict[];
+  readonly detail: string;
+  readonly key: CryptoKey;
+}
+
+interface ContentGuess {
+  readonly flaws: readonly Verdict[];
+  readonly detail: string;
+  readonly head: string;
+  readonly body: Bytes;
+}
+
+const maxSignatures = 32;
+const maxHeaderBytes = 8 << 10;
+const maxIDBytes = 256;
+const maxPairedBody = 16 << 10;
+const maxReserialised = 512 << 10;
+const maxDepth = 256;
+const sizes: Readonly<Record<Algorithm, number>> = { "hmac-sha256": 32, "hmac-sha384": 48, "hmac-sha512": 64, ed25519: 64 };
+const hashes = { "hmac-sha256": "SHA-256", "hmac-sha384": "SHA-384", "hmac-sha512": "SHA-512" } as const;
+
+const encoder = new TextEncoder();
+const utf8 = (text: string): Bytes => encoder.encode(text);
+const same = (a: Bytes, b: Bytes): boolean => a.length === b.length && a.every((byte, i) => byte === b[i]);
+const join = (...parts: readonly string[]): string => parts.filter((p) => p !== "").join("; ");
+
+function concat(...parts: readonly Bytes[]): Bytes {
+  const all = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const p of parts) {
+    all.set(p, at);
+    at += p.length;
+  }
+  return all;
+}
+
+/** The bytes of a text whose characters are all below 256. */
+const binary = (text: string): Bytes => Uint8Array.from(text, (c) => c.charCodeAt(0));
+
+function fromHex(text: string): Bytes | null {
+  return text.length % 2 === 0 && /^[0-9a-f]*$/i.test(text) ? Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16)) : null;
+}
+
+/** Base64 of the standard alphabet with stray bits, but without padding. */
+function fromRawBase64(text: string): Bytes | null {
+  return /^[A-Za-z0-9+/]*$/.test(text) && text.length % 4 !== 1 ? binary(atob(text)) : null;
+}
+
+/** Strict: one text per value. */
+function fromBase64(text: string): Bytes | null {
+  const raw = text.length % 4 === 0 ? fromRawBase64(text.replace(/={1,2}$/, "")) : null;
+  return raw !== null && btoa(String.fromCharCode(...raw)) === text ? raw : null;
+}
+
+const decodeAs = (encoding: Scheme["encoding"], text: string): Bytes | null =>
+  encoding === "base64" ? fromBase64(text) : text === text.toLowerCase() ? fromHex(text) : null;
+
+const isAsymmetric = (s: Secret): boolean => s.publicKey !== undefined;
+
+async function parseSecret(text: string): Promise<Secret> {
+  const wrong = (why: string): CheckError => new CheckError("invalid_secret", `invalid secret: ${why}`);
+  const after = (prefix: string): Bytes => {
+    const raw = fromBase64(text.slice(prefix.length));
+    if (raw === null || raw.length === 0) throw wrong(`what follows ${prefix} is not standard base64 with padding`);
+    return raw;
+  };
+  const count = [...text].length;
+  if (/\p{Cs}/u.test(text)) throw wrong("it is not valid UTF-8");
+  if (count < 8 || count > 256) throw wrong(`it has ${count} characters, needed are 8 to 256`);
+  if (/\p{Cc}/u.test(text)) throw wrong("it holds control characters");
+  const blank = "[\\p{White_Space}\\u200b\\u200e\\u200f\\u2060\\ufeff]";
+  if (new RegExp(`^${blank}|${blank}$`, "u").test(text)) throw wrong("it begins or ends with a blank");
+  if (text.startsWith("whsec_")) return { text, decoded: after("whsec_") };
+  if (text.startsWith("whpk_")) {
+    const raw = after("whpk_");
+    if (raw.length !== 32) throw wrong(`whpk_… holds ${raw.length} bytes, a public key has 32`);
+    return { text, publicKey: await importEd25519(raw) };
+  }
+  if (text.startsWith("whsk_")) {
+    const raw = after("whsk_");
+    if (raw.length !== 32 && raw.length !== 64) throw wrong(`whsk_… holds ${raw.length} bytes, a private key has 32 or 64`);
+    const own = await publicHalf(raw.slice(0, 32));
+    if (raw.length === 64 && !same(own, raw.slice(32))) throw wrong("the two halves of the private key do not belong together");
+    return { text, publicKey: await importEd25519(own) };
+  }
+  return { text };
+}
+
+async function ed25519<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch {
+    throw new CheckError("unsupported", "this browser cannot check Ed25519 signatures; a newer one can, or use waybell verify");
+  }
+}
+
+const importEd25519 = (raw: Bytes): Promise<CryptoKey> => ed25519(() => crypto.subtle.importKey("raw", raw, "Ed25519", true, ["verify"]));
+
+function publicHalf(seed: Bytes): Promise<Bytes> {
+  return ed25519(async () => {
+    const head = fromHex("302e020100300506032b657004220420") ?? new Uint8Array(); // PKCS #8, RFC 8410
+    const key = await crypto.subtle.importKey("pkcs8", concat(head, seed), "Ed25519", true, ["sign"]);
+    const { x } = await crypto.subtle.exportKey("jwk", key);
+    return fromRawBase64((x ?? "").replace(/-/g, "+").replace(/_/g, "/")) ?? new Uint8Array();
+  });
+}
+
+/** Takes apart what was pasted. */
+function readRequest(headers: string, given: string | Uint8Array): { header: Header; body: Bytes; notes: string[] } {
+  const body = typeof given === "string" ? utf8(given) : new Uint8Array(given);
+  const whole = /^([^]*?\n)\r?\n([^]+)$/.exec(headers.replace(/^(?:\r?\n)+/, ""));
+  if (body.length > 0 || whole === null) return { header: parseHeaders(headers), body, notes: [] };
+  const header = parseHeaders(whole[1] ?? "");
+  return { header, ...cutBody(header, utf8(whole[2] ?? "")) };
+}
+
+/** Cuts the body at Content-Length, because editors add a line break at the end. */
+function cutBody(header: Header, body: Bytes): { body: Bytes; notes: string[] } {
+  const length = first(header, "content-length");
+  if (length === "") {
+    const chunked = first(header, "transfer-encoding") !== "";
+    return { body, notes: chunked ? ["the request was sent with Transfer-Encoding; what follows the headers is taken as the decoded body"] : [] };
+  }
+  const n = Number(length);
+  if (!/^[0-9]+$/.test(length)) throw new CheckError("invalid_headers", `Content-Length "${length}" is no number`);
+  if (n < body.length) return { body: body.slice(0, n), notes: [`Content-Length is ${n}, so ${body.length - n} bytes after it are left out`] };
+  return { body, notes: n > body.length ? [`Content-Length is ${n}, but the body has ${body.length} bytes: it is not the body that was sent`] : [] };
+}
+
+function parseHeaders(text: string): Header {
+  const header = new Map<string, string[]>();
+  const add = (name: string, value: string): void => {
+    const key = name.trim().toLowerCase();
+    if (key === "" || /[ \t]/.test(key)) throw new CheckError("invalid_headers", "a header is not of the form 'Name: value'");
+    header.set(key, [...(header.get(key) ?? []), value.trim()]);
+  };
+  if (text.trimStart().startsWith("{")) {
+    for (const [name, value] of Object.entries(parseObject(text))) for (const v of [value].flat()) add(name, String(v));
+    return header;
+  }
+  let started = false;
+  for (const line of text.split(/\r?\n/)) {
+    if (line.trim() === "" || (!started && isRequestLine(line))) continue;
+    started = true;
+    const colon = line.indexOf(":");
+    add(line.slice(0, Math.max(colon, 0)), line.slice(colon + 1));
+  }
+  return header;
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CheckError("invalid_headers", "the headers begin with { but are no JSON object");
+  }
+}
+
+function isRequestLine(text: string): boolean {
+  const fields = text.trim().split(/\s+/);
+  const last = fields[fields.length - 1] ?? "";
+  return fields.length >= 2 && !(fields[0] ?? "").endsWith(":") && (last.startsWith("HTTP/") || (fields.length === 2 && last.startsWith("/")));
+}
+
+const values = (header: Header, name: string): string[] => (header.get(name.toLowerCase()) ?? []).filter((v) => v !== "");
+const first = (header: Header, name: string): string => values(header, name)[0] ?? "";
+
+function schemesIn(header: Header, known: Readonly<Record<string, Scheme>>): string[] {
+  const carries = (s: Scheme): boolean => (header.get(s.header.toLowerCase())?.[0] ?? "").includes(s.prefix ?? "");
+  const names = Object.entries(known).flatMap(([name, s]) => {
+    if ((header.get(s.header.toLowerCase())?.[0] ?? "") === "") return [];
+    const sibling = Object.values(known).find((o) => o !== s && o.algorithm === "ed25519" && o.header.toLowerCase() === s.header.toLowerCase());
+    const other = s.algorithm === "ed25519" ? !carries(s) : sibling !== undefined && !carries(s) && carries(sibling);
+    return other ? [] : [name];
+  });
+  if (names.length > 0) return names;
+  const headers = [...new Set(Object.values(known).map((s) => s.header))].join(", ");
+  throw new CheckError("no_signature", `the request has no signature: none of the headers ${headers} is there; an endpoint without a secret sends none`);
+}
+
+function view(scheme: string, d: Diagnosis): SchemeVerdict {
+  const words = (verdict: Verdict): Pick<SchemeVerdict, "verdict" | "explanation" | "fix"> => ({ verdict, explanation: texts[verdict][0], fix: texts[verdict][1] });
+  return { scheme, ok: d.verdict === "ok", ...words(d.verdict), detail: d.detail, also: d.also.map(words) };
+}
+
+const missing = (what: string): Refusal => ({ kind: "missing", text: `signature header missing: ${what}` });
+const malformed = (what: string): Refusal => ({ kind: "malformed", text: `signature header malformed: ${what}` });
+const isRefusal = (x: object): x is Refusal => "kind" in x;
+
+async function explain(e: Evidence): Promise<Diagnosis> {
+  const keys = await keyGuesses(e);
+  const refusal = await verify(e, keys);
+  if (refusal === null) return { verdict: "ok", also: [], detail: "" };
+  if (refusal.kind === "missing") return { verdict: "missing_header", also: [], detail: missingDetail(e, refusal.text) };
+  const input = readInput(e.scheme, e.header);
+  if (isRefusal(input)) return { verdict: "malformed", also: [], detail: input.text };
+  const presented = presentations(e);
+  if (presented.length === 0) return { verdict: "malformed", also: [], detail: refusal.text };
+  const late = timeVerdict(e, input.unix);
+  const found = await search(e, input, presented, keys);
+  if (found === null) return { verdict: "wrong_secret", also: late, detail: "" };
+  const [verdict = "wrong_secret", ...also] = [...new Set([...found.flaws, ...late])];
+  return { verdict, also, detail: found.detail };
+}
+
+/** Says as signature.Verifier does whether the request is accepted: null. */
+async function verify(e: Evidence, keys: readonly KeyGuess[]): Promise<Refusal | null> {
+  const s = e.scheme;
+  if (values(e.header, s.header).length === 0) return missing(s.header);
+  const input = readInput(s, e.header);
+  if (isRefusal(input)) return input;
+  const all = entries(e);
+  if (isRefusal(all)) return all;
+  const shaped = all.flatMap((entry) => {
+    const raw = entry.startsWith(s.prefix ?? "") ? decodeAs(s.encoding, entry.slice((s.prefix ?? "").length)) : null;
+    return raw?.length === sizes[s.algorithm] ? [{ raw, flaws: [] }] : [];
+  });
+  if (shaped.length === 0) return malformed(`${s.header} has no signature of the form ${s.prefix ?? ""}<${s.encoding}>`);
+  if (s.signed_content !== "body") {
+    const late = timeRefusal(e, input.unix);
+    if (late !== null) return late;
+  }
+  const signed = concat(utf8(s.signed_content === "body" ? "" : head(input.id, input.unix)), e.body);
+  for (const k of keys) if (k.flaws.length === 0 && (await match(k, signed, shaped)) !== null) return null;
+  return { kind: "no_match", text: "no signature matches" };
+}
+
+const head = (id: string, unix: bigint): string => `${id}.${unix}.`;
+
+function readInput(s: Scheme, header: Header): Input | Refusal {
+  if (s.signed_content === "body") return { id: "", unix: 0n };
+  const id = first(header, "webhook-id");
+  if (id === "") return missing("webhook-id");
+  const timestamp = first(header, "webhook-timestamp");
+  if (timestamp === "") return missing("webhook-timestamp");
+  if (id.length > maxIDBytes || !/^[!-\-/-~]+$/.test(id)) return malformed("webhook-id");
+  if (!/^(0|[1-9][0-9]{0,18})$/.test(timestamp) || BigInt(timestamp) >= 1n << 63n) return malformed("webhook-timestamp is not a number of seconds");
+  return { id, unix: BigInt(timestamp) };
+}
+
+function entries(e: Evidence): string[] | Refusal {
+  const all = values(e.header, e.scheme.header);
+  if (utf8(all.join("")).length > maxHeaderBytes) return malformed(`${e.scheme.header} is longer than ${maxHeaderBytes} bytes`);
+  const list = e.scheme.list === true ? all.flatMap((v) => v.split(" ")).filter((v) => v !== "") : all;
+  return list.length > maxSignatures ? malformed(`${e.scheme.header} holds more than ${maxSignatures} signatures`) : list;
+}
+
+function timeRefusal(e: Evidence, unix: bigint): Refusal | null {
+  const age = e.now - Number(unix);
+  if (e.tolerance <= 0 || Math.abs(age) <= e.tolerance) return null;
+  return age > 0 ? { kind: "too_old", text: "timestamp too old" } : { kind: "too_new", text: "timestamp too far in the future" };
+}
+
+const isMilliseconds = (n: bigint): boolean => n >= 100_000_000_000n;
+
+function timeVerdict(e: Evidence, unix: bigint): Verdict[] {
+  const late = e.scheme.signed_content === "body" ? null : timeRefusal(e, unix);
+  if (late === null) return [];
+  return [isMilliseconds(unix) ? "timestamp_milliseconds" : late.kind === "too_old" ? "timestamp_stale" : "timestamp_future"];
+}
+
+function missingDetail(e: Evidence, detail: string): string {
+  if (values(e.header, e.scheme.header).length > 0) return detail;
+  const other = Object.values(e.known).find((s) => values(e.header, s.header).length > 0);
+  return other === undefined ? detail : `${detail}; the request carries ${other.header}`;
+}
+
+/** Reads every entry in all ways that give a signature of the scheme's size, those with fewest flaws first. */
+function presentations(e: Evidence): Presentation[] {
+  const all = entries(e);
+  if (isRefusal(all)) return [];
+  const prefix = e.scheme.prefix ?? "";
+  const found = all.flatMap((entry) => {
+    const own = entry.startsWith(prefix);
+    const rest = own ? entry.slice(prefix.length) : entry;
+    const bare = rest.replace(/^[A-Za-z0-9_-]{1,16}[=,:] ?/, "");
+    const flaw = (name: Verdict): Verdict[] => [name];
+    return [
+      ...readings(e.scheme, rest, own ? [] : flaw("missing_prefix")),
+      ...(bare === rest ? [] : readings(e.scheme, bare, flaw(own ? "unexpected_prefix" : "missing_prefix"))),
+    ];
+  });
+  return found.sort((a, b) => a.flaws.length - b.flaws.length);
+}
+
+function readings(s: Scheme, text: string, flaws: readonly Verdict[]): Presentation[] {
+  const fits = (raw: Bytes | null): raw is Bytes => raw?.length === sizes[s.algorithm];
+  const exact = decodeAs(s.encoding, text);
+  if (fits(exact)) return [{ raw: exact, flaws }];
+  const all: Presentation[] = [];
+  const add = (raw: Bytes | null, flaw: Verdict): void => void (fits(raw) && all.push({ raw, flaws: [...flaws, flaw] }));
+  add(fromHex(text), s.encoding === "hex" ? "upper_case_hex" : "wrong_encoding");
+  // One decoder reads both alphabets with and without padding.
+  const loose = fromRawBase64(text.replace(/=+$/, "").replace(/-/g, "+").replace(/_/g, "/"));
+  add(loose, "wrong_encoding");
+  if (loose !== null) add(fromHex(String.fromCharCode(...loose)), "wrong_encoding"); // base64 of hex
+  return all;
+}
+
+/** Lists the keys to try, right ones first. */
+async function keyGuesses(e: Evidence): Promise<KeyGuess[]> {
+  const wrong = (why: string): CheckError => new CheckError("invalid_secret", `invalid secret: ${why}`);
+  const asymmetric = e.scheme.algorithm === "ed25519";
+  for (const s of e.secrets) {
+    if (asymmetric && !isAsymmetric(s)) throw wrong("ed25519 needs a key that begins with whsk_ or whpk_");
+    if (!asymmetric && isAsymmetric(s)) throw wrong(`an Ed25519 key cannot be used with ${e.scheme.algorithm}`);
+  }
+  const old = e.old.filter((s) => isAsymmetric(s) === asymmetric);
+  const guesses = await Promise.all([...e.secrets.map((s) => guessKeys(e.scheme, s, [])), ...old.map((s) => guessKeys(e.scheme, s, ["old_secret"]))]);
+  return guesses.flat().sort((a, b) => a.flaws.length - b.flaws.length);
+}
+
+function guessKeys(s: Scheme, secret: Secret, flaws: readonly Verdict[]): Promise<KeyGuess[]> {
+  if (s.algorithm === "ed25519") return Promise.resolve(secret.publicKey === undefined ? [] : [{ flaws, detail: "", key: secret.publicKey }]);
+  const hmac = { name: "HMAC", hash: hashes[s.algorithm] };
+  const guesses: Promise<KeyGuess>[] = [];
+  const add = (raw: Bytes | null, detail: string, ...more: Verdict[]): void => {
+    if (raw === null) return;
+    // An empty key is refused; a zero byte stands for the same one (RFC 2104 fills up with zeros).
+    const key = crypto.subtle.importKey("raw", raw.length > 0 ? raw : new Uint8Array(1), hmac, false, ["sign"]);
+    guesses.push(key.then((k) => ({ flaws: [...flaws, ...more], detail, key: k })));
+  };
+  const { text, decoded } = secret;
+  const derived = s.key_derivation === "whsec" && decoded !== undefined;
+  add(derived ? decoded : utf8(text), "");
+  if (decoded !== undefined) {
+    const flaw = derived ? "secret_not_decoded" : "secret_decoded";
+    if (derived) add(utf8(text), "the key was the whole secret", flaw);
+    else add(decoded, "the key was the decoded part after whsec_", flaw);
+    add(utf8(text.slice("whsec_".length)), "the key was the text after whsec_", flaw);
+  } else {
+    add(fromRawBase64(text.replace(/=+$/, "")), "the key was the secret decoded from base64", "secret_decoded");
+    add(fromHex(text), "the key was the secret decoded from hex", "secret_decoded");
+  }
+  for (const end of ["\n", "\r\n", " "]) add(utf8(text + end), "", ...(derived ? (["secret_not_decoded"] as const) : []), "secret_whitespace");
+  return Promise.all(guesses);
+}
+
+/** The presentation that the key gives for the content. */
+async function match(k: KeyGuess, signed: Bytes, presented: readonly Presentation[]): Promise<Presentation | null> {
+  if (k.key.type === "public") {
+    for (const p of presented) if (await ed25519(() => crypto.subtle.verify("Ed25519", k.key, p.raw, signed))) return p;
+    return null;
+  }
+  const raw = new Uint8Array(await crypto.subtle.sign("HMAC", k.key, signed));
+  return presented.find((p) => same(p.raw, raw)) ?? null;
+}
+
+/** Looks for the combination with the fewest mistakes that gives one of the presented signatures. */
+async function search(e: Evidence, input: Input, presented: readonly Presentation[], keys: readonly KeyGuess[]): Promise<{ flaws: Verdict[]; detail: string } | null> {
+  const small = e.body.length <= maxPairedBody;
+  const heads = headGuesses(e, input);
+  let kept: readonly Spelling[] | undefined;
+  const rewritten = (): Iterable<Spelling> => (small ? (kept ??= [...spellings(e.body)]) : spellings(e.body));
+  type Tried = { k: KeyGuess; content: ContentGuess; match: Promise<Presentation | null> };
+  const firstOf = async (tried: readonly Tried[]): Promise<{ flaws: Verdict[]; detail: string } | null> => {
+    const matches = await Promise.all(tried.map((t) => t.match));
+    const i = matches.findIndex((p) => p !== null);
+    const hit = tried[i];
+    return hit === undefined ? null : { flaws: [...hit.k.flaws, ...hit.content.flaws, ...(matches[i]?.flaws ?? [])], detail: join(hit.k.detail, hit.content.detail) };
+  };
+  for (let count = 0; count <= (small ? 4 : 1); count++) {
+    let tried: Tried[] = []; // at once, because each answer comes from another thread
+    for (const content of contentGuesses(e, heads, count, rewritten)) {
+      const fitting = keys.filter((k) => k.flaws.length + content.flaws.length === count);
+      if (fitting.length === 0) continue;
+      const signed = concat(utf8(content.head), content.body);
+      for (const k of fitting) tried.push({ k, content, match: match(k, signed, presented) });
+      if (tried.length < (small ? 128 : 8)) continue;
+      const found = await firstOf(tried);
+      if (found !== null) return found;
+      tried = [];
+    }
+    const found = await firstOf(tried);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** What may have been signed with at most that many mistakes, the right content first. */
+function* contentGuesses(e: Evidence, heads: readonly Omit<ContentGuess, "body">[], mistakes: number, rewritten: () => Iterable<Spelling>): Iterable<ContentGuess> {
+  for (const h of heads) yield { ...h, body: e.body };
+  if (mistakes === 0) return;
+  for (const s of rewritten()) {
+    for (const h of heads) {
+      if (h.flaws.length >= mistakes) continue;
+      yield { ...h, body: s.body, flaws: [...h.flaws, "reserialised_body"], detail: join(h.detail, `the signed body was ${s.name}`) };
+    }
+  }
+}
+
+/** What may have been signed before the body, the right one first. */
+function headGuesses(e: Evidence, input: Input): Omit<ContentGuess, "body">[] {
+  if (e.scheme.signed_content === "body") {
+    const other = readInput({ ...e.scheme, signed_content: "id.timestamp.body" }, e.header);
+    const right = { flaws: [], detail: "", head: "" };
+    return isRefusal(other) ? [right] : [right, { flaws: ["signed_id_timestamp_body"], detail: "", head: head(other.id, other.unix) }];
+  }
+  const other = isMilliseconds(input.unix) ? input.unix / 1000n : input.unix * 1000n;
+  return [
+    { flaws: [], detail: "", head: head(input.id, input.unix) },
+    { flaws: ["signed_body_only"], detail: "", head: "" },
+    { flaws: ["timestamp_milliseconds"], detail: "", head: head(input.id, other) },
+    ...otherIDs(e, input.id).map((id) => ({ flaws: ["wrong_id" as const], detail: `the signed id was ${id === "" ? "empty" : `"${id}"`}`, head: head(id, input.unix) })),
+  ];
+}
+
+/** The ids near at hand that somebody could take for the right one. */
+function otherIDs(e: Evidence, right: string): string[] {
+  const ids = ["X-Waybell-Delivery", "X-Waybell-Agent", "X-Waybell-Event", "X-Request-Id", "Svix-Id"].flatMap((name) => values(e.header, name));
+  const root = e.body.length <= maxReserialised ? parseValue(textOf(e.body)) : null;
+  for (const [key, member] of root?.kind === "{" ? root.members : []) {
+    if (member.kind === "text" && (key === "id" || key.endsWith("_id"))) ids.push(member.text);
+  }
+  ids.push("", "undefined", "null", "None");
+  return [...new Set(ids)].sort(byCodePoint).filter((id) => id !== right && utf8(id).length <= maxIDBytes);
+}
+
+/** Another way to write a body. */
+interface Spelling {
+  readonly name: string;
+  readonly body: Bytes;
+}
+
+/** The text of a body, null where it is not UTF-8. */
+function textOf(body: Bytes): string | null {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);
+  } catch {
+    return null;
+  }
+}
+
+/** The ways in which frameworks and people rewrite a body by accident, likely ones first, each once. */
+function* spellings(body: Bytes): Iterable<Spelling> {
+  const text = textOf(body);
+  const source = text ?? Array.from(body, (byte) => String.fromCharCode(byte)).join("");
+  const bytes = text === null ? binary : utf8;
+  const seen = new Set([source]);
+  const remember = source.length <= maxPairedBody; // longer ones would fill the memory
+  for (const [name, written] of rewritings(source, text)) {
+    if (written === source || (remember && seen.has(written))) continue;
+    if (remember) seen.add(written);
+    yield { name, body: bytes(written) };
+  }
+}
+
+function* rewritings(source: string, text: string | null): Iterable<readonly [name: string, written: string]> {
+  const mark = text === null ? "\u00ef\u00bb\u00bf" : "\ufeff";
+  const lf = source.replace(/\r\n/g, "\n");
+  yield ["without white space at the ends", text === null ? source.replace(/^[\t-\r ]+|[\t-\r ]+$/g, "") : source.replace(/^\p{White_Space}+|\p{White_Space}+$/gu, "")];
+  yield ["with a line feed at the end", `${source}\n`];
+  yield ["with CRLF at the end", `${source}\r\n`];
+  yield ["with CRLF turned into line feeds", lf];
+  yield ["with line feeds turned into CRLF", lf.replace(/\n/g, "\r\n")];
+  yield ["without byte order mark", source.startsWith(mark) ? source.slice(mark.length) : source];
+  yield ["with a byte order mark", mark + source];
+  yield ["empty, as after a stream that was already read", ""];
+  yield ["as an empty JSON object", "{}"];
+  yield ["as the text [object Object]", "[object Object]"];
+  if (text === null) return;
+  yield ["encoded as a JSON string", JSON.stringify(text).replace(/[<>&\u2028\u2029]/g, (c) => unicode(c, false))];
+  const root = utf8(text).length <= maxReserialised ? parseValue(text) : null;
+  if (root === null) return;
+  for (const numbers of ["numbers as written", "numbers in JavaScript's form"] as const) {
+    for (const order of ["keys in order", "keys sorted", "integer keys first"] as const) {
+      for (const layout of layouts) {
+        for (const escape of escapes) {
+          const written = write(root, { numbers, order, layout, escape }, 0);
+          const name = `${layout.name}, ${order}, ${escape.name}, ${numbers}`;
+          yield [name, written];
+          yield [`${name}, line feed at the end`, `${written}\n`];
+        }
+      }
+    }
+  }
+}
+
+/** JSON that remembers the order of keys and the spelling of numbers; an array's keys are empty. */
+type Value =
+  | { readonly kind: "{" | "["; readonly members: readonly (readonly [key: string, member: Value])[] }
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "word"; readonly text: string };
+
+function parseValue(text: string | null): Value | null {
+  try {
+    JSON.parse(text ?? ""); // what it accepts, the pattern below takes apart
+  } catch {
+    return null;
+  }
+  const tokens = (text ?? "").match(/"(?:[^"\\]|\\[^])*"|[[\]{}]|[^\s,:[\]{}"]+/g) ?? [];
+  let at = 0;
+  const string = (token: string): string => (JSON.parse(token) as string).replace(/\p{Cs}/gu, "\ufffd");
+  const read = (depth: number): Value => {
+    const token = tokens[at++] ?? "";
+    if (depth > maxDepth) throw new RangeError("nested too deep");
+    if (token.startsWith('"')) return { kind: "text", text: string(token) };
+    if (token !== "{" && token !== "[") return { kind: "word", text: token };
+    const members: [string, Value][] = [];
+    while (tokens[at] !== "}" && tokens[at] !== "]") {
+      const key = token === "{" ? string(tokens[at++] ?? "") : "";
+      members.push([key, read(depth + 1)]);
+    }
+    at++;
+    return { kind: token, members };
+  };
+  try {
+    return read(0);
+  } catch {
+    return null;
+  }
+}
+
+const layouts = [
+  { name: "compact", comma: ",", colon: ":", indent: "" },
+  { name: "spaces after comma and colon", comma: ", ", colon: ": ", indent: "" },
+  { name: "indented by 2", comma: ",", colon: ": ", indent: "  " },
+  { name: "indented by 4", comma: ",", colon: ": ", indent: "    " },
+  { name: "indented by a tab", comma: ",", colon: ": ", indent: "\t" },
+] as const;
+
+/** Which characters are escaped: those of JSON.stringify, Go, Python, PHP, .NET and Gson. */
+const escapes = [
+  { name: "nothing escaped", pattern: /[\0-\x1f"\\]/g, upper: false },
+  { name: "HTML escaped", pattern: /[\0-\x1f"\\<>&\u2028\u2029]/g, upper: false },
+  { name: "line separators escaped", pattern: /[\0-\x1f"\\\u2028\u2029]/g, upper: false },
+  { name: "non-ASCII escaped", pattern: /[\0-\x1f"\\\x80-\uffff]/g, upper: false },
+  { name: "slashes and non-ASCII escaped", pattern: /[\0-\x1f"\\/\x80-\uffff]/g, upper: false },
+  { name: "slashes escaped", pattern: /[\0-\x1f"\\/\u2028\u2029]/g, upper: false },
+  { name: "HTML escaped as Gson does", pattern: /[\0-\x1f"\\<>&='\u2028\u2029]/g, upper: false },
+  { name: "escaped as .NET does", pattern: /[\0-\x1f"\\<>&+'`\x7f-\uffff]/g, upper: true },
+] as const;
+
+interface Style {
+  readonly numbers: "numbers as written" | "numbers in JavaScript's form";
+  readonly order: "keys in order" | "keys sorted" | "integer keys first";
+  readonly layout: (typeof layouts)[number];
+  readonly escape: (typeof escapes)[number];
+}
+
+function write(v: Value, style: Style, depth: number): string {
+  if (v.kind === "text") return quote(v.text, style.escape);
+  if (v.kind === "word") return style.numbers === "numbers as written" ? v.text : shortest(v.text);
+  const close = v.kind === "{" ? "}" : "]";
+  if (v.members.length === 0) return v.kind + close;
+  const { comma, colon, indent } = style.layout;
+  const line = (d: number): string => (indent === "" ? "" : `\n${indent.repeat(d)}`);
+  const members = v.kind === "[" || style.order === "keys in order" ? v.members : [...v.members].sort(([a], [b]) => (style.order === "keys sorted" ? byCodePoint(a, b) : integerFirst(a, b)));
+  const written = members.map(([key, member]) => line(depth + 1) + (v.kind === "{" ? quote(key, style.escape) + colon : "") + write(member, style, depth + 1));
+  return v.kind + written.join(comma) + line(depth) + close;
+}
+
+function quote(text: string, escape: Style["escape"]): string {
+  const written = text.replace(escape.pattern, (c) => {
+    const short = "\b\f\n\r\t".indexOf(c);
+    if (short >= 0) return `\\${"bfnrt"[short]}`;
+    return c === "\\" || c === "/" || (c === '"' && !escape.upper) ? `\\${c}` : unicode(c, escape.upper);
+  });
+  return `"${written}"`;
+}
+
+function unicode(c: string, upper: boolean): string {
+  const digits = c.charCodeAt(0).toString(16).padStart(4, "0");
+  return `\\u${upper ? digits.toUpperCase() : digits}`;
+}
+
+function shortest(written: string): string {
+  const n = Number(written);
+  return Number.isFinite(n) ? String(n) : written; // a word, or beyond the range of a double
+}
+
+/** Orders as UTF-8 does. */
+function byCodePoint(a: string, b: string): number {
+  const [x, y] = [[...a], [...b]];
+  for (let i = 0; i < Math.min(x.length, y.length); i++) {
+    const by = (x[i]?.codePointAt(0) ?? 0) - (y[i]?.codePointAt(0) ?? 0);
+    if (by !== 0) return by;
+  }
+  return x.length - y.length;
+}
+
+/** Puts first, by value, the keys that JavaScript engines put first. */
+function integerFirst(a: string, b: string): number {
+  const rank = (key: string): number => (/^(0|[1-9][0-9]{0,9})$/.test(key) && Number(key) < 0xffff_ffff ? Number(key) : 0xffff_ffff);
+  return rank(a) - rank(b);
+}
+
+/** What each verdict means, and what to do; the words of signature/verdict.go. */
+const texts = {
+  ok: [
+    "The signature is valid.",
+    "",
+  ],
+  missing_header: [
+    "The request lacks a header that this scheme needs.",
+    "Check that the endpoint has a secret and this format, and that no proxy on the way removes the header.",
+  ],
+  malformed: [
+    "A header is there, but its value does not have the form that this scheme writes.",
+    "Pass the header's value on exactly as received, without quotes, line breaks or shortening.",
+  ],
+  missing_prefix: [
+    "The digest is right, but the prefix before it is missing or another one.",
+    "Compare with the whole value of the header, prefix included, or put the scheme's prefix before the digest.",
+  ],
+  unexpected_prefix: [
+    "The digest is right, but something stands before it and this scheme has no prefix there.",
+    "Compare with the bare digest, without anything before it.",
+  ],
+  wrong_encoding: [
+    "The digest is right, but it is written in another encoding than this scheme uses.",
+    "Write the raw bytes of the digest in the scheme's own encoding: lower-case hex, or padded standard base64.",
+  ],
+  upper_case_hex: [
+    "The digest is right, but its hex digits are in upper case.",
+    "Write the digest in lower-case hex.",
+  ],
+  reserialised_body: [
+    "The signature belongs to the same body written differently: it was parsed and serialised again, or its white space or line ends changed.",
+    "Read the raw bytes of the request before any JSON parser sees them, and compute the signature over these.",
+  ],
+  secret_not_decoded: [
+    "The text of the whsec_ secret was used as the key, where this scheme takes the bytes that it encodes.",
+    "Remove whsec_ from the secret, decode the rest from base64 and use the bytes as the key.",
+  ],
+  secret_decoded: [
+    "A stripped or decoded form of the secret was used as the key, where this scheme takes the secret's text as it is shown.",
+    "Use the whole secret as the key, whsec_ included if it begins so, without decoding it.",
+  ],
+  secret_whitespace: [
+    "The key was the secret with a blank or line break at its end.",
+    "Trim the secret after reading it from a file, an environment variable or a form.",
+  ],
+  old_secret: [
+    "The signature was made with an earlier secret.",
+    "Use the present secret; while it is being changed, accept both for a time.",
+  ],
+  signed_body_only: [
+    "Only the body was signed, where this scheme signs id, timestamp and body.",
+    "Join webhook-id, webhook-timestamp and the raw body with full stops, and compute the signature over that.",
+  ],
+  signed_id_timestamp_body: [
+    "Id, timestamp and body were signed, where this scheme signs the body alone.",
+    "Compute the signature over the raw body and nothing else.",
+  ],
+  wrong_id: [
+    "Another id than the one in webhook-id was signed.",
+    "Use the value of the webhook-id header, which is the event's id and the same on every attempt.",
+  ],
+  timestamp_milliseconds: [
+    "The timestamp is in milliseconds, where this scheme counts seconds.",
+    "Use whole unix seconds, and the value of webhook-timestamp exactly as received.",
+  ],
+  timestamp_stale: [
+    "The timestamp lies further back than the tolerance allows.",
+    "Verify when the request arrives and keep the clock synchronised; to check an old request, switch the tolerance off.",
+  ],
+  timestamp_future: [
+    "The timestamp lies further ahead than the tolerance allows.",
+    "Synchronise the clocks of sender and receiver.",
+  ],
+  wrong_secret: [
+    "No combination of the given secrets and the usual mistakes gives this signature.",
+    "Copy the endpoint's present secret again, and make sure that headers and body belong to the same request.",
+  ],
+} as const satisfies Record<string, readonly [explanation: string, fix: string]>;
