@@ -225,7 +225,7 @@ function signature(e: Evidence): Hint | null {
     return {
       title: `The receiver refused our signature (${e.status})`,
       cause: "It has another secret, or checks over a body that was parsed and written anew instead of the bytes that arrived.",
-      fix: "Use the signature checker under Security: it says which of the two it is. Copy the secret anew if it is the secret.",
+      fix: "Use the signature checker under Security: it says which of the two it is. If it is the secret, copy it anew.",
     };
   }
   if (/api.?key|token|bearer|authorization|credential|unauthenticated/i.test(e.body) || e.header("www-authenticate") !== "") {

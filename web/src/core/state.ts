@@ -102,7 +102,7 @@ export function deliveryPhrase(d: Delivery, now: number, attemptsInAll?: number)
       // Sent again, it starts a fresh schedule and goes on counting.
       const planned = attemptsInAll !== undefined && d.attempts < attemptsInAll;
       const of = !planned ? count(d.attempts, "attempt") : `${d.attempts} of ${attemptsInAll}`;
-      const wait = d.next_attempt_at === null ? "" : until(d.next_attempt_at, now);
+      const wait = d.next_attempt_at === null ? "" : roughly(d.next_attempt_at, now);
       const next = d.next_attempt_at === null ? "" : wait === "" ? ", next now" : `, next in ${wait}`;
       return !planned ? `${word} after ${of}${next}` : `${word} ${of}${next}`;
     }
@@ -115,6 +115,12 @@ export function deliveryPhrase(d: Delivery, now: number, attemptsInAll?: number)
     default:
       return word;
   }
+}
+
+/** How long until then, as exactly as a list needs it: whole minutes above two. */
+function roughly(at: string, now: number): string {
+  const seconds = (Date.parse(at) - now) / 1_000;
+  return seconds < 120 ? until(at, now) : duration(Math.round(seconds / 60) * 60);
 }
 
 /** "since 2 h": how long a webhook has been failing. */

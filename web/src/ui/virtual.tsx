@@ -11,6 +11,8 @@ export interface VirtualListProps<T> {
   readonly height: number;
   readonly children: (row: T, index: number) => ComponentChildren;
   readonly current?: number;
+  /** Rows that are selected. */
+  readonly chosen?: (row: T) => boolean;
   /** Called near the end, to load more. */
   readonly onEnd?: () => void;
   /** The box that scrolls. */
@@ -25,7 +27,7 @@ const beyond = 8;
  * Renders only the rows in sight, so that 10,000 of them scroll as well as ten.
  * New rows at the top do not move what is being read, unless it is the top.
  */
-export function VirtualList<T>({ label, rows, id, rowHeight, height, children, current, onEnd, boxRef, onAway }: VirtualListProps<T>) {
+export function VirtualList<T>({ label, rows, id, rowHeight, height, children, current, chosen, onEnd, boxRef, onAway }: VirtualListProps<T>) {
   const box = useRef<HTMLDivElement>(null);
   const first = useRef<string | undefined>(undefined);
   const [top, setTop] = useState(0);
@@ -72,7 +74,7 @@ export function VirtualList<T>({ label, rows, id, rowHeight, height, children, c
       <div class="virtual-space" role="list" style={{ height: `${rows.length * rowHeight}px` }}>
         {rows.slice(from, to).map((row, i) => (
           <div
-            class="virtual-row" role="listitem" key={id(row)} style={rowStyle(from + i)} data-current={current === from + i || undefined}
+            class="virtual-row" role="listitem" key={id(row)} style={rowStyle(from + i)} data-current={current === from + i || undefined} data-chosen={chosen?.(row) || undefined}
             aria-setsize={rows.length} aria-posinset={from + i + 1}
           >
             {children(row, from + i)}

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { path } from "../../core/api.ts";
+import { ApiError, path } from "../../core/api.ts";
 import { deliveries } from "../../core/client.ts";
 import { until } from "../../core/format.ts";
 import { useShortcuts } from "../../core/keys.ts";
@@ -9,7 +9,7 @@ import { now } from "../../core/clock.ts";
 import { deliveryStates } from "../../core/state.ts";
 import { useStream } from "../../core/stream.ts";
 import type { DeliveryDetail, Endpoint, StreamEvent } from "../../core/types.ts";
-import { Button, ConfirmDialog, Drawer, IconButton, Load, State, toast } from "../../ui/index.ts";
+import { Button, ConfirmDialog, Drawer, Empty, IconButton, Load, State, toast } from "../../ui/index.ts";
 import { DeliveryStory } from "./story.tsx";
 import type { Webhooks } from "./webhooks.ts";
 
@@ -18,13 +18,15 @@ export interface DeliveryDrawerProps {
   readonly id: string;
   readonly webhooks: Webhooks;
   readonly onClose: () => void;
+  /** The address of another delivery of the same event. */
+  readonly hrefOf: (id: string) => string;
   /** Goes to the row before or after; null where there is none. */
   readonly onPrevious: (() => void) | null;
   readonly onNext: (() => void) | null;
 }
 
 /** A delivery beside the list, kept up to date while it is open. */
-export function DeliveryDrawer({ agent, id, webhooks, onClose, onPrevious, onNext }: DeliveryDrawerProps) {
+export function DeliveryDrawer({ agent, id, webhooks, onClose, hrefOf, onPrevious, onNext }: DeliveryDrawerProps) {
   const delivery = useLoad((signal) => deliveries.get(agent, id, signal), [agent, id]);
   const [asks, setAsks] = useState<"resend" | "cancel" | null>(null);
   useLive(agent, id, delivery.reload);
@@ -33,17 +35,20 @@ export function DeliveryDrawer({ agent, id, webhooks, onClose, onPrevious, onNex
   useEffect(() => top.current?.closest(".dialog-body")?.scrollTo(0, 0), [id]);
 
   const d = delivery.data;
+  const gone = delivery.error instanceof ApiError && delivery.error.status === 404;
   const endpoint = d === undefined ? undefined : webhooks.byId.get(d.endpoint_id);
   const hindrance = d === undefined ? "" : whyNotResend(endpoint, webhooks.loaded);
   const ready = d !== undefined && hindrance === "";
   const keys = useMemo(() => (can("deliveries:write") && ready ? [{ key: "r", label: "Re-send this delivery", run: () => setAsks("resend") }] : []), [ready]);
   useShortcuts(keys);
 
+  const note = can("deliveries:write") ? hindrance : "Your link lets you look, but not re-send.";
   const foot = (
     <>
       <IconButton icon="up" label="Previous delivery (k)" disabled={onPrevious === null} onClick={() => onPrevious?.()} />
       <IconButton icon="down" label="Next delivery (j)" disabled={onNext === null} onClick={() => onNext?.()} />
-      <span class="push small muted">{can("deliveries:write") ? hindrance : "Your link lets you look, but not re-send."}</span>
+      <span class="push" />
+      {note !== "" && <span class="drawer-note small muted">{note}</span>}
       {d !== undefined && can("deliveries:write") && d.finished_at === null && <Button icon="canceled" onClick={() => setAsks("cancel")}>Cancel delivery</Button>}
       {d !== undefined && can("deliveries:write") && <Button kind="primary" icon="resend" disabled={!ready} onClick={() => setAsks("resend")}>Re-send</Button>}
     </>
@@ -53,7 +58,7 @@ export function DeliveryDrawer({ agent, id, webhooks, onClose, onPrevious, onNex
     <>
       <Drawer title={title} onClose={onClose} foot={foot} keys>
         <div ref={top} />
-        <Load of={delivery} lines={8}>{(loaded) => <DeliveryStory key={loaded.id} delivery={loaded} webhooks={webhooks} agent={agent} />}</Load>
+        {gone ? <Gone onClose={onClose} /> : <Load of={delivery} lines={8}>{(loaded) => <DeliveryStory key={loaded.id} delivery={loaded} webhooks={webhooks} agent={agent} hrefOf={hrefOf} />}</Load>}
       </Drawer>
       {d !== undefined && asks === "resend" && <ResendOne agent={agent} delivery={d} endpoint={endpoint} onDone={delivery.set} onClose={() => setAsks(null)} />}
       {d !== undefined && asks === "cancel" && <CancelOne agent={agent} delivery={d} onDone={delivery.set} onClose={() => setAsks(null)} />}
@@ -61,11 +66,15 @@ export function DeliveryDrawer({ agent, id, webhooks, onClose, onPrevious, onNex
   );
 }
 
+function Gone({ onClose }: { readonly onClose: () => void }) {
+  return <Empty icon="question" title="This delivery is not here" action={<Button onClick={onClose}>Show the list</Button>}>Its id may be incomplete, or it is older than the log is kept.</Empty>;
+}
+
 /** Loads anew when the stream tells of this delivery; soon after, since one attempt may tell twice. */
 function useLive(agent: string, id: string, reload: () => void): void {
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   useStream(path`v1/agents/${agent}/stream`, {}, useCallback((event: StreamEvent) => {
-    const about = event.type === "delivery" ? event.data.id === id : event.type === "lagging" || (event.type === "hello" && !event.data.resumed);
+    const about = event.type === "delivery" ? event.data.id === id : event.type === "endpoint" || event.type === "lagging" || (event.type === "hello" && !event.data.resumed);
     if (!about) return;
     clearTimeout(timer.current);
     timer.current = setTimeout(reload, 150);

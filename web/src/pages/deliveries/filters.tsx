@@ -159,8 +159,8 @@ function Chips({ filter, webhooks, oneWebhook }: { readonly filter: LogFilter; r
   );
 }
 
-export function ClearFilters() {
-  return <Button size="small" kind="quiet" onClick={() => setQuery(Object.fromEntries(filterNames.map((name) => [name, null])))}>Clear filters</Button>;
+export function ClearFilters({ kind = "quiet" }: { readonly kind?: "normal" | "quiet" }) {
+  return <Button size={kind === "quiet" ? "small" : "normal"} kind={kind} onClick={() => setQuery(Object.fromEntries(filterNames.map((name) => [name, null])))}>Clear filters</Button>;
 }
 
 function chipsOf(filter: LogFilter, webhooks: Webhooks): readonly Chip[] {

@@ -75,13 +75,16 @@ export function DeliveryList({ endpointId }: DeliveryListProps) {
       {dialog === "export" && <ExportDialog agent={agent} filter={toApi(filter, Date.now())} filtered={isFiltered(filter)} onClose={() => setDialog(null)} />}
       {open.id !== null && (
         <DeliveryDrawer
-          agent={agent} id={open.id} webhooks={webhooks} onClose={open.close}
+          agent={agent} id={open.id} webhooks={webhooks} onClose={open.close} hrefOf={endpointId === undefined ? open.href : (id) => agentLink(`deliveries/${id}`)}
           onPrevious={current > 0 ? () => move(-1) : null} onNext={current < view.rows.length - 1 ? () => move(1) : null}
         />
       )}
     </div>
   );
 }
+
+/** Who types an id does not ask for each of its beginnings. */
+const shortestId = 16;
 
 /** What is selected: rows, or all that the filters find, loaded or not. */
 export type Choice = ReadonlySet<string> | "all";
@@ -123,6 +126,7 @@ function useLog(agent: string, filter: LogFilter, live: boolean, onWebhooks: () 
   const log = useMemo(() => new DeliveryLog({
     load: async (cursor, signal) => {
       if (filter.deliveryId === undefined) return deliveries.list(agent, { ...toApi(filter, Date.now()), limit: 100, cursor }, signal);
+      if (filter.deliveryId.length < shortestId) return { data: [], next_cursor: null };
       try {
         const { attempt_log: _, ...row } = await deliveries.get(agent, filter.deliveryId, signal);
         return { data: matches({ ...filter, period: undefined }, row, Date.now()) === false ? [] : [row], next_cursor: null };
@@ -149,8 +153,10 @@ function useLog(agent: string, filter: LogFilter, live: boolean, onWebhooks: () 
     queue.current.clear();
   }, [log]);
   useStream(live ? path`v1/agents/${agent}/stream` : null, {}, useCallback((event: StreamEvent) => {
-    if (event.type === "endpoint") onWebhooks();
-    else if (event.type === "lagging" || (event.type === "hello" && !event.data.resumed)) log.refresh();
+    if (event.type === "endpoint") {
+      onWebhooks();
+      log.refresh(); // a pause or a resume changes many deliveries, and tells of none
+    } else if (event.type === "lagging" || (event.type === "hello" && !event.data.resumed)) log.refresh();
     else if (event.type === "delivery") {
       const { agent_id: _, attempt: __, ...row } = event.data;
       queue.current.set(row.id, row);
@@ -181,13 +187,19 @@ function useOpen(endpointId: string | undefined): Open {
   const here = pathname.value;
   const href = (to: string): string => (endpointId === undefined ? agentLink(`deliveries/${encodeURIComponent(to)}`, rest) : link(here, { ...rest, delivery: to }));
   const list = endpointId === undefined ? link(agentPath("deliveries"), rest) : link(here, { ...rest, delivery: null });
-  // Opened from the list, closing is going back; opened directly, there is nothing to go back to.
-  const wasList = useRef(false);
+  // Where the list is the entry before, closing is going back; else it goes to the list.
+  const before = useRef<{ id: string | null; list: boolean; replaced: boolean } | null>(null);
   useEffect(() => {
-    if (id === null) wasList.current = true;
+    const was = before.current;
+    const list = was !== null && id !== null && (was.id === null || (was.replaced && was.list));
+    before.current = { id, list, replaced: false };
   }, [id]);
-  const close = (): void => (wasList.current ? window.history.back() : go(list, { replace: true }));
-  return { id, href, close, replace: (to) => go(href(to), { replace: true }) };
+  const close = (): void => (before.current?.list === true ? window.history.back() : go(list));
+  const replace = (to: string): void => {
+    if (before.current !== null && to !== id) before.current.replaced = true;
+    go(href(to), { replace: true });
+  };
+  return { id, href, close, replace };
 }
 
 /** The row that the keyboard is at: the open one, or the one moved to. */
@@ -287,16 +299,18 @@ function Rows({ log, filter, endpointId, webhooks, boxRef, current, open, onAway
   if (view.starting) return <div class="table-wrap"><Loading lines={8} /></div>;
   if (view.error !== undefined && view.rows.length === 0) return <ErrorState error={view.error} onRetry={() => log.reload()} />;
   if (view.rows.length === 0 && !view.hasMore) return <Nothing filter={filter} endpointId={endpointId} webhooks={webhooks} />;
+  const one = endpointId !== undefined;
+  const rowHeight = narrow ? 84 : 44;
   const marked = (id: string): boolean => choice === "all" || choice.has(id);
   return (
-    <div class="log-frame" ref={frame}>
-      <LogHead oneWebhook={endpointId !== undefined} rows={view.rows.length} chosen={choice === "all" ? view.rows.length : choice.size} onChooseAll={onChoose === null ? null : onChooseAll} />
-      <div class="log-scroll" data-one={endpointId !== undefined || undefined} data-choose={onChoose !== null || undefined}>
-        <VirtualList label="Deliveries" rows={view.rows} id={(d) => d.id} rowHeight={narrow ? 72 : 44} height={height} current={current} onEnd={more} boxRef={boxRef} onAway={onAway}>
+    <div class="log-frame" ref={frame} data-scrolls={view.rows.length * rowHeight > height || undefined}>
+      <LogHead oneWebhook={one} rows={view.rows.length} chosen={choice === "all" ? view.rows.length : choice.size} onChooseAll={onChoose === null ? null : onChooseAll} />
+      <div class="log-scroll" data-one={one || undefined} data-choose={onChoose !== null || undefined}>
+        <VirtualList label="Deliveries" rows={view.rows} id={(d) => d.id} rowHeight={rowHeight} height={height} current={current} chosen={(d) => marked(d.id)} onEnd={more} boxRef={boxRef} onAway={onAway}>
           {(d) => (
             <DeliveryRow
               delivery={d} endpoint={webhooks.byId.get(d.endpoint_id)} webhooksLoaded={webhooks.loaded} href={open.href(d.id)} chosen={marked(d.id)}
-              onChoose={onChoose} oneWebhook={endpointId !== undefined}
+              onChoose={onChoose} oneWebhook={one}
             />
           )}
         </VirtualList>
@@ -314,7 +328,7 @@ function Rows({ log, filter, endpointId, webhooks, boxRef, current, open, onAway
 function Nothing({ filter, endpointId, webhooks }: { readonly filter: LogFilter; readonly endpointId: string | undefined; readonly webhooks: Webhooks }) {
   const own = { ...filter, endpointId: endpointId === undefined ? filter.endpointId : undefined };
   if (Object.values(own).some((value) => value !== undefined)) {
-    return <Empty icon="filter" title="No delivery fits these filters" action={<ClearFilters />}>{filter.deliveryId !== undefined || filter.eventId !== undefined ? "Check the id; old deliveries are removed after a while. Or clear a filter to see more." : "Remove one of them to see more, or choose a longer time."}</Empty>;
+    return <Empty icon="filter" title="No delivery fits these filters" action={<ClearFilters kind="normal" />}>{filter.deliveryId !== undefined || filter.eventId !== undefined ? "Check the id; old deliveries are removed after a while. Or clear a filter to see more." : "Remove one of them to see more, or choose a longer time."}</Empty>;
   }
   const webhook = endpointId ?? webhooks.all[0]?.id;
   if (webhook === undefined) {

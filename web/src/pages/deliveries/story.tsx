@@ -1,3 +1,4 @@
+import { useState } from "preact/hooks";
 import { agentLink } from "../../core/agent.ts";
 import { now, second } from "../../core/clock.ts";
 import { explain } from "../../core/explain.ts";
@@ -6,12 +7,19 @@ import { useLoad } from "../../core/load.ts";
 import { deliveries } from "../../core/client.ts";
 import { deliveryPhrase, deliveryStates, outcomePhrase, webhookStates } from "../../core/state.ts";
 import type { Attempt, Delivery, DeliveryDetail, Endpoint } from "../../core/types.ts";
-import { Banner, ButtonLink, CopyText, KeyValue, State, Time, UrlText } from "../../ui/index.ts";
+import { Banner, Button, ButtonLink, CopyText, KeyValue, State, Time, UrlText } from "../../ui/index.ts";
 import { AttemptView } from "./attempt.tsx";
 import { attemptsOf, webhookName, type Webhooks } from "./webhooks.ts";
 
+interface StoryProps {
+  readonly webhooks: Webhooks;
+  readonly agent: string;
+  /** The address of another delivery. */
+  readonly hrefOf: (id: string) => string;
+}
+
 /** Everything about a delivery: how it stands and why, its attempts, and where else its event went. */
-export function DeliveryStory({ delivery: d, webhooks, agent }: { readonly delivery: DeliveryDetail; readonly webhooks: Webhooks; readonly agent: string }) {
+export function DeliveryStory({ delivery: d, webhooks, agent, hrefOf }: StoryProps & { readonly delivery: DeliveryDetail }) {
   const endpoint = webhooks.byId.get(d.endpoint_id);
   return (
     <div class="stack stack-l">
@@ -34,7 +42,7 @@ export function DeliveryStory({ delivery: d, webhooks, agent }: { readonly deliv
         <h3>{d.attempt_log.length === 0 ? "No attempt yet" : count(d.attempt_log.length, "attempt")}</h3>
         <Attempts delivery={d} endpoint={endpoint} />
       </section>
-      <Siblings delivery={d} webhooks={webhooks} agent={agent} />
+      <Siblings delivery={d} webhooks={webhooks} agent={agent} hrefOf={hrefOf} />
     </div>
   );
 }
@@ -78,12 +86,20 @@ function Why({ title, tone, delivery: d, attempt }: { readonly title: string; re
   );
 }
 
+/** More are folded, up to the latest: what happened last is what one looks for. */
+const mostAttempts = 4;
+const lastAttempts = 2;
+
 /** Attempts, the waits between them, and what is planned. */
 function Attempts({ delivery: d, endpoint }: { readonly delivery: DeliveryDetail; readonly endpoint: Endpoint | undefined }) {
   const last = d.attempt_log.at(-1);
+  const [all, setAll] = useState(false);
+  const folded = all || d.attempt_log.length <= mostAttempts ? 0 : d.attempt_log.length - lastAttempts;
   return (
     <ol class="attempts">
+      {folded > 0 && <li><Button size="small" kind="quiet" icon="down" onClick={() => setAll(true)}>Show the {folded} attempts before</Button></li>}
       {d.attempt_log.map((a, i) => {
+        if (i < folded) return null;
         const before = d.attempt_log[i - 1];
         const from = before === undefined ? Date.parse(d.created_at) : Date.parse(before.started_at) + before.duration_ms;
         const waited = (Date.parse(a.started_at) - from) / 1_000;
@@ -113,7 +129,7 @@ function Planned({ delivery: d, at, endpoint }: { readonly delivery: Delivery; r
 }
 
 /** The other webhooks that got the same event. */
-function Siblings({ delivery: d, webhooks, agent }: { readonly delivery: Delivery; readonly webhooks: Webhooks; readonly agent: string }) {
+function Siblings({ delivery: d, webhooks, agent, hrefOf }: StoryProps & { readonly delivery: Delivery }) {
   const same = useLoad((signal) => deliveries.list(agent, { event_id: d.event_id, limit: 50 }, signal), [agent, d.event_id]);
   const others = (same.data?.data ?? []).filter((other) => other.id !== d.id);
   const all = agentLink("deliveries", { id: d.event_id });
@@ -127,7 +143,7 @@ function Siblings({ delivery: d, webhooks, agent }: { readonly delivery: Deliver
               const endpoint = webhooks.byId.get(other.endpoint_id);
               return (
                 <li key={other.id}>
-                  <a class="cell-link truncate" href={agentLink(`deliveries/${other.id}`)}>{endpoint === undefined ? other.endpoint_id : webhookName(endpoint)}</a>
+                  <a class="cell-link truncate" href={hrefOf(other.id)}>{endpoint === undefined ? other.endpoint_id : webhookName(endpoint)}</a>
                   <State info={deliveryStates[other.state]} />
                   <span class="muted small">{other.reason === null ? "" : outcomePhrase(other.reason, other.last_status_code)}</span>
                 </li>

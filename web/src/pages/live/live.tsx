@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { agentLink, useAgentId } from "../../core/agent.ts";
 import { path } from "../../core/api.ts";
-import { clockTime, count, milliseconds, number } from "../../core/format.ts";
+import { clockTime, count, milliseconds, number, urlParts } from "../../core/format.ts";
 import { param } from "../../core/router.ts";
 import { deliveryStateNames, deliveryStates, type Tone } from "../../core/state.ts";
 import { type StreamState, streamState, useStream } from "../../core/stream.ts";
@@ -10,7 +10,6 @@ import { Badge, Banner, Button, Empty, FilterBar, type IconName, Page, SelectFil
 import { useFill, useNarrow } from "../deliveries/fill.ts";
 import { useEventNames, useWebhooks, webhookName, type Webhooks } from "../deliveries/webhooks.ts";
 import { Feed, type FeedView, fits, happened, type LiveDelivery, type LiveRow, mostRows, stateOf } from "./feed.ts";
-import { urlParts } from "../../core/format.ts";
 
 const states: Readonly<Record<StreamState, { readonly word: string; readonly tone: Tone; readonly icon: IconName; readonly text: string }>> = {
   connecting: { word: "Connecting", tone: "info", icon: "busy", text: "The connection is being made." },
@@ -68,15 +67,15 @@ function Counts({ view, shown, rate, paused, onClear }: { readonly view: FeedVie
 function Rows({ rows, any, webhooks }: { readonly rows: readonly LiveRow[]; readonly any: boolean; readonly webhooks: Webhooks }) {
   const frame = useRef<HTMLDivElement>(null);
   const height = useFill(frame);
-  const narrow = useNarrow();
+  const rowHeight = useNarrow() ? 64 : 40;
   if (rows.length === 0) {
     if (any) return <Empty icon="filter" title="Nothing that fits these filters happened yet">It appears here by itself. Or clear a filter to see the rest.</Empty>;
     return <Empty icon="live" title="Waiting for something to happen">New deliveries appear here by themselves. To see one now, open a webhook and send a test. What happened before is in Deliveries.</Empty>;
   }
   return (
-    <div class="log-frame" ref={frame}>
+    <div class="log-frame" ref={frame} data-scrolls={rows.length * rowHeight > height || undefined}>
       <div class="live-scroll">
-        <VirtualList label="Live deliveries" rows={rows} id={(row) => String(row.key)} rowHeight={narrow ? 64 : 40} height={height}>
+        <VirtualList label="Live deliveries" rows={rows} id={(row) => String(row.key)} rowHeight={rowHeight} height={height}>
           {(row) => <Row row={row} webhooks={webhooks} />}
         </VirtualList>
       </div>
