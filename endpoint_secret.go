@@ -137,16 +137,24 @@ func (e *Endpoint) dropExpired(now time.Time) {
 	})
 }
 
+// PreviousUntil is until when a secret before the current one signs too; zero
+// when none does at now.
+func (e *Endpoint) PreviousUntil(now time.Time) time.Time {
+	until := time.Time{}
+	for _, old := range e.Secrets {
+		if old.ExpiresAt.After(now) && old.ExpiresAt.After(until) {
+			until = old.ExpiresAt
+		}
+	}
+	return until
+}
+
 func (e *Endpoint) secretView() (SecretView, error) {
 	if !e.Signed() {
 		return SecretView{}, errorf(CodeSecretNotFound, "the endpoint has no secret")
 	}
 	view := SecretView{Secret: e.Secrets[0].Value, CreatedAt: e.Secrets[0].CreatedAt, Warnings: e.Warnings()}
-	for _, old := range e.Secrets[1:] {
-		if old.ExpiresAt.After(view.PreviousUntil) {
-			view.PreviousUntil = old.ExpiresAt
-		}
-	}
+	view.PreviousUntil = e.PreviousUntil(clock())
 	parsed, err := signature.ParseSecret(view.Secret.Reveal())
 	if err != nil {
 		return SecretView{}, storeFailed("secret of "+e.ID, err)

@@ -85,6 +85,8 @@ export interface Endpoint {
   readonly headers: readonly EndpointHeader[];
   readonly format: string;
   readonly signed: boolean;
+  /** Until when the secret before signs, too; null when none does. */
+  readonly previous_secret_until: Timestamp | null;
   readonly include_messages: boolean;
   readonly standard_headers: boolean;
   readonly retry: Retry;

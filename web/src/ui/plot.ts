@@ -26,7 +26,7 @@ export function createPlot(box: HTMLElement, options: PlotOptions): Plot {
       height: options.height,
       cursor: { y: false, points: { size: 6 } },
       scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
-      axes: [{ ...axis, grid: { show: false }, values: (_, ticks, __, ___, step) => ticks.map((t) => axisTime(t * 1_000, step)) }, { ...axis, ...steps(options.series), size: 52, values: (_, ticks) => ticks.map((t) => (t >= 10_000 ? compact(t) : options.format(t))) }],
+      axes: [{ ...axis, grid: { show: false }, size: 30, values: (_, ticks, __, ___, step) => ticks.map((t) => axisTime(t * 1_000, step)) }, { ...axis, ...steps(options.series), size: 52, values: (_, ticks) => ticks.map((t) => (t >= 10_000 ? compact(t) : options.format(t))) }],
       series: [{}, ...options.series.map((s) => line(s, color))],
       hooks: { setCursor: [(u) => options.onCursor(u.cursor.idx ?? null)] },
     },

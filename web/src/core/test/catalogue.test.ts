@@ -27,6 +27,8 @@ test("types are said in words", () => {
     [{}, "any value"],
     [{ anyOf: [{ type: "string" }, { type: "number" }, { type: "null" }] }, "text, number or null"],
     [{ properties: { a: true } }, "object"],
+    [{ enum: ["EUR", null] }, "text or null"],
+    [{ const: 2 }, "number"],
   ];
   for (const [schema, want] of cases) assert.equal(field(tree({ properties: { x: schema } }), "x").type, want, JSON.stringify(schema));
 });

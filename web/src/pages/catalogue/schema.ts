@@ -152,6 +152,8 @@ function fromAlternatives(schema: JsonObject, root: JsonObject): string {
   });
   if (parts.length > 0) return joined([...new Set(parts)]);
   if (schema["properties"] !== undefined) return "object";
+  const values = "const" in schema ? [schema["const"]] : list(schema["enum"]);
+  if (values.length > 0) return joined([...new Set(values.map((v) => words[v === null ? "null" : Array.isArray(v) ? "array" : typeof v] ?? "any value"))]);
   return "any value";
 }
 

@@ -74,7 +74,7 @@ function Gone({ onClose }: { readonly onClose: () => void }) {
 function useLive(agent: string, id: string, reload: () => void): void {
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   useStream(path`v1/agents/${agent}/stream`, {}, useCallback((event: StreamEvent) => {
-    const about = event.type === "delivery" ? event.data.id === id : event.type === "lagging" || (event.type === "hello" && !event.data.resumed);
+    const about = event.type === "delivery" ? event.data.id === id : event.type === "endpoint" || event.type === "lagging" || (event.type === "hello" && !event.data.resumed);
     if (!about) return;
     clearTimeout(timer.current);
     timer.current = setTimeout(reload, 150);

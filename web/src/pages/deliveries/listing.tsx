@@ -153,8 +153,10 @@ function useLog(agent: string, filter: LogFilter, live: boolean, onWebhooks: () 
     queue.current.clear();
   }, [log]);
   useStream(live ? path`v1/agents/${agent}/stream` : null, {}, useCallback((event: StreamEvent) => {
-    if (event.type === "endpoint") onWebhooks();
-    else if (event.type === "lagging" || (event.type === "hello" && !event.data.resumed)) log.refresh();
+    if (event.type === "endpoint") {
+      onWebhooks();
+      log.refresh(); // a pause or a resume changes many deliveries, and tells of none
+    } else if (event.type === "lagging" || (event.type === "hello" && !event.data.resumed)) log.refresh();
     else if (event.type === "delivery") {
       const { agent_id: _, attempt: __, ...row } = event.data;
       queue.current.set(row.id, row);
@@ -298,7 +300,7 @@ function Rows({ log, filter, endpointId, webhooks, boxRef, current, open, onAway
   if (view.error !== undefined && view.rows.length === 0) return <ErrorState error={view.error} onRetry={() => log.reload()} />;
   if (view.rows.length === 0 && !view.hasMore) return <Nothing filter={filter} endpointId={endpointId} webhooks={webhooks} />;
   const one = endpointId !== undefined;
-  const rowHeight = !narrow ? 44 : one ? 64 : 84;
+  const rowHeight = narrow ? 84 : 44;
   const marked = (id: string): boolean => choice === "all" || choice.has(id);
   return (
     <div class="log-frame" ref={frame} data-scrolls={view.rows.length * rowHeight > height || undefined}>

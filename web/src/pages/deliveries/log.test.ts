@@ -96,6 +96,17 @@ test("after an interruption known rows are renewed, and a gap is told", async ()
   assert.deepEqual([ids().length, log.view.peek().gap, log.view.peek().fresh], [11, false, 0]);
 });
 
+test("what the stream missed before the first page was there is read once more", async () => {
+  const server = new Server();
+  const log = new DeliveryLog({ load: server.load, matches: () => true });
+  log.reload();
+  log.refresh();
+  await server.answer(rows(3, 1));
+  assert.equal(server.asked.length, 2);
+  await server.answer(rows(4, 1));
+  assert.deepEqual([log.view.peek().rows.length, server.asked.length], [4, 2]);
+});
+
 test("a list of many rows finds each", () => {
   const many = rows(10_000, 1);
   for (const n of [1, 2, 4_999, 10_000]) assert.equal(many[find(many, id(n))]?.id, id(n));

@@ -35,6 +35,8 @@ export class DeliveryLog {
   #fresh: Delivery[] = [];
   #hold = false;
   #came = 0;
+  /** Asked to refresh before the first page was there: it may be older than what was missed. */
+  #again = false;
   /** What the stream said while a page was on its way: it may be newer than the page. */
   #meanwhile = new Map<string, Delivery>();
 
@@ -77,7 +79,10 @@ export class DeliveryLog {
    * something. Known rows are renewed; unknown ones count as new.
    */
   refresh(): void {
-    if (this.#view.peek().starting) return;
+    if (this.#view.peek().starting) {
+      this.#again = true;
+      return;
+    }
     if (!this.#hold) return this.reload();
     this.#fetch(undefined, (page) => {
       const newest = this.#view.peek().rows[0];
@@ -146,6 +151,10 @@ export class DeliveryLog {
         this.#set({ starting: false, loading: false, error: undefined });
         const missed = [...this.#meanwhile.values()];
         this.#meanwhile.clear();
+        if (this.#again) {
+          this.#again = false;
+          this.refresh();
+        }
         if (missed.length > 0) this.push(missed.filter((row) => !isOlder(row, this.#known(row.id))));
       },
       (error: unknown) => {

@@ -1,3 +1,4 @@
+import { useState } from "preact/hooks";
 import { agentLink } from "../../core/agent.ts";
 import { now, second } from "../../core/clock.ts";
 import { explain } from "../../core/explain.ts";
@@ -6,7 +7,7 @@ import { useLoad } from "../../core/load.ts";
 import { deliveries } from "../../core/client.ts";
 import { deliveryPhrase, deliveryStates, outcomePhrase, webhookStates } from "../../core/state.ts";
 import type { Attempt, Delivery, DeliveryDetail, Endpoint } from "../../core/types.ts";
-import { Banner, ButtonLink, CopyText, KeyValue, State, Time, UrlText } from "../../ui/index.ts";
+import { Banner, Button, ButtonLink, CopyText, KeyValue, State, Time, UrlText } from "../../ui/index.ts";
 import { AttemptView } from "./attempt.tsx";
 import { attemptsOf, webhookName, type Webhooks } from "./webhooks.ts";
 
@@ -85,12 +86,20 @@ function Why({ title, tone, delivery: d, attempt }: { readonly title: string; re
   );
 }
 
+/** More are folded, up to the latest: what happened last is what one looks for. */
+const mostAttempts = 4;
+const lastAttempts = 2;
+
 /** Attempts, the waits between them, and what is planned. */
 function Attempts({ delivery: d, endpoint }: { readonly delivery: DeliveryDetail; readonly endpoint: Endpoint | undefined }) {
   const last = d.attempt_log.at(-1);
+  const [all, setAll] = useState(false);
+  const folded = all || d.attempt_log.length <= mostAttempts ? 0 : d.attempt_log.length - lastAttempts;
   return (
     <ol class="attempts">
+      {folded > 0 && <li><Button size="small" kind="quiet" icon="down" onClick={() => setAll(true)}>Show the {folded} attempts before</Button></li>}
       {d.attempt_log.map((a, i) => {
+        if (i < folded) return null;
         const before = d.attempt_log[i - 1];
         const from = before === undefined ? Date.parse(d.created_at) : Date.parse(before.started_at) + before.duration_ms;
         const waited = (Date.parse(a.started_at) - from) / 1_000;

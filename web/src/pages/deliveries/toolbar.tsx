@@ -33,7 +33,7 @@ export function Toolbar({ view, live, chosen, all, onAll, onNone, onResend, onRe
   }
   return (
     <div class="log-bar">
-      <span class="muted" role="status">{view.starting ? "" : `${count(view.rows.length, "delivery", "deliveries")}${view.hasMore ? " loaded; more come as you scroll" : ""}`}</span>
+      <span class="muted" role="status">{view.starting || view.error !== undefined ? "" : `${count(view.rows.length, "delivery", "deliveries")}${view.hasMore ? " loaded; more come as you scroll" : ""}`}</span>
       <div class="row push">
         {!can("deliveries:write") && <span class="muted small">Your link lets you look, but not re-send.</span>}
         {can("deliveries:write") && view.rows.length > 0 && <Button size="small" kind="quiet" icon="resend" onClick={onResendAll}>Re-send all…</Button>}

@@ -25,13 +25,16 @@ export function Activity({ statistics: s }: { readonly statistics: Statistics })
   );
   const words = periodWords(s.period);
   const failed = s.totals.failed;
+  if (s.totals.delivered + failed === 0) {
+    return <Card title="Attempts"><Empty icon="deliveries" title={`Nothing was sent in ${words}`}>Charts appear with the first event that a webhook takes. A longer period may show earlier ones.</Empty></Card>;
+  }
   return (
     <>
       <Card title="Attempts"><Chart label={`Attempts in ${words}`} times={times} series={attempts} format={number} /></Card>
       <div class="split">
         <Card title="Answer time"><Chart label={`Answer times in ${words}`} times={times} series={latency} format={milliseconds} /></Card>
         <Card title="Why attempts failed" flush={failed > 0}>
-          {failed === 0 ? <Empty icon="ok" title="No attempt failed">{s.totals.delivered === 0 ? `Nothing was sent in ${words}.` : `All ${count(s.totals.delivered, "attempt")} arrived.`}</Empty> : (
+          {failed === 0 ? <Empty icon="ok" title="No attempt failed">All {count(s.totals.delivered, "attempt")} arrived.</Empty> : (
             <ul class="list-plain">
               {s.reasons.map((r) => (
                 <li key={`${r.reason} ${r.status_code ?? ""}`} class="row">

@@ -32,7 +32,7 @@ function OverviewPage() {
   });
   if (any.data !== undefined && any.data.data.length === 0) {
     return (
-      <Page title="Overview" lead="Everything works; nothing is set up yet.">
+      <Page title="Overview" lead="Nothing is set up yet. Here is how it begins.">
         <FirstSteps onCreated={any.reload} />
         <Load of={system} lines={2}>{(s) => <ChecksSummary checks={s.checks} />}</Load>
       </Page>
@@ -46,7 +46,7 @@ function OverviewPage() {
       <Load of={system} lines={2}>{(s) => <ChecksSummary checks={s.checks} />}</Load>
       <Load of={statistics}>{(s) => <Now statistics={s} hour={hour.data} system={system.data} failing={failing.data?.data} />}</Load>
       <Load of={failing} lines={3}>{({ data }) => <Failing rows={data} />}</Load>
-      <Load of={statistics}>{(s) => <Activity statistics={s} />}</Load>
+      {statistics.data !== undefined && <Activity statistics={statistics.data} />}
     </Page>
   );
 }

@@ -1,27 +1,41 @@
 import { useEffect, useRef } from "preact/hooks";
 import { asText, contrast, css, parseHex, type Rgb, textOn } from "../../core/contrast.ts";
-import { Banner, State } from "../../ui/index.ts";
+import type { StateInfo } from "../../core/state.ts";
+import { State } from "../../ui/index.ts";
 
-const enough = 4.5;
+/** What WCAG asks for: of words, and of what must be seen to be used. */
+const forWords = 4.5;
+const forShapes = 3;
+const pages = { light: [255, 255, 255], dark: [24, 25, 27] } as const;
 const ratio = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const good: StateInfo = { word: "Easy to see", tone: "good", icon: "ok", text: "It stands out as much as WCAG asks for." };
+const bad: StateInfo = { word: "Hard to see", tone: "warn", icon: "warning", text: "It stands out less than WCAG asks for." };
 
-/** Shows the colour as it will be used, and says whether it can be read. */
+/** Shows the colour as it will be used, and says whether it can be seen and read. */
 export function ContrastCheck({ color }: { readonly color: string }) {
   const rgb = parseHex(color);
   if (rgb === null) return null;
   const on = textOn(rgb);
-  const best = contrast(on, rgb);
-  const readable = best >= enough;
+  const rows = [
+    { name: "Words on the button", value: contrast(on, rgb), least: forWords },
+    { name: "Button on a light page", value: contrast(rgb, pages.light), least: forShapes },
+    { name: "Button on a dark page", value: contrast(rgb, pages.dark), least: forShapes },
+  ];
   return (
     <div class="stack">
       <h2>How it looks</h2>
       <Sample theme="light" rgb={rgb} on={on} />
       <Sample theme="dark" rgb={rgb} on={on} />
-      <p>
-        <State info={readable ? { word: "Readable", tone: "good", icon: "ok", text: "At least 4.5 to 1, as WCAG asks for." } : { word: "Hard to read", tone: "warn", icon: "warning", text: "Less than 4.5 to 1." }} />{" "}
-        <span class="muted">The words on the button have a contrast of {ratio.format(best)} to 1; 4.5 or more is good. Where the colour is used for words, it is made darker or lighter by itself until they can be read.</span>
-      </p>
-      {!readable && <Banner tone="warn">Choose a darker or a lighter colour. This one is in between, so neither white nor black words stand out on it.</Banner>}
+      <ul class="stack stack-s" aria-label="Contrast">
+        {rows.map((r) => (
+          <li class="row" key={r.name}>
+            <State info={r.value >= r.least ? good : bad} />
+            <span>{r.name}</span>
+            <span class="muted number">{ratio.format(r.value)} to 1, at least {ratio.format(r.least)}</span>
+          </li>
+        ))}
+      </ul>
+      <p class="small muted">Where the colour is used for words, it is made darker or lighter by itself until they can be read.</p>
     </div>
   );
 }

@@ -73,10 +73,14 @@ function Form({ onMade, onClose }: { readonly onMade: (key: ApiKey) => void; rea
 }
 
 function Made({ apiKey, onClose }: { readonly apiKey: ApiKey; readonly onClose: () => void }) {
+  const [asked, setAsked] = useState(false);
   const key = apiKey.key ?? "";
+  // A stray click beside the dialog must not lose the key.
+  const close = (): void => (asked ? onClose() : setAsked(true));
   return (
-    <Dialog title="Copy the key now" onClose={onClose} foot={<Button kind="primary" onClick={onClose}>I have copied it</Button>}>
+    <Dialog title="Copy the key now" onClose={close} foot={<Button kind="primary" onClick={onClose}>I have copied it</Button>}>
       <Banner tone="warn" title="It is shown only this once">Keep it where your program keeps its secrets. If it gets lost, make a new key and revoke this one.</Banner>
+      {asked && <Banner tone="bad" title="Have you copied it?">It cannot be shown again. Press “I have copied it”, or close this once more.</Banner>}
       <CodeBlock title="API key" text={key} />
       <CodeBlock title="Try it" text={`export WAYBELL_API_KEY='${key}'\ncurl -sS '${base.href}v1/session' -H "Authorization: Bearer $WAYBELL_API_KEY"`} />
     </Dialog>

@@ -25,7 +25,8 @@ function recipeOf(signature: FormatSignature): Recipe {
 const now = Date.parse("2026-11-22T00:00:00Z");
 const endpoint: Endpoint = {
   id: "ep_1", agent_id: "a", url: "https://example.com/hook", description: "", enabled: true, events: ["*"], profile: "standard", method: "POST",
-  timeout_seconds: 30, headers: [], format: "standard", signed: true, include_messages: false, standard_headers: true,
+  timeout_seconds: 30, headers: [], format: "standard", signed: true,
+    previous_secret_until: null, include_messages: false, standard_headers: true,
   retry: { policy: "standard", schedule_seconds: [5], window_seconds: 86_400 }, rate_limit_per_second: null, concurrency: null,
   state: "active", state_reason: null, state_since: null, created_at: "2026-11-21T00:00:00Z", updated_at: "2026-11-21T00:00:00Z", warnings: [],
 };

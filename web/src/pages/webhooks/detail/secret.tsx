@@ -1,20 +1,16 @@
-import { signal } from "@preact/signals";
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { endpoints } from "../../../core/client.ts";
 import { second } from "../../../core/clock.ts";
 import { absoluteUtc, duration, urlParts } from "../../../core/format.ts";
 import { can } from "../../../core/session.ts";
 import { warnings } from "../../../core/state.ts";
-import type { SecretInfo } from "../../../core/types.ts";
+import type { Endpoint, SecretInfo } from "../../../core/types.ts";
 import { Banner, Button, Card, ConfirmDialog, CopyButton, Icon, toast, toastError } from "../../../ui/index.ts";
 import { RotateDialog } from "./rotate.tsx";
 import type { Detail } from "./subject.ts";
 
 /** How long a secret stays on the screen. */
 const shownFor = 60_000;
-
-/** Until when the secret before signs, too, by webhook: known since it was told to this page. */
-const previousUntil = signal<ReadonlyMap<string, string>>(new Map());
 
 interface Shown {
   readonly info: SecretInfo;
@@ -28,11 +24,6 @@ export function SecretCard({ detail, ed25519 }: { readonly detail: Detail; reado
   const [shown, setShown] = useState<Shown | null>(null);
   const [asked, setAsked] = useState<"rotate" | "remove" | null>(null);
   const show = useCallback((info: SecretInfo, fresh: boolean) => {
-    const until = info.previous_until;
-    const next = new Map(previousUntil.peek());
-    if (until === null) next.delete(e.id);
-    else next.set(e.id, until);
-    previousUntil.value = next;
     setShown({ info, fresh, hideAt: fresh && !can("secrets:read") ? null : Date.now() + shownFor });
   }, [e.id]);
   const hide = useCallback(() => setShown(null), []);
@@ -51,7 +42,7 @@ export function SecretCard({ detail, ed25519 }: { readonly detail: Detail; reado
         {!e.signed && <Unsigned onSet={() => setAsked("rotate")} />}
         {shown !== null && <ShownSecret shown={shown} onHide={hide} />}
         {shown === null && e.signed && <Hidden detail={detail} ed25519={ed25519} onShow={(info) => show(info, false)} />}
-        <PreviousCountdown id={e.id} />
+        <PreviousCountdown endpoint={e} />
       </div>
       {asked === "rotate" && (
         <RotateDialog
@@ -137,14 +128,16 @@ function SecretLine({ name, text }: { readonly name: string; readonly text: stri
 }
 
 /** Counts down until the secret before stops signing. */
-function PreviousCountdown({ id }: { readonly id: string }) {
-  const until = previousUntil.value.get(id);
-  if (until === undefined) return null;
+function PreviousCountdown({ endpoint: e }: { readonly endpoint: Endpoint }) {
+  const until = e.previous_secret_until;
+  if (until === null) return null;
   const left = (Date.parse(until) - second.value) / 1_000;
   if (left <= 0) return <p class="row"><Icon name="check" /> <span>The old secret has stopped signing.</span></p>;
   return (
     <Banner tone="info" title={<>The old secret signs, too, for another <span class="number" title={absoluteUtc(until)}>{duration(left)}</span></>}>
-      Requests carry both signatures until then. Put the new secret into your receiver in this time, and nothing is refused.
+      {e.format === "standard"
+        ? "Requests carry both signatures until then. Put the new secret into your receiver in this time, and nothing is refused."
+        : "The webhook-signature header carries both signatures until then. The platform's own signature header is made with the new secret already: a receiver that checks that one needs the new secret now."}
     </Banner>
   );
 }
@@ -152,9 +145,6 @@ function PreviousCountdown({ id }: { readonly id: string }) {
 function RemoveDialog({ detail: { endpoint: e, refresh }, onClose, onDone }: { readonly detail: Detail; readonly onClose: () => void; readonly onDone: () => void }) {
   const remove = async (): Promise<void> => {
     await endpoints.removeSecret(e.agent_id, e.id);
-    const next = new Map(previousUntil.peek());
-    next.delete(e.id);
-    previousUntil.value = next;
     toast("The secret is removed. Requests are not signed any more.");
     onDone();
     refresh();
