@@ -362,18 +362,37 @@ type InboxArrival struct {
 	ours   bool // made by this server's own sender
 }
 
-// AdmitToInbox finds the inbox of a token and tells whether it takes a request
-// now, before anybody reads the body. Errors: CodeInboxGone, CodeRateLimited,
-// CodeUnavailable.
-func (s *Service) AdmitToInbox(ctx context.Context, token string) (Inbox, error) {
-	gone := errorf(CodeInboxGone, "there is no inbox at this URL: it was deleted, or it expired because nobody used it. Make a new one, and give its URL to the webhook")
+// AdmitToInbox finds the inbox of a token for somebody who sends to it, and
+// tells whether it takes a request now, before anybody reads the body. leave
+// must be called when the request has ended; without an error it is never nil.
+// Errors: CodeInboxGone, CodeRateLimited, CodeUnavailable.
+func (s *Service) AdmitToInbox(ctx context.Context, token string) (in Inbox, leave func(), err error) {
+	if !s.sessions.enter(ctx) { // tokens are made up, too: see strangers
+		return Inbox{}, nil, inboxGone() // nobody is there to read it
+	}
+	in, err = s.admitToInbox(ctx, token)
+	s.sessions.leave()
+	if err != nil {
+		return Inbox{}, nil, err
+	}
+	if leave = s.gate.Enter(token); leave == nil {
+		return Inbox{}, nil, tooFast()
+	}
+	return in, leave, nil
+}
+
+func inboxGone() error {
+	return errorf(CodeInboxGone, "there is no inbox at this URL: it was deleted, or it expired because nobody used it. Make a new one, and give its URL to the webhook")
+}
+
+func (s *Service) admitToInbox(ctx context.Context, token string) (Inbox, error) {
 	if s.inboxesOff() != nil || len(token) != idEncoding.EncodedLen(inboxTokenBytes) {
-		return Inbox{}, gone
+		return Inbox{}, inboxGone()
 	}
 	in, err := s.store.InboxByToken(ctx, token)
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && (s.inboxGone(&in) || s.dir.agentByNumber(in.Agent) == nil):
-		return Inbox{}, gone
+		return Inbox{}, inboxGone()
 	case err != nil:
 		return Inbox{}, s.storeError(err, CodeInboxGone)
 	case !s.gate.Admit(token, time.Now()):
@@ -383,7 +402,7 @@ func (s *Service) AdmitToInbox(ctx context.Context, token string) (Inbox, error)
 }
 
 func tooFast() error {
-	e := errorf(CodeRateLimited, "an inbox takes %d requests a second; send more slowly", reception.PerSecond)
+	e := errorf(CodeRateLimited, "an inbox takes %d requests a second and %d at the same time; send more slowly", reception.PerSecond, reception.Together)
 	e.RetryAfter = time.Second
 	return e
 }
@@ -496,7 +515,7 @@ func (s *Service) receiveOwn(ctx context.Context, token string, r *egress.Reques
 			answer = egress.Answer{Status: http.StatusInternalServerError}
 		}
 	}()
-	in, err := s.AdmitToInbox(ctx, token)
+	in, err := s.admitToInbox(ctx, token)
 	if err == nil {
 		err = s.ReceiveInInbox(ctx, in, InboxArrival{Method: r.Method, Header: r.Header, Body: r.Body, ours: true})
 	}
