@@ -84,8 +84,7 @@ func (d *dispatcher) enqueue(works []*work) {
 		q.reserved--
 		d.reserved--
 		w.fresh = true
-		d.push(q, w)
-		d.settleBack(q, now)
+		d.take(q, w, now)
 	}
 	d.pump()
 }
@@ -102,11 +101,22 @@ func (d *dispatcher) adopt(works []*work) {
 			old.reclaimed = true
 			continue
 		}
-		q := d.queue(w.Endpoint)
-		d.push(q, w)
-		d.settleBack(q, now)
+		d.take(d.queue(w.Endpoint), w, now)
 	}
 	d.pump()
+}
+
+// take takes a work in hand. One that is not to be sent now, because its
+// endpoint changed after it was matched or claimed, does not wait for its turn
+// to be told so: a rate limit may put that off for hours. A change that the
+// directory does not have yet is applied to the queue after this. d.mu is held.
+func (d *dispatcher) take(q *queue, w *work, now time.Time) {
+	if o, skip := d.svc.withoutAttempt(w, d.svc.dir.entry(w.Endpoint), now); skip {
+		d.concludeUnsent(w, o)
+		return
+	}
+	d.push(q, w)
+	d.settleBack(q, now)
 }
 
 // settleBack gives back what came in too late: after the stop, or after the
@@ -317,6 +327,9 @@ func (d *dispatcher) settled(works []*work) {
 	for _, w := range works {
 		d.leave(w)
 	}
+	if d.outcomes >= d.limits.Outcomes {
+		signal(d.room)
+	}
 	d.outcomes -= len(works)
 	signal(d.quiet)
 	d.pump()
@@ -348,6 +361,13 @@ func (d *dispatcher) conclude(w *work, o outcome) {
 	d.dropBody(w)
 	d.outcomes++
 	d.svc.settler.add(w, o)
+}
+
+// concludeUnsent settles a work that never was in a queue. d.mu is held.
+func (d *dispatcher) concludeUnsent(w *work, o outcome) {
+	w.payload = nil // not counted yet
+	d.inHand[w.DeliveryRef] = w
+	d.conclude(w, o)
 }
 
 // release gives a queued work back to the store, due when it was.
