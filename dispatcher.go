@@ -250,11 +250,7 @@ func (d *dispatcher) wake(q *queue) {
 func (d *dispatcher) work(q *queue, w *work) {
 	defer d.workers.Done()
 	for w != nil {
-		o := d.svc.attempt(w)
-		if o.Attempt != nil {
-			d.svc.tallies.count(o.Attempt)
-		}
-		q, w = d.finish(q, w, o)
+		q, w = d.finish(q, w, d.svc.attempt(w))
 	}
 }
 
