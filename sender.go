@@ -314,11 +314,6 @@ func (s *Service) report(m *sent, o *outcome) {
 		s.log.LogAttrs(s.sending, level, "attempt", attemptAttrs(m, o)...)
 	}
 	if s.cfg.OnAttempt != nil {
-		defer func() { // the listener's panic is no outcome of the delivery
-			if p := recover(); p != nil {
-				s.log.Error("panic in OnAttempt", "panic", panicText(p), "stack", string(debug.Stack()))
-			}
-		}()
 		s.cfg.OnAttempt(AttemptReport{
 			Ref: w.DeliveryRef, AgentID: e.AgentID, Endpoint: e.Endpoint, EventID: m.p.ID, Type: m.p.Type,
 			Number: o.Attempt.Number, Reason: o.Attempt.Reason, State: o.State, Status: o.Attempt.StatusCode,
