@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/waybell/waybell/internal/ring"
 )
 
 // dispatcher holds the deliveries that are in this node's hands and decides
@@ -18,7 +20,7 @@ type dispatcher struct {
 
 	mu        sync.Mutex
 	queues    map[EndpointNumber]*queue
-	ready     ring[*queue]          // queues that may have something to send, in turn
+	ready     ring.Ring[*queue]          // queues that may have something to send, in turn
 	denied    []*queue              // queues that wait for a free share of a busy node, each once
 	due       []*queue              // queues with backlog set
 	inHand    map[DeliveryRef]*work // queued, being sent, or outcome not yet durable
@@ -153,9 +155,9 @@ func (d *dispatcher) push(q *queue, w *work) {
 
 // list puts q among the queues that may send. d.mu is held.
 func (d *dispatcher) list(q *queue) {
-	if !q.listed && q.items.len() > 0 {
+	if !q.listed && q.items.Len() > 0 {
 		q.listed = true
-		d.ready.push(q)
+		d.ready.Push(q)
 	}
 }
 
@@ -180,10 +182,10 @@ func (d *dispatcher) next() (*queue, *work) {
 	if d.stopped || d.alone || d.inFlight >= d.limits.InFlight || d.outcomes+d.inFlight >= d.limits.Outcomes {
 		return nil, nil
 	}
-	for range d.ready.len() {
-		q := d.ready.pop()
+	for range d.ready.Len() {
+		q := d.ready.Pop()
 		q.listed = false
-		if q.items.len() == 0 || !d.mayStart(q) {
+		if q.items.Len() == 0 || !d.mayStart(q) {
 			continue
 		}
 		w := q.pop()
@@ -334,10 +336,10 @@ func (d *dispatcher) settled(works []*work) {
 // sift takes works out of a queue: decide gives the outcome of each, or false
 // for one that stays. d.mu is held.
 func (d *dispatcher) sift(q *queue, decide func(*work) (outcome, bool)) {
-	if q.items.len() == 0 {
+	if q.items.Len() == 0 {
 		return
 	}
-	for range q.items.len() {
+	for range q.items.Len() {
 		w := q.pop()
 		o, ends := decide(w)
 		if !ends {
@@ -483,10 +485,10 @@ func (d *dispatcher) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, q := range d.queues {
-		if q.items.len() > 0 && q.inFlight == 0 {
+		if q.items.Len() > 0 && q.inFlight == 0 {
 			d.active--
 		}
-		for q.items.len() > 0 {
+		for q.items.Len() > 0 {
 			w := q.pop()
 			d.queued--
 			d.dropBody(w)
