@@ -170,9 +170,9 @@ func TestRingIsForgotten(t *testing.T) {
 		l.Close()
 		time.Sleep(61 * time.Second)
 		h.mu.Lock()
-		kept := h.ring.items
+		kept := h.ring.Len()
 		h.mu.Unlock()
-		if h.Active() || kept != nil {
+		if h.Active() || kept != 0 {
 			t.Error("the ring is kept for nobody")
 		}
 		h.Publish("a", 3)
@@ -284,10 +284,10 @@ func TestQueue(t *testing.T) {
 			if want = append(want, n); len(want) > limit {
 				want = want[1:]
 			}
-			if got := slices.Collect(q.all); !slices.Equal(got, want) {
+			if got := slices.Collect(q.All); !slices.Equal(got, want) {
 				t.Fatalf("limit %d: %v, want %v", limit, got, want)
 			}
-			if first, ok := q.first(); !ok || first != want[0] {
+			if first, ok := q.First(); !ok || first != want[0] {
 				t.Fatalf("limit %d: first %v %v", limit, first, ok)
 			}
 		}
