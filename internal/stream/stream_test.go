@@ -226,7 +226,8 @@ func TestConcurrent(t *testing.T) {
 	keeper := listen(t, h, Options[string, int]{Key: "nobody"}) // the numbers begin now
 	start := h.seq
 	const makers, each = 4, 2000
-	var making, listening sync.WaitGroup
+	var making, joining, listening sync.WaitGroup
+	joining.Add(8)
 	for range makers {
 		making.Go(func() {
 			for n := range each {
@@ -237,6 +238,7 @@ func TestConcurrent(t *testing.T) {
 	for range 8 {
 		listening.Go(func() {
 			l, err := h.Listen(Options[string, int]{All: true, After: keeper.Position(start)})
+			joining.Done()
 			if err != nil {
 				t.Error(err)
 				return
@@ -264,6 +266,7 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	making.Wait()
+	joining.Wait() // who comes after the end is refused
 	h.Close()
 	listening.Wait()
 }
