@@ -20,7 +20,7 @@ type dispatcher struct {
 
 	mu        sync.Mutex
 	queues    map[EndpointNumber]*queue
-	ready     ring.Ring[*queue]          // queues that may have something to send, in turn
+	ready     ring.Ring[*queue]     // queues that may have something to send, in turn
 	denied    []*queue              // queues that wait for a free share of a busy node, each once
 	due       []*queue              // queues with backlog set
 	inHand    map[DeliveryRef]*work // queued, being sent, or outcome not yet durable
