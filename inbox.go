@@ -1,7 +1,6 @@
 package waybell
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -9,12 +8,12 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/waybell/waybell/internal/egress"
 	"github.com/waybell/waybell/internal/jsjson"
 	"github.com/waybell/waybell/internal/reception"
+	"github.com/waybell/waybell/internal/record"
 	"github.com/waybell/waybell/signature"
 )
 
@@ -362,18 +361,37 @@ type InboxArrival struct {
 	ours   bool // made by this server's own sender
 }
 
-// AdmitToInbox finds the inbox of a token and tells whether it takes a request
-// now, before anybody reads the body. Errors: CodeInboxGone, CodeRateLimited,
-// CodeUnavailable.
-func (s *Service) AdmitToInbox(ctx context.Context, token string) (Inbox, error) {
-	gone := errorf(CodeInboxGone, "there is no inbox at this URL: it was deleted, or it expired because nobody used it. Make a new one, and give its URL to the webhook")
+// AdmitToInbox finds the inbox of a token for somebody who sends to it, and
+// tells whether it takes a request now, before anybody reads the body. leave
+// must be called when the request has ended; without an error it is never nil.
+// Errors: CodeInboxGone, CodeRateLimited, CodeUnavailable.
+func (s *Service) AdmitToInbox(ctx context.Context, token string) (in Inbox, leave func(), err error) {
+	if !s.sessions.enter(ctx) { // tokens are made up, too: see strangers
+		return Inbox{}, nil, inboxGone() // nobody is there to read it
+	}
+	in, err = s.admitToInbox(ctx, token)
+	s.sessions.leave()
+	if err != nil {
+		return Inbox{}, nil, err
+	}
+	if leave = s.gate.Enter(token); leave == nil {
+		return Inbox{}, nil, tooFast()
+	}
+	return in, leave, nil
+}
+
+func inboxGone() error {
+	return errorf(CodeInboxGone, "there is no inbox at this URL: it was deleted, or it expired because nobody used it. Make a new one, and give its URL to the webhook")
+}
+
+func (s *Service) admitToInbox(ctx context.Context, token string) (Inbox, error) {
 	if s.inboxesOff() != nil || len(token) != idEncoding.EncodedLen(inboxTokenBytes) {
-		return Inbox{}, gone
+		return Inbox{}, inboxGone()
 	}
 	in, err := s.store.InboxByToken(ctx, token)
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && (s.inboxGone(&in) || s.dir.agentByNumber(in.Agent) == nil):
-		return Inbox{}, gone
+		return Inbox{}, inboxGone()
 	case err != nil:
 		return Inbox{}, s.storeError(err, CodeInboxGone)
 	case !s.gate.Admit(token, time.Now()):
@@ -383,7 +401,7 @@ func (s *Service) AdmitToInbox(ctx context.Context, token string) (Inbox, error)
 }
 
 func tooFast() error {
-	e := errorf(CodeRateLimited, "an inbox takes %d requests a second; send more slowly", reception.PerSecond)
+	e := errorf(CodeRateLimited, "an inbox takes %d requests a second and %d at the same time; send more slowly", reception.PerSecond, reception.Together)
 	e.RetryAfter = time.Second
 	return e
 }
@@ -415,8 +433,12 @@ func (s *Service) ReceiveInInbox(ctx context.Context, in Inbox, a InboxArrival) 
 		}
 	}
 	r.Verdict = s.inboxVerdict(senders, a, now)
-	r.Headers = inboxHeaders(hidden, sender, a)
-	r.Body = hideSecrets(hidden, a.Body)
+	secrets := secretsOf(hidden)
+	var spell func(string) string
+	if sender != nil && sender.format != nil {
+		spell = sender.format.HeaderName
+	}
+	r.Headers, r.Body = record.Headers(a.Header, secrets, spell), secrets.In(a.Body)
 	if r.Truncated = len(r.Body) > limit; r.Truncated {
 		r.Body = r.Body[:limit]
 	}
@@ -453,38 +475,17 @@ func (s *Service) inboxVerdict(endpoints []*endpointEntry, a InboxArrival, now t
 	return InboxVerdict{Status: string(v.Status), Header: v.Header, Scheme: v.Scheme, Text: v.Text}
 }
 
-// inboxHeaders are a request's headers as they are kept: bounded, custom
-// values and credentials masked, secrets hidden. sender, when known, spells
-// their names.
-func inboxHeaders(hidden []*endpointEntry, sender *endpointEntry, a InboxArrival) map[string]string {
-	out := map[string]string{}
-	for name, values := range kept(a.Header) {
-		value := mask
-		switch custom := slices.ContainsFunc(hidden, func(e *endpointEntry) bool { return e.isCustom(name) }); {
-		case custom, strings.EqualFold(name, "Authorization"), strings.EqualFold(name, "Cookie"), strings.EqualFold(name, "Proxy-Authorization"):
-		default:
-			value = string(hideSecrets(hidden, []byte(joined(values))))
-		}
-		if sender != nil && sender.format != nil {
-			name = sender.spelled(name)
-		}
-		out[name] = value
-	}
-	return out
-}
-
-// hideSecrets masks the endpoints' secrets and header values wherever they
-// stand; the text is copied only where it changes.
-func hideSecrets(endpoints []*endpointEntry, text []byte) []byte {
+// secretsOf is what an inbox must not show of endpoints: header values and
+// signing secrets.
+func secretsOf(endpoints []*endpointEntry) *record.Hidden {
+	var hidden record.Hidden
 	for _, e := range endpoints {
-		text = e.maskEchoBytes(text)
+		hidden.Add(&e.hidden)
 		for _, secret := range e.Secrets {
-			if value := []byte(secret.Value.Reveal()); bytes.Contains(text, value) {
-				text = bytes.ReplaceAll(text, value, []byte(mask))
-			}
+			hidden.Value(secret.Value.Reveal())
 		}
 	}
-	return text
+	return &hidden
 }
 
 // receiveOwn takes a delivery to one of this server's inboxes, as egress hands
@@ -496,7 +497,7 @@ func (s *Service) receiveOwn(ctx context.Context, token string, r *egress.Reques
 			answer = egress.Answer{Status: http.StatusInternalServerError}
 		}
 	}()
-	in, err := s.AdmitToInbox(ctx, token)
+	in, err := s.admitToInbox(ctx, token)
 	if err == nil {
 		err = s.ReceiveInInbox(ctx, in, InboxArrival{Method: r.Method, Header: r.Header, Body: r.Body, ours: true})
 	}

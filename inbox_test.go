@@ -140,10 +140,11 @@ func TestInboxJudgesByTheSecretsOfItsTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		send := func(with waybell.Secret) waybell.InboxVerdict {
-			admitted, err := r.svc.AdmitToInbox(r.ctx, in.Token)
+			admitted, leave, err := r.svc.AdmitToInbox(r.ctx, in.Token)
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer leave()
 			h := signedBy(t, with, "hello")
 			if err := r.svc.ReceiveInInbox(r.ctx, admitted, waybell.InboxArrival{Method: "POST", Header: h, Body: []byte("hello")}); err != nil {
 				t.Fatal(err)
@@ -252,11 +253,13 @@ func TestInboxExpires(t *testing.T) {
 			t.Errorf("sent to, it expires at %v", at)
 		}
 		time.Sleep(6*time.Hour - 2*time.Second)
-		if _, err := r.svc.AdmitToInbox(r.ctx, in.Token); err != nil {
+		if _, leave, err := r.svc.AdmitToInbox(r.ctx, in.Token); err != nil {
 			t.Errorf("before its end: %v", err)
+		} else {
+			leave()
 		}
 		time.Sleep(time.Second)
-		_, err := r.svc.AdmitToInbox(r.ctx, in.Token)
+		_, _, err := r.svc.AdmitToInbox(r.ctx, in.Token)
 		wantCode(t, err, waybell.CodeInboxGone)
 		_, err = r.svc.Inbox(r.ctx, "bot", in.ID)
 		wantCode(t, err, waybell.CodeInboxNotFound)
@@ -352,7 +355,7 @@ func TestInboxOfADeletedAgent(t *testing.T) {
 		if err := r.svc.DeleteAgent(r.ctx, "bot", 0); err != nil {
 			t.Fatal(err)
 		}
-		_, err := r.svc.AdmitToInbox(r.ctx, in.Token)
+		_, _, err := r.svc.AdmitToInbox(r.ctx, in.Token)
 		wantCode(t, err, waybell.CodeInboxGone)
 		time.Sleep(10 * time.Minute)
 		if _, err := r.store.InboxByToken(r.ctx, in.Token); !errors.Is(err, waybell.ErrNotFound) {

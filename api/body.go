@@ -42,6 +42,11 @@ func mediaType(r *http.Request, allowed ...string) (string, error) {
 		"the Content-Type must be "+strings.Join(allowed, " or ")+", in UTF-8")
 }
 
+// announcedBytes is how much memory the announcement of a body gets before any
+// of it is there. A longer one gets more as it comes: otherwise whoever may send
+// a megabyte holds one with each connection for the price of its headers.
+const announcedBytes = 32 << 10
+
 // readBody reads a body of at most limit bytes into buf. A longer one is
 // refused before more than limit bytes are in memory, and the connection is
 // closed, so that nobody has to send the rest.
@@ -54,7 +59,7 @@ func readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer, limit i
 		return tooLarge()
 	}
 	if r.ContentLength > 0 {
-		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+		buf.Grow(int(min(r.ContentLength, announcedBytes)) + bytes.MinRead)
 	}
 	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, int64(limit)))
 	switch {

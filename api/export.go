@@ -57,7 +57,7 @@ func (s *Server) documentStreamed(rt route, media, description string) {
 // exportDeliveries reads the first page before anything is answered, so that
 // what can be wrong with the request is a problem like everywhere.
 func (s *Server) exportDeliveries(ctx context.Context, p *exportParams, _ *none) (*streamed, error) {
-	f := p.filter()
+	f, again := p.filter(), callOf(ctx).again
 	f.Limit = exportPage
 	page, err := s.svc.Deliveries(ctx, p.AgentID, f)
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *Server) exportDeliveries(ctx context.Context, p *exportParams, _ *none)
 		Body: s.stream(func(ctx context.Context, w *patientWriter) error {
 			out := bufio.NewWriterSize(w, patientPiece)
 			for {
-				if err := s.exportRows(ctx, out, p, page.Data); err != nil {
+				if err := s.exportRows(ctx, out, p, page.Data, again); err != nil {
 					return err
 				}
 				if page.Next == "" {
@@ -85,9 +85,13 @@ func (s *Server) exportDeliveries(ctx context.Context, p *exportParams, _ *none)
 }
 
 // exportRows writes the deliveries of a page. Attempts are read one delivery
-// at a time: they hold bodies.
-func (s *Server) exportRows(ctx context.Context, w *bufio.Writer, p *exportParams, rows []waybell.DeliveryView) error {
+// at a time: they hold bodies. allowed tells whether the caller still is.
+func (s *Server) exportRows(ctx context.Context, w *bufio.Writer, p *exportParams, rows []waybell.DeliveryView, allowed func() error) error {
 	for _, row := range rows {
+		// A client that reads slowly may take hours: its key must work as long.
+		if err := allowed(); err != nil {
+			return err
+		}
 		if !p.Attempts {
 			if err := writeJSON(w, viewDelivery(row)); err != nil {
 				return err

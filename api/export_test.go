@@ -110,6 +110,55 @@ func TestExportBreaksOff(t *testing.T) {
 	}
 }
 
+// pagedStore calls turned before it lists the deliveries after the first page.
+type pagedStore struct {
+	waybell.Store
+	turned func()
+}
+
+func (s *pagedStore) Deliveries(ctx context.Context, q waybell.DeliveryQuery) (waybell.DeliveryPage, error) {
+	if q.After != (waybell.DeliveryRef{}) {
+		s.turned()
+	}
+	return s.Store.Deliveries(ctx, q)
+}
+
+// An export may last for hours: it ends when its session or key does, and does
+// not look whole.
+func TestExportEndsWithItsCaller(t *testing.T) {
+	t.Parallel()
+	store := &pagedStore{}
+	s := setup(t, func(c *waybell.Config, _ *api.Config) { store.Store, c.Store = c.Store, store })
+	_, where := s.subscribe(t, receivertest.Answer(200, ""))
+	s.call(t, "POST "+where+"/pause", "")
+	s.publishMany(t, 600)
+	key, text, err := s.svc.CreateKey(t.Context(), waybell.KeyInput{Scopes: []waybell.Scope{waybell.ScopeDeliveriesRead}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := s.portal(t, "")
+	for who, tt := range map[string]struct {
+		header string
+		end    func()
+	}{
+		"a key":     {"Authorization: Bearer " + text.Reveal(), func() { s.svc.RevokeKey(t.Context(), key.ID) }},
+		"a session": {mine, func() { s.call(t, "DELETE /v1/session", "", mine) }},
+	} {
+		store.turned = tt.end
+		req := newRequest(t, s.URL+"/v1/agents/a1/deliveries/export", http.MethodGet)
+		req.Header.Set("Authorization", strings.TrimPrefix(tt.header, "Authorization: "))
+		res, err := s.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if n := strings.Count(string(rows), "\n"); res.StatusCode != 200 || err == nil || n > 250 {
+			t.Errorf("%s: status %d, %d rows after its end, and an end in order: %v", who, res.StatusCode, n, err)
+		}
+	}
+}
+
 // A client that goes ends the export, which is no failure of ours.
 func TestExportClientGoes(t *testing.T) {
 	t.Parallel()

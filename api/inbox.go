@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -170,6 +171,9 @@ const inboxPath = "/in/{token}"
 
 const inboxMethods = "POST, PUT"
 
+// inboxPatience is how long the body of a request to an inbox may take.
+const inboxPatience = 5 * time.Second
+
 // receive takes a request into an inbox. A delivery of this server does not
 // come here: see waybell.Service.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
@@ -187,12 +191,15 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 			with("Allow", inboxMethods))
 		return
 	}
-	in, err := s.svc.AdmitToInbox(r.Context(), r.PathValue("token"))
+	in, leave, err := s.svc.AdmitToInbox(r.Context(), r.PathValue("token"))
 	if err != nil {
 		w.Header().Set("Connection", "close") // the body is not read
 		s.fail(w, r, err)
 		return
 	}
+	defer leave()
+	// Its place is one of few: who sends slowly must not keep it.
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(inboxPatience)) //nolint:errcheck // then it has the server's
 	var body bytes.Buffer
 	if err := readBody(w, r, &body, 2*s.limits.InboxBodyBytes); err != nil {
 		s.fail(w, r, err)
@@ -215,7 +222,7 @@ func (s *Server) documentReceive(method string) {
 		OperationID: "receive-" + strings.ToLower(method), Method: method, Path: inboxPath, Tags: []string{tagInboxes},
 		Summary: "Send to an inbox with " + method,
 		Description: "The URL of an inbox, for anybody who knows it; no key is needed. " +
-			"Answers with the inbox's `respond_status`, here shown as 200. At most 50 requests a second.",
+			"Answers with the inbox's `respond_status`, here shown as 200. At most 50 requests a second, and 32 at the same time.",
 		Security: []map[string][]string{},
 		Parameters: []*huma.Param{{
 			Name: "token", In: "path", Required: true, Description: "The end of the inbox's URL.",

@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"bufio"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/api"
+	"github.com/waybell/waybell/internal/reception"
 )
 
 // inbox is an inbox of the agent a1.
@@ -211,6 +214,59 @@ func TestInboxRate(t *testing.T) {
 	}
 	if a := s.call(t, "POST "+other.path, "{}"); a.status != 200 {
 		t.Errorf("another inbox: %d %s", a.status, a.text)
+	}
+}
+
+// TestInboxSlowBodies: who sends the first bytes of a body and no more holds a
+// place and memory for some seconds at most, and few at a time. Deliveries of
+// this server come without a connection and need no place.
+func TestInboxSlowBodies(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.call(t, "PUT /v1/agents/a1", `{"name":"Bot"}`)
+	in, other := s.inbox(t, ""), s.inbox(t, "")
+	made := s.call(t, "POST /v1/agents/a1/endpoints", `{"url":"`+in.url+`"}`)
+	var slow []*bufio.Reader
+	for range reception.Together {
+		c, err := net.Dial("tcp", s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n\r\n", in.path)
+		answers := bufio.NewReader(c)
+		// Told to go on, it has its place.
+		if line, err := answers.ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 100 ") {
+			t.Fatalf("%q, %v", line, err)
+		}
+		if _, err := answers.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(c, "hello")
+		slow = append(slow, answers)
+	}
+	if a := s.post(t, in, "POST", "hello"); a.status != 429 || a.str("code") != "rate_limited" || a.header.Get("Retry-After") != "1" {
+		t.Errorf("with %d slow senders: %d %s", len(slow), a.status, a.text)
+	}
+	if a := s.post(t, other, "POST", "hello"); a.status != 200 {
+		t.Errorf("another inbox: %d %s", a.status, a.text)
+	}
+	if a := s.call(t, "POST /v1/agents/a1/endpoints/"+made.str("id")+"/test", ""); a.str("state") != "delivered" {
+		t.Errorf("a delivery: %s", a.text)
+	}
+	for _, answers := range slow {
+		res, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != 408 || !res.Close {
+			t.Errorf("a slow sender got %d", res.StatusCode)
+		}
+	}
+	if a := s.post(t, in, "POST", "hello"); a.status != 200 {
+		t.Errorf("after they have gone: %d %s", a.status, a.text)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 // previewBody is a draft of an endpoint and the event that its request shows.
 type previewBody struct {
-	Endpoint   draftBody                `json:"endpoint" doc:"As for creating or changing it."`
+	Endpoint   draftBody                `json:"endpoint,omitempty" doc:"As for creating or changing it."`
 	EndpointID string                   `json:"endpoint_id,omitempty" doc:"The draft is a patch of this endpoint; without it, a new one."`
 	Event      string                   `json:"event,omitempty" doc:"A type by name or alias, or webhook.test. Default: the first one of the draft, else lead.submit." example:"lead.submit"`
 	Data       waybell.Optional[object] `json:"data,omitempty" nullable:"true" doc:"Default: the type's example."`

@@ -16,6 +16,12 @@ const (
 	PerSecond = 50  // requests of one inbox
 	Burst     = 100 // of one inbox, at once
 
+	// Together is how many requests of strangers one inbox reads at the same
+	// time, togetherInAll all inboxes: each holds a body in memory until its
+	// sender has sent the last byte of it, which may take long.
+	Together      = 32
+	togetherInAll = 256
+
 	bytesPerSecond = 8 << 20 // of all inboxes
 	bytesBurst     = 16 << 20
 	rowBytes       = 4 << 10 // what a request costs besides its body
@@ -35,8 +41,10 @@ type Gate struct {
 	bytes   *rate.Limiter
 	explain *rate.Limiter
 
-	mu    sync.Mutex
-	doors map[string]*rate.Limiter
+	mu     sync.Mutex
+	doors  map[string]*rate.Limiter
+	inside map[string]int // requests that are being read, of each inbox
+	all    int            // of all of them
 }
 
 // NewGate makes a gate for bodies of which at most maxBody bytes are kept.
@@ -45,7 +53,28 @@ func NewGate(maxBody int) *Gate {
 		bytes:   rate.NewLimiter(bytesPerSecond, max(bytesBurst, maxBody+rowBytes)),
 		explain: rate.NewLimiter(explainPerSecond, explainBurst),
 		doors:   map[string]*rate.Limiter{},
+		inside:  map[string]int{},
 	}
+}
+
+// Enter takes a place for a request whose body is about to be read, and returns
+// what gives it back, which may be called twice; nil when there is none.
+func (g *Gate) Enter(inbox string) (leave func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.all >= togetherInAll || g.inside[inbox] >= Together {
+		return nil
+	}
+	g.all++
+	g.inside[inbox]++
+	return sync.OnceFunc(func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.all--
+		if g.inside[inbox]--; g.inside[inbox] == 0 {
+			delete(g.inside, inbox)
+		}
+	})
 }
 
 // Admit tells whether the inbox may take one more request now.

@@ -96,3 +96,49 @@ func TestGateOfExplanations(t *testing.T) {
 		t.Error("nothing is explained a minute later")
 	}
 }
+
+func TestGateBoundsWhatIsReadAtOnce(t *testing.T) {
+	t.Parallel()
+	g := NewGate(64 << 10)
+	enter := func(inbox string, tries int) (leave []func()) {
+		for range tries {
+			if f := g.Enter(inbox); f != nil {
+				leave = append(leave, f)
+			}
+		}
+		return leave
+	}
+	first := enter("a", 100)
+	if len(first) != Together {
+		t.Fatalf("%d at once, want %d", len(first), Together)
+	}
+	all := len(first)
+	for i := range 100 {
+		all += len(enter(fmt.Sprint("other", i), 1+i%Together))
+	}
+	if all != togetherInAll {
+		t.Errorf("%d of all inboxes at once, want %d", all, togetherInAll)
+	}
+	first[0]()
+	first[0]() // gives back one place, not two
+	if n := len(enter("a", 100)); n != 1 {
+		t.Errorf("%d places became free, want 1", n)
+	}
+	for _, leave := range first {
+		leave()
+	}
+	if n := len(enter("a", 100)); n != Together-1 {
+		t.Errorf("%d places became free, want %d", n, Together-1)
+	}
+}
+
+func TestGateRemembersOnlyWhoIsInside(t *testing.T) {
+	t.Parallel()
+	g := NewGate(64 << 10)
+	for i := range 1000 {
+		g.Enter(fmt.Sprint(i))()
+	}
+	if len(g.inside) != 0 || g.all != 0 {
+		t.Errorf("%d inboxes and %d requests are remembered", len(g.inside), g.all)
+	}
+}
