@@ -341,7 +341,7 @@ func readMetadata(p *problems, given, have json.RawMessage, merge bool) json.Raw
 		return have
 	}
 	if merge {
-		v = mergePatch(jsjson.Raw(have), v)
+		v = jsjson.MergePatch(jsjson.Raw(have), v)
 	}
 	raw := v.Append(nil)
 	if len(raw) > maxMetadataBytes {
@@ -349,34 +349,6 @@ func readMetadata(p *problems, given, have json.RawMessage, merge bool) json.Raw
 		return have
 	}
 	return raw
-}
-
-// mergePatch is the algorithm of RFC 7396, section 2.
-func mergePatch(target, patch jsjson.Value) jsjson.Value {
-	if patch.Kind() != jsjson.KindObject {
-		return patch
-	}
-	changes := map[string]jsjson.Value{}
-	for _, m := range patch.Members() {
-		changes[m.Name] = m.Value
-	}
-	var merged []jsjson.Member
-	for _, m := range target.Members() {
-		change, changed := changes[m.Name]
-		delete(changes, m.Name)
-		switch {
-		case !changed:
-			merged = append(merged, m)
-		case !change.IsNull():
-			merged = append(merged, jsjson.Member{Name: m.Name, Value: mergePatch(m.Value, change)})
-		}
-	}
-	for _, m := range patch.Members() {
-		if change, left := changes[m.Name]; left && !change.IsNull() {
-			merged = append(merged, jsjson.Member{Name: m.Name, Value: mergePatch(jsjson.Null(), change)})
-		}
-	}
-	return jsjson.Object(merged...)
 }
 
 func noAgent(id string) error { return errorf(CodeAgentNotFound, "there is no agent %.140q", id) }

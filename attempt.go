@@ -1,6 +1,11 @@
 package waybell
 
-import "time"
+import (
+	"log/slog"
+	"time"
+
+	"github.com/waybell/waybell/internal/record"
+)
 
 // Attempt is one HTTP request made for a delivery, as it is stored: a row is
 // inserted once and never changed.
@@ -16,30 +21,63 @@ type Attempt struct {
 	Detail []byte
 }
 
-// AttemptDetail is what the log tells of an attempt beyond the columns. It
-// holds no secret: the values of custom headers are masked, also where the
-// receiver sent them back in its answer.
-type AttemptDetail struct {
-	Method string
-	// URL is the endpoint's at that time, query included: who may read the log
-	// of an endpoint may see the endpoint. Log lines name only its host.
-	URL string
-	// RequestHeaders map a name, spelled as wire.md spells it, to its value.
-	RequestHeaders  map[string]string
-	Format          string // name of the format
-	FormatVersion   string
-	IncludeMessages bool
-	BodySHA256      [32]byte // of the bytes that were signed and sent; zero when nothing was
-	Error           string   // fixed, safe text for a failed attempt
-	// ResponseHeaders have the values of a repeated name joined by ", ". They
-	// are kept up to 16 KiB in all; what does not fit is left out.
-	ResponseHeaders map[string]string
-	ResponseBody    []byte // at most 16 KiB, not always UTF-8
-	Truncated       bool   // the answer was longer
-	Timing          Timing
+// AttemptDetail is what the log tells of an attempt beyond the columns.
+type AttemptDetail = record.Detail
+
+// Timing is how long the parts of an attempt took.
+type Timing = record.Timing
+
+// detail is the encoded detail of an attempt that was made.
+func (m *sent) detail() []byte {
+	e := m.e
+	return record.Encode(&record.Attempt{
+		Method: e.Method, URL: e.URL, Header: m.header, Format: e.format, IncludeMessages: e.IncludeMessages,
+		BodySHA256: m.body.sum, Result: m.result, Hidden: &e.hidden,
+	})
 }
 
-// Timing is how long the parts of an attempt took, in microseconds precisely.
-type Timing struct {
-	DNS, Connect, TLS, Wait, Read time.Duration
+// levelOf is the level of an attempt's log line. Delivered ones are Debug: at
+// the rates a node reaches they would drown everything else, and the delivery
+// log has them. What is tried again is Info; what ends a delivery for good is
+// Warn.
+func levelOf(state DeliveryState) slog.Level {
+	switch state {
+	case DeliveryDelivered:
+		return slog.LevelDebug
+	case DeliveryFailed:
+		return slog.LevelWarn
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// attemptAttrs is the content of an attempt's log line. Of the URL it names the
+// host alone: paths and queries of webhooks carry tokens.
+func attemptAttrs(m *sent, o *outcome) []slog.Attr {
+	w, e, a := m.w, m.e, o.Attempt
+	attrs := append(make([]slog.Attr, 0, 16),
+		slog.String("delivery", w.DeliveryRef.ID()),
+		slog.String("event", w.Type),
+		slog.String("event_id", m.p.ID),
+		slog.String("agent", e.AgentID),
+		slog.String("endpoint", e.ID),
+		slog.String("host", e.target.Host()),
+		slog.Int("attempt", a.Number),
+		slog.String("reason", a.Reason.String()),
+		slog.Float64("duration_ms", float64(a.Duration.Microseconds())/1000),
+		slog.String("state", o.State.String()),
+	)
+	if a.StatusCode != 0 {
+		attrs = append(attrs, slog.Int("status", a.StatusCode))
+	}
+	if o.Reason != a.Reason {
+		attrs = append(attrs, slog.String("delivery_reason", o.Reason.String()))
+	}
+	if !o.NextAt.IsZero() {
+		attrs = append(attrs, slog.Time("next_at", o.NextAt))
+	}
+	if w.Test {
+		attrs = append(attrs, slog.Bool("test", true))
+	}
+	return attrs
 }

@@ -84,8 +84,11 @@ func (s *Service) Branding(ctx context.Context) (Branding, error) {
 	switch {
 	case err == nil:
 		c.value, c.read = &b, time.Now()
-	case c.value != nil:
-		return *c.value, nil // an old name is better than no screens
+	case c.value != nil: // an old name is better than no screens
+		if ctx.Err() == nil {
+			c.read = time.Now() // a store that is away is not asked for everybody, one after the other
+		}
+		return *c.value, nil
 	}
 	return b, err
 }

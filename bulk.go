@@ -179,8 +179,8 @@ func (b *bulk) send(ctx context.Context, rows []DeliveryView) error {
 	var list []Delivery
 	for i := range rows {
 		d := rows[i].Delivery
-		_, why := b.svc.resendable(&d)
-		if _, inHand := b.svc.dispatcher.find(d.DeliveryRef); why == nil && inHand && d.Entered == 0 {
+		e, why := b.svc.resendable(&d)
+		if _, inHand := b.svc.dispatcher.find(d.DeliveryRef); inHand && why == nil && e.over(&d) {
 			why = errorf(CodeBusy, "it was canceled while an attempt is under way: send it again when that has ended")
 		}
 		if why != nil {
@@ -220,10 +220,14 @@ func (s *Service) resendable(d *Delivery) (*endpointEntry, *Error) {
 	return e, nil
 }
 
+// over tells whether a delivery, as it was read, is settled or as good as that:
+// an attempt under way is the last one of what was canceled meanwhile.
+func (e *endpointEntry) over(d *Delivery) bool { return d.State.Settled() || e.cancels(d.Entered) }
+
 // requeue is the one way in which deliveries of an agent are sent again: it
 // makes them due, in one transaction, and returns for each why not, or nil. An
 // attempt under way counts: the call is coalesced with it. Callers have made
-// sure that those that are settled (Entered is 0) are in nobody's hand.
+// sure that those that are over are in nobody's hand.
 func (s *Service) requeue(ctx context.Context, agent *agentEntry, list []Delivery) ([]*Error, error) {
 	results := make([]*Error, len(list))
 	now := time.Now()
@@ -236,7 +240,7 @@ func (s *Service) requeue(ctx context.Context, agent *agentEntry, list []Deliver
 			results[i] = why
 			continue
 		}
-		if _, inHand := s.dispatcher.find(d.DeliveryRef); inHand && d.Entered != 0 {
+		if _, inHand := s.dispatcher.find(d.DeliveryRef); inHand && !e.over(d) {
 			continue
 		}
 		rows = append(rows, Requeue{
@@ -248,6 +252,7 @@ func (s *Service) requeue(ctx context.Context, agent *agentEntry, list []Deliver
 	if len(rows) == 0 {
 		return results, nil
 	}
+	defer s.claimer.dueAt(now) // on an error too: the commit may be there without its outcome being known
 	requeued, err := s.store.Requeue(ctx, *s.lease.Load(), rows)
 	if err != nil {
 		return nil, s.storeError(err, CodeDeliveryNotFound)
@@ -261,6 +266,5 @@ func (s *Service) requeue(ctx context.Context, agent *agentEntry, list []Deliver
 		s.dispatcher.probeNow(d.Endpoint)
 		s.tellWaiting(d.EventID, &w.Waiting)
 	}
-	s.claimer.dueAt(now)
 	return results, nil
 }

@@ -266,8 +266,8 @@ func (d *dispatcher) wants(due []DueEndpoint, now time.Time) (wants []ClaimWant,
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.stopped || d.alone {
-		return nil, next
+	if d.stopped || d.alone || d.outcomes >= d.limits.Outcomes {
+		return nil, next // what is claimed may be canceled at once: see take
 	}
 	for _, q := range d.due {
 		q.backlog = false

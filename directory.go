@@ -11,7 +11,9 @@ import (
 	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
 	"github.com/waybell/waybell/internal/keyring"
+	"github.com/waybell/waybell/internal/record"
 	"github.com/waybell/waybell/internal/retry"
+	"github.com/waybell/waybell/internal/signing"
 )
 
 // directory is the configuration in memory: what publishing matches against
@@ -56,7 +58,8 @@ type endpointEntry struct {
 	refused  error
 	format   *format.Format
 	policy   retry.Policy // with the endpoint's own schedule and window
-	signing  []signingSet // by rising end; none without a secret
+	signing  signing.Plan
+	hidden   record.Hidden // its header values
 	allTypes bool
 	outdated bool // sealed with a key that is not the first
 }
@@ -256,6 +259,9 @@ func (d *directory) prepare(e *Endpoint) (*endpointEntry, error) {
 		return nil, err
 	}
 	e.Sealed = nil // opened; the memory is better spent
+	for _, h := range e.Headers {
+		entry.hidden.Header(h.Name, h.Value.Reveal())
+	}
 	entry.allTypes = slices.Equal(e.Events, []string{allEvents})
 	entry.target, entry.refused = d.targets.ParseTarget(e.URL)
 	var ok bool

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/waybell/waybell/internal/ring"
 )
 
 // dispatcher holds the deliveries that are in this node's hands and decides
@@ -18,7 +20,7 @@ type dispatcher struct {
 
 	mu        sync.Mutex
 	queues    map[EndpointNumber]*queue
-	ready     ring[*queue]          // queues that may have something to send, in turn
+	ready     ring.Ring[*queue]     // queues that may have something to send, in turn
 	denied    []*queue              // queues that wait for a free share of a busy node, each once
 	due       []*queue              // queues with backlog set
 	inHand    map[DeliveryRef]*work // queued, being sent, or outcome not yet durable
@@ -84,8 +86,7 @@ func (d *dispatcher) enqueue(works []*work) {
 		q.reserved--
 		d.reserved--
 		w.fresh = true
-		d.push(q, w)
-		d.settleBack(q, now)
+		d.take(q, w, now)
 	}
 	d.pump()
 }
@@ -102,11 +103,22 @@ func (d *dispatcher) adopt(works []*work) {
 			old.reclaimed = true
 			continue
 		}
-		q := d.queue(w.Endpoint)
-		d.push(q, w)
-		d.settleBack(q, now)
+		d.take(d.queue(w.Endpoint), w, now)
 	}
 	d.pump()
+}
+
+// take takes a work in hand. One that is not to be sent now, because its
+// endpoint changed after it was matched or claimed, does not wait for its turn
+// to be told so: a rate limit may put that off for hours. A change that the
+// directory does not have yet is applied to the queue after this. d.mu is held.
+func (d *dispatcher) take(q *queue, w *work, now time.Time) {
+	if o, skip := d.svc.withoutAttempt(w, d.svc.dir.entry(w.Endpoint), now); skip {
+		d.concludeUnsent(w, o)
+		return
+	}
+	d.push(q, w)
+	d.settleBack(q, now)
 }
 
 // settleBack gives back what came in too late: after the stop, or after the
@@ -143,9 +155,9 @@ func (d *dispatcher) push(q *queue, w *work) {
 
 // list puts q among the queues that may send. d.mu is held.
 func (d *dispatcher) list(q *queue) {
-	if !q.listed && q.items.len() > 0 {
+	if !q.listed && q.items.Len() > 0 {
 		q.listed = true
-		d.ready.push(q)
+		d.ready.Push(q)
 	}
 }
 
@@ -170,10 +182,10 @@ func (d *dispatcher) next() (*queue, *work) {
 	if d.stopped || d.alone || d.inFlight >= d.limits.InFlight || d.outcomes+d.inFlight >= d.limits.Outcomes {
 		return nil, nil
 	}
-	for range d.ready.len() {
-		q := d.ready.pop()
+	for range d.ready.Len() {
+		q := d.ready.Pop()
 		q.listed = false
-		if q.items.len() == 0 || !d.mayStart(q) {
+		if q.items.Len() == 0 || !d.mayStart(q) {
 			continue
 		}
 		w := q.pop()
@@ -240,11 +252,7 @@ func (d *dispatcher) wake(q *queue) {
 func (d *dispatcher) work(q *queue, w *work) {
 	defer d.workers.Done()
 	for w != nil {
-		o := d.svc.attempt(w)
-		if o.Attempt != nil {
-			d.svc.tallies.count(o.Attempt)
-		}
-		q, w = d.finish(q, w, o)
+		q, w = d.finish(q, w, d.svc.attempt(w))
 	}
 }
 
@@ -317,6 +325,9 @@ func (d *dispatcher) settled(works []*work) {
 	for _, w := range works {
 		d.leave(w)
 	}
+	if d.outcomes >= d.limits.Outcomes {
+		signal(d.room)
+	}
 	d.outcomes -= len(works)
 	signal(d.quiet)
 	d.pump()
@@ -325,10 +336,10 @@ func (d *dispatcher) settled(works []*work) {
 // sift takes works out of a queue: decide gives the outcome of each, or false
 // for one that stays. d.mu is held.
 func (d *dispatcher) sift(q *queue, decide func(*work) (outcome, bool)) {
-	if q.items.len() == 0 {
+	if q.items.Len() == 0 {
 		return
 	}
-	for range q.items.len() {
+	for range q.items.Len() {
 		w := q.pop()
 		o, ends := decide(w)
 		if !ends {
@@ -348,6 +359,13 @@ func (d *dispatcher) conclude(w *work, o outcome) {
 	d.dropBody(w)
 	d.outcomes++
 	d.svc.settler.add(w, o)
+}
+
+// concludeUnsent settles a work that never was in a queue. d.mu is held.
+func (d *dispatcher) concludeUnsent(w *work, o outcome) {
+	w.payload = nil // not counted yet
+	d.inHand[w.DeliveryRef] = w
+	d.conclude(w, o)
 }
 
 // release gives a queued work back to the store, due when it was.
@@ -467,10 +485,10 @@ func (d *dispatcher) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, q := range d.queues {
-		if q.items.len() > 0 && q.inFlight == 0 {
+		if q.items.Len() > 0 && q.inFlight == 0 {
 			d.active--
 		}
-		for q.items.len() > 0 {
+		for q.items.Len() > 0 {
 			w := q.pop()
 			d.queued--
 			d.dropBody(w)

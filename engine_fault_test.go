@@ -470,3 +470,22 @@ func TestStopWaitsForAnswers(t *testing.T) {
 		}
 	})
 }
+
+// A node that stops lives until its last outcome is written: others would take
+// over what it still has in hand.
+func TestStopKeepsTheLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &faultStore{shared: true}
+		r := newRig(t, receivertest.Always(receivertest.After(20*time.Second, receivertest.Answer(200, ""))), withFaults(f))
+		r.agent("standard")
+		r.endpoint("a")
+		r.publish(1)
+		time.Sleep(time.Second)
+		before := f.count("Heartbeat")
+		r.stop()
+		if n := f.count("Heartbeat") - before; n < 9 || n > 10 {
+			t.Errorf("%d heartbeats during a stop of 19 s", n)
+		}
+	})
+}

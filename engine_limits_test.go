@@ -102,6 +102,83 @@ func TestDisableBehindARateLimit(t *testing.T) {
 	})
 }
 
+// The same of a backlog: what is claimed while it is being canceled does not
+// wait for its turn either.
+func TestCancelABacklogBehindARateLimit(t *testing.T) {
+	t.Parallel()
+	for name, cancel := range map[string]func(*rig, string) error{
+		"disabled": func(r *rig, id string) error {
+			_, err := r.svc.UpdateEndpoint(r.ctx, "bot", id, waybell.EndpointInput{Enabled: waybell.Some(false)}, 0)
+			return err
+		},
+		"deleted": func(r *rig, id string) error { return r.svc.DeleteEndpoint(r.ctx, "bot", id, 0) },
+		"resumed": func(r *rig, id string) error {
+			if _, err := r.svc.PauseEndpoint(r.ctx, "bot", id); err != nil {
+				return err
+			}
+			_, err := r.svc.ResumeEndpoint(r.ctx, "bot", id, waybell.HeldCancel)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil, limits(func(l *waybell.Limits) { l.QueueLength, l.Outcomes = 400, 64 }))
+				r.agent("standard")
+				e := r.endpoint("a", func(in *waybell.EndpointInput) { in.RateLimit = waybell.Some(5.0) })
+				r.publishMany(2000)
+				time.Sleep(time.Second + 10*time.Millisecond)
+				sent := r.receiver.Count()
+				if err := cancel(r, e.ID); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(2 * time.Second)
+				if n := r.countRows("SELECT count(*) FROM waiting"); n != 0 {
+					t.Errorf("%d deliveries still wait", n)
+				}
+				if l := r.ledger(); l.Canceled != 2000-int64(sent) || r.receiver.Count() != sent {
+					t.Errorf("ledger %+v, %d sent before and %d after", l, sent, r.receiver.Count()-sent)
+				}
+				if got := r.svc.Load(); got != (waybell.Load{}) {
+					t.Errorf("load %+v with nothing to send", got)
+				}
+			})
+		})
+	}
+}
+
+// What could not be canceled while the store was away is canceled soon after,
+// however far ahead it was planned.
+func TestCancelAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &faultStore{}
+		r := newRig(t, receivertest.Always(receivertest.Answer(500, "")), withFaults(f))
+		r.agent("standard")
+		e := r.endpoint("a", func(in *waybell.EndpointInput) {
+			in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some([]int{3600})})
+		})
+		r.publishMany(600)
+		time.Sleep(10 * time.Second)
+		f.failBefore(waybell.ErrUnavailable, "CancelWaiting")
+		if _, err := r.svc.UpdateEndpoint(r.ctx, "bot", e.ID, waybell.EndpointInput{Enabled: waybell.Some(false)}, 0); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if n := r.countRows("SELECT count(*) FROM waiting"); n != 600 {
+			t.Fatalf("%d deliveries wait in spite of the outage, want 600", n)
+		}
+		f.failBefore(nil, "CancelWaiting")
+		time.Sleep(20 * time.Second)
+		if n := r.countRows("SELECT count(*) FROM waiting"); n != 0 {
+			t.Errorf("%d deliveries still wait", n)
+		}
+		if l := r.ledger(); l.Canceled != 600 {
+			t.Errorf("ledger %+v, want 600 canceled", l)
+		}
+	})
+}
+
 // The deliveries of one event share its memory.
 func TestFanOutSharesOneBody(t *testing.T) {
 	t.Parallel()

@@ -223,6 +223,44 @@ func TestRetryAfterDisableDuringTheAttempt(t *testing.T) {
 	})
 }
 
+// The same while the attempt still runs: one by one the call waits for its end,
+// many at once leave it out. Neither counts on an attempt that is the last.
+func TestRetryOfACanceledDeliveryDuringItsAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, receivertest.Sequence(
+			receivertest.After(10*time.Second, receivertest.Answer(500, "")), receivertest.Answer(200, "")))
+		r.agent("standard")
+		e := r.endpoint("a", func(in *waybell.EndpointInput) {
+			in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some([]int{3600})})
+		})
+		r.publish(1)
+		time.Sleep(time.Second)
+		for _, enabled := range []bool{false, true} {
+			if _, err := r.svc.UpdateEndpoint(r.ctx, "bot", e.ID, waybell.EndpointInput{Enabled: waybell.Some(enabled)}, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d := r.only()
+		if d.State != waybell.DeliveryCanceled {
+			t.Fatalf("delivery is %s, want canceled", d.State)
+		}
+		if got := r.retryMany(waybell.BulkRetry{DeliveryIDs: []string{d.ID()}}); got.Retried != 0 || got.Skipped[0].Code != waybell.CodeBusy {
+			t.Errorf("many at once: %+v, want it skipped as busy", got)
+		}
+		if _, err := r.svc.Retry(r.ctx, "bot", d.ID()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if d := r.only(); d.State != waybell.DeliveryDelivered || len(d.Attempts) != 2 {
+			t.Errorf("delivery is %s with %d attempts after the retry, want delivered with 2", d.State, len(d.Attempts))
+		}
+		if l := r.ledger(); l.Accepted != 1 || l.Delivered != 1 {
+			t.Errorf("ledger %+v", l)
+		}
+	})
+}
+
 // A test is sent whatever state the endpoint is in, says nothing of its health,
 // and is never retried.
 func TestTestSends(t *testing.T) {

@@ -93,6 +93,10 @@ func (s *faultStore) ClaimSuspect(ctx context.Context, l waybell.Lease, now time
 	return faulty(s, "ClaimSuspect", func() (waybell.Waiting, error) { return s.Store.ClaimSuspect(ctx, l, now) })
 }
 
+func (s *faultStore) CancelWaiting(ctx context.Context, l waybell.Lease, c waybell.CancelWaiting) (int, error) {
+	return faulty(s, "CancelWaiting", func() (int, error) { return s.Store.CancelWaiting(ctx, l, c) })
+}
+
 func (s *faultStore) Settle(ctx context.Context, l waybell.Lease, o []waybell.Settlement) error {
 	_, err := faulty(s, "Settle", func() (struct{}, error) { return struct{}{}, s.Store.Settle(ctx, l, o) })
 	return err

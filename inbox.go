@@ -1,7 +1,6 @@
 package waybell
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -9,12 +8,12 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/waybell/waybell/internal/egress"
 	"github.com/waybell/waybell/internal/jsjson"
 	"github.com/waybell/waybell/internal/reception"
+	"github.com/waybell/waybell/internal/record"
 	"github.com/waybell/waybell/signature"
 )
 
@@ -434,8 +433,12 @@ func (s *Service) ReceiveInInbox(ctx context.Context, in Inbox, a InboxArrival) 
 		}
 	}
 	r.Verdict = s.inboxVerdict(senders, a, now)
-	r.Headers = inboxHeaders(hidden, sender, a)
-	r.Body = hideSecrets(hidden, a.Body)
+	secrets := secretsOf(hidden)
+	var spell func(string) string
+	if sender != nil && sender.format != nil {
+		spell = sender.format.HeaderName
+	}
+	r.Headers, r.Body = record.Headers(a.Header, secrets, spell), secrets.In(a.Body)
 	if r.Truncated = len(r.Body) > limit; r.Truncated {
 		r.Body = r.Body[:limit]
 	}
@@ -472,38 +475,17 @@ func (s *Service) inboxVerdict(endpoints []*endpointEntry, a InboxArrival, now t
 	return InboxVerdict{Status: string(v.Status), Header: v.Header, Scheme: v.Scheme, Text: v.Text}
 }
 
-// inboxHeaders are a request's headers as they are kept: bounded, custom
-// values and credentials masked, secrets hidden. sender, when known, spells
-// their names.
-func inboxHeaders(hidden []*endpointEntry, sender *endpointEntry, a InboxArrival) map[string]string {
-	out := map[string]string{}
-	for name, values := range kept(a.Header) {
-		value := mask
-		switch custom := slices.ContainsFunc(hidden, func(e *endpointEntry) bool { return e.isCustom(name) }); {
-		case custom, strings.EqualFold(name, "Authorization"), strings.EqualFold(name, "Cookie"), strings.EqualFold(name, "Proxy-Authorization"):
-		default:
-			value = string(hideSecrets(hidden, []byte(joined(values))))
-		}
-		if sender != nil && sender.format != nil {
-			name = sender.spelled(name)
-		}
-		out[name] = value
-	}
-	return out
-}
-
-// hideSecrets masks the endpoints' secrets and header values wherever they
-// stand; the text is copied only where it changes.
-func hideSecrets(endpoints []*endpointEntry, text []byte) []byte {
+// secretsOf is what an inbox must not show of endpoints: header values and
+// signing secrets.
+func secretsOf(endpoints []*endpointEntry) *record.Hidden {
+	var hidden record.Hidden
 	for _, e := range endpoints {
-		text = e.maskEchoBytes(text)
+		hidden.Add(&e.hidden)
 		for _, secret := range e.Secrets {
-			if value := []byte(secret.Value.Reveal()); bytes.Contains(text, value) {
-				text = bytes.ReplaceAll(text, value, []byte(mask))
-			}
+			hidden.Value(secret.Value.Reveal())
 		}
 	}
-	return text
+	return &hidden
 }
 
 // receiveOwn takes a delivery to one of this server's inboxes, as egress hands

@@ -129,7 +129,10 @@ func (j *janitor) tend(ctx context.Context) {
 		if stepped || d.NextAt.After(now.Add(e.policy.Window)) {
 			j.bringForward(ctx, e, now)
 		}
-		if !e.IsHeld() && s.dispatcher.breakerOpen(d.Endpoint) {
+		switch {
+		case e.cancelsAll(): // the store was away when it was to be canceled
+			j.cancelWaiting(ctx, e.Endpoint)
+		case !e.IsHeld() && s.dispatcher.breakerOpen(d.Endpoint):
 			j.expire(ctx, e, now)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/waybell/waybell/internal/catalogue"
+	"github.com/waybell/waybell/internal/record"
 )
 
 // LogFilter chooses what a list of deliveries or events shows. Zero fields do
@@ -196,7 +197,7 @@ func (s *Service) Delivery(ctx context.Context, agentID, id string) (DeliveryVie
 	for i, a := range attempts {
 		v := &view.Attempts[i]
 		v.Attempt = a
-		if v.AttemptDetail, err = decodeDetail(a.Detail); err != nil {
+		if v.AttemptDetail, err = record.Decode(a.Detail); err != nil {
 			s.log.Error("an attempt's detail cannot be read", "delivery", d.DeliveryRef, "attempt", a.Number, "error", err)
 			continue
 		}

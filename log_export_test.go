@@ -20,9 +20,10 @@ func (s *Service) SentDetail(n EndpointNumber, event Event) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return encodeDetail(e, &sent{
+	return (&sent{
+		e:      e,
 		body:   &renderedBody{bytes: body, sum: sha256.Sum256(body)},
 		header: http.Header{"Content-Type": {"application/json"}},
 		result: &egress.Result{Status: http.StatusNoContent},
-	}), nil
+	}).detail(), nil
 }

@@ -209,26 +209,3 @@ func TestRateLimit(t *testing.T) {
 		}
 	})
 }
-
-// A ring gives back what was put in, in order, whatever its size was.
-func TestRing(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		var r ring[int]
-		var model []int
-		for i := range rapid.IntRange(1, 400).Draw(t, "steps") {
-			if len(model) > 0 && rapid.Bool().Draw(t, "pop") {
-				if got := r.pop(); got != model[0] {
-					t.Fatalf("popped %d, want %d", got, model[0])
-				}
-				model = model[1:]
-			} else {
-				r.push(i)
-				model = append(model, i)
-			}
-			if r.len() != len(model) {
-				t.Fatalf("length %d, want %d", r.len(), len(model))
-			}
-		}
-	})
-}

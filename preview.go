@@ -10,6 +10,7 @@ import (
 	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/catalogue"
 	"github.com/waybell/waybell/internal/jsjson"
+	"github.com/waybell/waybell/internal/record"
 )
 
 // The secrets that previews are signed with. They are public: nobody else may
@@ -28,14 +29,15 @@ type PreviewInput struct {
 
 // Preview is what would be sent to an endpoint, were the draft saved.
 type Preview struct {
-	// Errors are those that saving would give; none for a valid draft.
+	// Errors are those that saving the draft and publishing the event would give;
+	// none where nothing is wrong.
 	Errors   []PreviewError
 	Warnings []Warning
 	// Endpoint has what is right in the draft over what was there, or the
 	// defaults. Its URL is "" unless it is valid; its secrets and header values
 	// are no stored ones.
 	Endpoint Endpoint
-	// Request is nil where the draft's format is not known.
+	// Request is nil where the draft's format is not known or the event is wrong.
 	Request *PreviewRequest
 	// ExampleSecret made the signature; "" where there is none.
 	ExampleSecret Secret
@@ -58,8 +60,8 @@ type PreviewRequest struct {
 
 // Preview shows the request that an endpoint would be sent, by the code that
 // saves and sends. It saves nothing, opens no connection and resolves no name.
-// Errors: CodeAgentNotFound, CodeEndpointNotFound; CodeInvalid, CodeMalformedJSON
-// and CodeUnknownEventType for the event alone.
+// Errors: CodeAgentNotFound, CodeEndpointNotFound, CodeMalformedJSON and
+// CodeTooLarge; what is wrong with the draft or the event is no error.
 func (s *Service) Preview(ctx context.Context, agentID string, in PreviewInput) (Preview, error) {
 	a, err := s.Agent(ctx, agentID)
 	if err != nil {
@@ -105,11 +107,17 @@ func (s *Service) Preview(ctx context.Context, agentID string, in PreviewInput) 
 	case SecretEd25519:
 		out.ExampleSecret = exampleEd25519
 	}
+	out.Endpoint = e
 	event, err := s.previewEvent(&a, &e, in.Event)
+	if wrong := asError(err); err != nil && len(wrong.Fields) > 0 {
+		for _, f := range wrong.Fields {
+			out.Errors = append(out.Errors, PreviewError{wrong.Code, f})
+		}
+		return out, nil
+	}
 	if err != nil {
 		return Preview{}, err
 	}
-	out.Endpoint = e
 	if f, ok := s.dir.formats.Format(e.Format); ok {
 		if len(f.Schemes(kind == SecretEd25519, false)) == 0 {
 			out.ExampleSecret = "" // the secret does not fit the format
@@ -190,7 +198,7 @@ func (s *Service) previewRequest(p *Preview, f *format.Format, event Event) (*Pr
 	m := &sent{w: &work{Waiting: Waiting{DeliveryRef: DeliveryRef{event.Key, number}}}, e: entry, p: payload, body: body, started: event.Timestamp}
 	r := &PreviewRequest{Method: e.Method, URL: e.URL, Headers: map[string]string{}, Body: body.bytes}
 	for name, values := range s.header(m) {
-		r.Headers[entry.spelled(name)] = joined(values)
+		r.Headers[f.HeaderName(name)] = record.Joined(values)
 	}
 	return r, nil
 }

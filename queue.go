@@ -1,9 +1,11 @@
 package waybell
 
+import "github.com/waybell/waybell/internal/ring"
+
 // queue is what waits in memory for one endpoint.
 type queue struct {
 	number   EndpointNumber
-	items    ring[*work]
+	items    ring.Ring[*work]
 	fresh    int // items that came from a publish, not from a claim
 	reserved int // places promised to publishes under way
 	inFlight int
@@ -16,14 +18,14 @@ type queue struct {
 }
 
 func (q *queue) push(w *work) {
-	q.items.push(w)
+	q.items.Push(w)
 	if w.fresh {
 		q.fresh++
 	}
 }
 
 func (q *queue) pop() *work {
-	w := q.items.pop()
+	w := q.items.Pop()
 	if w.fresh {
 		q.fresh--
 	}
@@ -31,7 +33,7 @@ func (q *queue) pop() *work {
 }
 
 // busy tells whether the queue takes part in sharing the node's slots.
-func (q *queue) busy() bool { return q.inFlight > 0 || q.items.len() > 0 }
+func (q *queue) busy() bool { return q.inFlight > 0 || q.items.Len() > 0 }
 
 // reserve promises places to the targets of a new event, or marks those that
 // find none to be put aside in the store. Every reserve is followed by one of
@@ -42,7 +44,7 @@ func (d *dispatcher) reserve(entries []*endpointEntry, targets []NewTarget) {
 	for i := range targets {
 		q := d.queue(targets[i].Endpoint)
 		limit := d.places(q)
-		full := q.items.len()+q.reserved >= limit || q.backlog && q.fresh+q.reserved >= (limit+1)/2
+		full := q.items.Len()+q.reserved >= limit || q.backlog && q.fresh+q.reserved >= (limit+1)/2
 		if d.stopped || full || entries[i].IsHeld() || q.pace.health.Open {
 			targets[i].Aside = true
 			continue
@@ -61,7 +63,7 @@ const leastPlaces = 4
 // limit, or half of what is free in all where that is less. So no number of
 // full queues takes all of the memory. d.mu is held.
 func (d *dispatcher) places(q *queue) int {
-	free := d.limits.Queued - d.queued - d.reserved + q.items.len() + q.reserved
+	free := d.limits.Queued - d.queued - d.reserved + q.items.Len() + q.reserved
 	return max(min(d.limits.QueueLength, free/2), leastPlaces)
 }
 
@@ -70,7 +72,7 @@ func (d *dispatcher) places(q *queue) int {
 // order in which they took them: neither waits for the end of the other. d.mu
 // is held.
 func (d *dispatcher) claimable(q *queue) int {
-	limit, n := d.places(q), q.items.len()
+	limit, n := d.places(q), q.items.Len()
 	return min(limit-n-q.reserved, max(1, limit/2)-(n-q.fresh))
 }
 

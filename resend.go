@@ -20,10 +20,11 @@ func (s *Service) Retry(ctx context.Context, agentID, deliveryID string) (Delive
 	if err != nil {
 		return DeliveryView{}, err
 	}
-	if _, why := s.resendable(&d); why != nil {
+	e, why := s.resendable(&d)
+	if why != nil {
 		return DeliveryView{}, why
 	}
-	if done, inHand := s.dispatcher.find(d.DeliveryRef); inHand && d.State.Settled() {
+	if done, inHand := s.dispatcher.find(d.DeliveryRef); inHand && e.over(&d) {
 		select { // canceled while its attempt runs: attempts never overlap
 		case <-done:
 		case <-ctx.Done():

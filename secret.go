@@ -3,10 +3,12 @@ package waybell
 import (
 	"fmt"
 	"log/slog"
+
+	"github.com/waybell/waybell/internal/record"
 )
 
 // mask is what stands in place of every secret that is shown.
-const mask = "••••"
+const mask = record.Mask
 
 // Secret is a value that must not leak: it shows as "••••" in JSON, fmt and
 // slog. Only [Secret.Reveal] gives the value.

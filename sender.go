@@ -14,6 +14,7 @@ import (
 
 	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
+	"github.com/waybell/waybell/internal/record"
 	"github.com/waybell/waybell/internal/retry"
 	"github.com/waybell/waybell/signature"
 )
@@ -192,7 +193,7 @@ func (s *Service) header(m *sent) http.Header {
 	for _, c := range e.Headers {
 		h.Set(c.Name, c.Value.Reveal())
 	}
-	e.sign(h, signature.Message{ID: p.ID, Timestamp: m.started, Body: m.body.bytes})
+	e.signing.Sign(h, signature.Message{ID: p.ID, Timestamp: m.started, Body: m.body.bytes})
 	return h
 }
 
@@ -213,7 +214,7 @@ func (s *Service) judge(m *sent) outcome {
 	a := &Attempt{
 		DeliveryRef: w.DeliveryRef, Agent: w.Agent, Number: w.Attempts + 1,
 		StartedAt: m.started, Duration: ended.Sub(m.started), StatusCode: r.Status, Reason: reason,
-		Detail: encodeDetail(e, m),
+		Detail: m.detail(),
 	}
 	o := outcome{test: w.Test, refused: reason != ReasonBlocked && (r.Err != nil || r.Status >= 500)}
 	o.Settlement = Settlement{DeliveryRef: w.DeliveryRef, Agent: w.Agent, Type: w.Type, Attempt: a, Reason: reason, Panics: w.Panics}
@@ -260,7 +261,7 @@ func (s *Service) panicked(w *work, started time.Time) outcome {
 	a := &Attempt{
 		DeliveryRef: w.DeliveryRef, Agent: w.Agent, Number: w.Attempts + 1,
 		StartedAt: started, Duration: now.Sub(started), Reason: ReasonBadResponse,
-		Detail: encodeFailure("Waybell could not make this attempt because of an internal error."),
+		Detail: record.EncodeFailure("Waybell could not make this attempt because of an internal error."),
 	}
 	o := outcome{test: w.Test}
 	o.Settlement = Settlement{DeliveryRef: w.DeliveryRef, Agent: w.Agent, Type: w.Type, Attempt: a, Reason: ReasonBadResponse, Panics: w.Panics + 1}
@@ -314,11 +315,6 @@ func (s *Service) report(m *sent, o *outcome) {
 		s.log.LogAttrs(s.sending, level, "attempt", attemptAttrs(m, o)...)
 	}
 	if s.cfg.OnAttempt != nil {
-		defer func() { // the listener's panic is no outcome of the delivery
-			if p := recover(); p != nil {
-				s.log.Error("panic in OnAttempt", "panic", panicText(p), "stack", string(debug.Stack()))
-			}
-		}()
 		s.cfg.OnAttempt(AttemptReport{
 			Ref: w.DeliveryRef, AgentID: e.AgentID, Endpoint: e.Endpoint, EventID: m.p.ID, Type: m.p.Type,
 			Number: o.Attempt.Number, Reason: o.Attempt.Reason, State: o.State, Status: o.Attempt.StatusCode,

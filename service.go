@@ -162,14 +162,18 @@ func (s *Service) launch(ctx context.Context) {
 		defer cancel()
 		return s.store.Leave(ctx, *s.lease.Load())
 	})
+	// Until the last outcome is written the node is alive: nobody may adopt what
+	// it has in hand.
+	beat, stopBeat := context.WithCancel(ctx)
+	var beating sync.WaitGroup
+	beating.Go(func() { s.heartbeat(beat) })
+	s.push("stop the heartbeat", func(context.Context) error { stopBeat(); beating.Wait(); return nil })
 	tally, stopTallies := context.WithCancel(ctx)
 	go s.tallies.run(tally)
 	s.push("write statistics", func(ctx context.Context) error {
 		stopTallies()
 		<-s.tallies.done
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWait) // the grace may be over
-		defer cancel()
-		s.tallies.flush(ctx)
+		s.tallies.flush(context.WithoutCancel(ctx)) // the grace may be over
 		return nil
 	})
 	settle, stopSettler := context.WithCancel(ctx)
@@ -178,7 +182,7 @@ func (s *Service) launch(ctx context.Context) {
 	s.push("finish attempts", s.finishAttempts)
 	background, stopBackground := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	for _, run := range []func(context.Context){s.claimer.run, s.janitor.run, s.janitor.clean, s.heartbeat} {
+	for _, run := range []func(context.Context){s.claimer.run, s.janitor.run, s.janitor.clean} {
 		running.Go(func() { run(background) })
 	}
 	s.push("stop claiming", func(context.Context) error { stopBackground(); running.Wait(); return nil })

@@ -474,8 +474,14 @@ func TestBrandingIsCached(t *testing.T) {
 		}
 		store.fail(waybell.ErrUnavailable)
 		time.Sleep(time.Minute)
-		if name(r.svc) != "Acme" {
-			t.Error("without the store it is forgotten")
+		before := store.count("Setting")
+		for range 100 {
+			if name(r.svc) != "Acme" {
+				t.Error("without the store it is forgotten")
+			}
+		}
+		if n := store.count("Setting") - before; n != 1 {
+			t.Errorf("a store that is away was asked %d times", n)
 		}
 		_, err := r.svc.SetBranding(r.ctx, waybell.BrandingInput{})
 		wantCode(t, err, waybell.CodeUnavailable)

@@ -109,6 +109,7 @@ func (t *settler) write(ctx context.Context, works []*work, batch []Settlement) 
 		err := t.settle(ctx, works, batch)
 		switch {
 		case err == nil:
+			s.tellOutcomes(ctx, works, batch)
 			s.claimer.retriesAt(batch)
 			return
 		case errors.Is(err, ErrFenced):
@@ -140,8 +141,8 @@ func (t *settler) settle(ctx context.Context, works []*work, batch []Settlement)
 	defer s.owning.RUnlock()
 	err := s.store.Settle(context.WithoutCancel(ctx), *s.lease.Load(), batch)
 	if err == nil {
+		s.tallies.count(batch)
 		s.dispatcher.settled(works)
-		s.tellOutcomes(ctx, works, batch)
 	}
 	return err
 }

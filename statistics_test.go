@@ -257,6 +257,30 @@ func TestStatisticsOfAStoreInTrouble(t *testing.T) {
 	}
 }
 
+// What is not in the log, because another node has the delivery by now, is not
+// counted either.
+func TestStatisticsCountWhatIsInTheLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &faultStore{}
+		r := newRig(t, nil, withFaults(f))
+		r.agent("standard")
+		e := r.endpoint("a")
+		f.failBefore(waybell.ErrFenced, "Settle")
+		r.publish(1)
+		time.Sleep(time.Second)
+		r.wantCounts("the outcome is lost", e.ID, 0, 0)
+		f.failBefore(nil, "Settle")
+		r.stop()
+		r.start()
+		time.Sleep(time.Second)
+		r.wantCounts("attempted again", e.ID, 1, 0)
+		if n := r.receiver.Count(); n != 2 || len(r.only().Attempts) != 1 {
+			t.Errorf("%d requests, %d attempts in the log", n, len(r.only().Attempts))
+		}
+	})
+}
+
 // Old rows go: minutes after 26 hours, hours after 31 days, both with a shorter
 // retention. The newer ones stay, also of endpoints that are gone.
 func TestStatisticsRetention(t *testing.T) {

@@ -126,6 +126,5 @@ func (d *dispatcher) awaitSilence(ctx context.Context) {
 func (d *dispatcher) settleUnsent(w *work, o outcome) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.inHand[w.DeliveryRef] = w
-	d.conclude(w, o)
+	d.concludeUnsent(w, o)
 }

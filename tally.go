@@ -14,6 +14,9 @@ import (
 const (
 	tallyEvery = 10 * time.Second // from the first attempt counted to its writing
 	tallyBatch = 256              // rows in one call of the store: some milliseconds
+	// tallyPatience is how long one writing waits for places in the store's
+	// transactions.
+	tallyPatience = 5 * time.Second
 	// maxTallies bounds what waits while the store does not take it. It is only
 	// reached by very many endpoints: without its store a node makes no more
 	// attempts than Limits.Outcomes.
@@ -52,11 +55,20 @@ func newTallies(s *Service) *tallies {
 	}
 }
 
-// count takes an attempt in, by the time it ended.
-func (t *tallies) count(a *Attempt) {
-	cell := tallyCell{a.Agent, a.Endpoint, a.StartedAt.Add(a.Duration).Unix() / 60}
+// count takes durable attempts in, each by the time it ended.
+func (t *tallies) count(batch []Settlement) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for i := range batch {
+		if a := batch[i].Attempt; a != nil {
+			t.add(a)
+		}
+	}
+}
+
+// add counts one attempt. t.mu is held.
+func (t *tallies) add(a *Attempt) {
+	cell := tallyCell{a.Agent, a.Endpoint, a.StartedAt.Add(a.Duration).Unix() / 60}
 	tally := t.cells[cell]
 	if tally == nil {
 		if len(t.cells) == 0 {
@@ -89,8 +101,11 @@ func (t *tallies) run(ctx context.Context) {
 
 // flush adds what was counted to the store, piece by piece. What the store
 // cannot take now waits for the next time; what it may have taken is not added
-// twice.
+// twice. It waits for the store no longer than tallyPatience, as whoever reads
+// statistics waits for it.
 func (t *tallies) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, tallyPatience)
+	defer cancel()
 	t.moving.Lock()
 	defer t.moving.Unlock()
 	t.mu.Lock()

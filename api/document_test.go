@@ -107,7 +107,7 @@ func (d *document) judge(t *testing.T, req *http.Request, sent string, a answer)
 	d.mu.Unlock()
 	media, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
 	content, documented := response["content"].(map[string]any)
-	if _, ok := content[media]; documented != (a.text != "" || media == "application/x-ndjson") || documented && !ok {
+	if _, ok := content[media]; documented != (a.text != "" || slices.Contains([]string{"application/x-ndjson", "text/event-stream"}, media)) || documented && !ok {
 		t.Errorf("%s: answered as %q: %.200s", what, media, a.text)
 		return
 	}

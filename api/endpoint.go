@@ -42,6 +42,7 @@ type endpointView struct {
 	Headers         []headerView `json:"headers" nullable:"false" doc:"Custom headers; their values are masked."`
 	Format          string       `json:"format" example:"standard" doc:"Body, headers and signature scheme."`
 	Signed          bool         `json:"signed" doc:"There is a secret."`
+	PreviousUntil   *string      `json:"previous_secret_until" format:"date-time" doc:"Until when the secret before signs too; null when none does."`
 	IncludeMessages bool         `json:"include_messages" doc:"Transcripts are sent too."`
 	StandardHeaders bool         `json:"standard_headers" doc:"The three webhook-* headers are sent."`
 	Retry           retryView    `json:"retry"`
@@ -72,7 +73,7 @@ func (s *Server) viewEndpoint(e waybell.Endpoint) endpointView {
 	v := endpointView{
 		ID: e.ID, AgentID: e.AgentID, URL: e.URL, Description: e.Description, Enabled: e.Enabled,
 		Events: orEmpty(e.Events), Profile: e.Profile, Method: e.Method, TimeoutSeconds: int(e.Timeout / time.Second),
-		Headers: make([]headerView, len(e.Headers)), Format: e.Format, Signed: e.Signed(),
+		Headers: make([]headerView, len(e.Headers)), Format: e.Format, Signed: e.Signed(), PreviousUntil: timeOrNull(e.PreviousUntil(time.Now())),
 		IncludeMessages: e.IncludeMessages, StandardHeaders: e.StandardHeaders,
 		Retry:     viewRetry(s.svc.EffectiveRetry(&e)),
 		RateLimit: orNull(e.RateLimit), Concurrency: orNull(e.Concurrency),

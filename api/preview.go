@@ -12,7 +12,7 @@ import (
 
 // previewBody is a draft of an endpoint and the event that its request shows.
 type previewBody struct {
-	Endpoint   draftBody                `json:"endpoint" doc:"As for creating or changing it."`
+	Endpoint   draftBody                `json:"endpoint,omitempty" doc:"As for creating or changing it."`
 	EndpointID string                   `json:"endpoint_id,omitempty" doc:"The draft is a patch of this endpoint; without it, a new one."`
 	Event      string                   `json:"event,omitempty" doc:"A type by name or alias, or webhook.test. Default: the first one of the draft, else lead.submit." example:"lead.submit"`
 	Data       waybell.Optional[object] `json:"data,omitempty" nullable:"true" doc:"Default: the type's example."`
@@ -30,11 +30,11 @@ func (draftBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 }
 
 type previewView struct {
-	Valid         bool                `json:"valid" doc:"Saving would succeed."`
-	Errors        []previewErrorView  `json:"errors" nullable:"false" doc:"What saving would refuse."`
+	Valid         bool                `json:"valid" doc:"Nothing is wrong: the draft could be saved, and the event published."`
+	Errors        []previewErrorView  `json:"errors" nullable:"false" doc:"What saving the draft or publishing the event would refuse."`
 	Warnings      []string            `json:"warnings" nullable:"false" enum:"no_events_selected,weak_secret,not_https"`
 	Endpoint      previewEndpointView `json:"endpoint"`
-	Request       *previewRequestView `json:"request" doc:"What a receiver would get; null where the format is not known."`
+	Request       *previewRequestView `json:"request" doc:"What a receiver would get; null where the format is not known or the event is wrong."`
 	ExampleSecret *string             `json:"example_secret" doc:"The public secret that the shown signature was made with; null for an unsigned request. Never a stored one."`
 }
 
@@ -73,9 +73,9 @@ func (s *Server) registerPreview() {
 	add(s, route{
 		id: "preview-endpoint", method: http.MethodPost, path: "/v1/agents/{agent_id}/endpoints/preview", tag: tagEndpoints,
 		summary:     "Check a draft and show its request",
-		description: "Saves nothing and opens no connection. A wrong draft is no error of this call: see `errors`.",
+		description: "Saves nothing and opens no connection. A wrong draft or event is no error of this call: see `errors`.",
 		scope:       waybell.ScopeEndpointsRead, media: []string{mediaJSON},
-		codes: []waybell.Code{waybell.CodeEndpointNotFound, waybell.CodeUnknownEventType},
+		codes: []waybell.Code{waybell.CodeEndpointNotFound},
 	}, s.preview)
 }
 

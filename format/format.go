@@ -238,6 +238,25 @@ func (f *Format) Schemes(asymmetric, standardHeaders bool) []signature.Scheme {
 	return list
 }
 
+// HeaderName is a header's name as it is documented: package net/http knows only
+// its own capitals.
+func (f *Format) HeaderName(canonical string) string {
+	switch canonical {
+	case "Webhook-Id":
+		return signature.HeaderID
+	case "Webhook-Timestamp":
+		return signature.HeaderTimestamp
+	case "Webhook-Signature":
+		return signature.HeaderSignature
+	}
+	for i := range f.Signatures {
+		if own := f.Signatures[i].Header; strings.EqualFold(own, canonical) {
+			return own
+		}
+	}
+	return canonical
+}
+
 // Render appends the body of an event. The bytes are a pure function of the
 // event, the format's version and includeMessages; JSON.stringify(JSON.parse())
 // in a JavaScript engine gives them back, integers beyond 2^53 excepted. The

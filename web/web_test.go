@@ -2,13 +2,16 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -253,25 +256,109 @@ func TestPagesKeepThePolicy(t *testing.T) {
 	}
 }
 
-// maxScript is what all scripts together may be, compressed.
-const maxScript = 120 << 10
+// The bounds of the scripts, compressed: of what any one address can ever load,
+// its lazy parts included, and of all addresses of both shells together.
+const (
+	maxPageScripts = 120 << 10
+	maxAllScripts  = 176 << 10
+)
 
+// TestSize follows the imports from each shell, and from each page below it.
 func TestSize(t *testing.T) {
 	t.Parallel()
-	sum := 0
-	err := fs.WalkDir(dist, "dist", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(name, ".js.gz") {
-			return err
+	scripts, sum := scriptsOf(t), 0
+	for _, s := range scripts {
+		sum += s.size
+	}
+	if sum == 0 || sum > maxAllScripts {
+		t.Errorf("all scripts are %d bytes compressed; the bar is %d", sum, maxAllScripts)
+	}
+	t.Logf("%d bytes of scripts in all, compressed", sum)
+	pages := 0
+	for name, shell := range scripts {
+		if !strings.HasPrefix(name, "console-") && !strings.HasPrefix(name, "portal-") {
+			continue
 		}
-		info, err := d.Info()
-		sum += int(info.Size())
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+		at := map[string]bool{}
+		scripts.follow(name, false, at)
+		routes := slices.MaxFunc(slices.Collect(maps.Keys(at)), func(a, b string) int {
+			return cmp.Compare(len(scripts[a].lazy), len(scripts[b].lazy))
+		})
+		for part := range maps.Clone(at) { // charts are a lazy part of every page
+			for _, extra := range scripts[part].lazy {
+				if part != routes {
+					scripts.follow(extra, true, at)
+				}
+			}
+		}
+		for _, page := range scripts[routes].lazy {
+			all := maps.Clone(at)
+			scripts.follow(page, true, all)
+			size := 0
+			for part := range all {
+				size += scripts[part].size
+			}
+			if size < shell.size || size > maxPageScripts {
+				t.Errorf("%s with %s is %d bytes compressed; the bar is %d", name, page, size, maxPageScripts)
+			}
+			t.Logf("%6d bytes: %s with %s", size, name, page)
+			pages++
+		}
 	}
-	if sum == 0 || sum > maxScript {
-		t.Errorf("all scripts are %d bytes compressed; the bar is %d", sum, maxScript)
+	if pages < 20 {
+		t.Errorf("only %d pages were found", pages)
 	}
-	t.Logf("%d bytes of scripts, compressed", sum)
+}
+
+// script is one file and what it imports, at once or when it is wanted.
+type script struct {
+	size        int
+	eager, lazy []string
+}
+
+type scriptSet map[string]script
+
+func scriptsOf(t *testing.T) scriptSet {
+	t.Helper()
+	eager, lazy := regexp.MustCompile(`(?:from|import)"\./([^"]+)"`), regexp.MustCompile(`import\("\./([^"]+)"\)`)
+	set := scriptSet{}
+	files, err := fs.Glob(dist, "dist/assets/*.js")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, files)
+	}
+	for _, file := range files {
+		text, err := fs.ReadFile(dist, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packed, err := fs.Stat(dist, file+".gz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := script{size: int(packed.Size())}
+		for _, m := range eager.FindAllSubmatch(text, -1) {
+			s.eager = append(s.eager, string(m[1]))
+		}
+		for _, m := range lazy.FindAllSubmatch(text, -1) {
+			s.lazy = append(s.lazy, string(m[1]))
+		}
+		set[path.Base(file)] = s
+	}
+	return set
+}
+
+// follow adds a script and all that it imports.
+func (set scriptSet) follow(name string, lazily bool, into map[string]bool) {
+	if into[name] {
+		return
+	}
+	into[name] = true
+	for _, to := range set[name].eager {
+		set.follow(to, lazily, into)
+	}
+	if lazily {
+		for _, to := range set[name].lazy {
+			set.follow(to, lazily, into)
+		}
+	}
 }

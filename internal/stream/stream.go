@@ -187,14 +187,14 @@ func (l *Listener[K, T]) resume() {
 	l.start = h.seq
 	after, ok := h.parse(l.After)
 	oldest := h.base
-	if first, any := h.ring.first(); any {
+	if first, any := h.ring.First(); any {
 		oldest = max(oldest, first.Seq-1)
 	}
 	if !ok || after < oldest || after > h.seq {
 		return
 	}
 	l.start, l.resumed = after, true
-	for m := range h.ring.all {
+	for m := range h.ring.All {
 		if m.Seq > after && (l.All || m.key == l.Key) && l.wants(m.Value) {
 			l.replay = append(l.replay, m.Message)
 		}
@@ -264,7 +264,7 @@ func (l *Listener[K, T]) Take(into []Message[T]) (messages []Message[T], dropped
 			return into, 0
 		}
 	}
-	for m := range l.queue.all {
+	for m := range l.queue.All {
 		into = append(into, m)
 	}
 	l.queue.clear()

@@ -170,9 +170,9 @@ func TestRingIsForgotten(t *testing.T) {
 		l.Close()
 		time.Sleep(61 * time.Second)
 		h.mu.Lock()
-		kept := h.ring.items
+		kept := h.ring.Len()
 		h.mu.Unlock()
-		if h.Active() || kept != nil {
+		if h.Active() || kept != 0 {
 			t.Error("the ring is kept for nobody")
 		}
 		h.Publish("a", 3)
@@ -226,7 +226,7 @@ func TestConcurrent(t *testing.T) {
 	keeper := listen(t, h, Options[string, int]{Key: "nobody"}) // the numbers begin now
 	start := h.seq
 	const makers, each = 4, 2000
-	var making, listening sync.WaitGroup
+	var making, opening, listening sync.WaitGroup
 	for range makers {
 		making.Go(func() {
 			for n := range each {
@@ -235,8 +235,10 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	for range 8 {
+		opening.Add(1)
 		listening.Go(func() {
 			l, err := h.Listen(Options[string, int]{All: true, After: keeper.Position(start)})
+			opening.Done()
 			if err != nil {
 				t.Error(err)
 				return
@@ -264,6 +266,7 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	making.Wait()
+	opening.Wait() // a quick maker is done before the last one came
 	h.Close()
 	listening.Wait()
 }
@@ -284,10 +287,10 @@ func TestQueue(t *testing.T) {
 			if want = append(want, n); len(want) > limit {
 				want = want[1:]
 			}
-			if got := slices.Collect(q.all); !slices.Equal(got, want) {
+			if got := slices.Collect(q.All); !slices.Equal(got, want) {
 				t.Fatalf("limit %d: %v, want %v", limit, got, want)
 			}
-			if first, ok := q.first(); !ok || first != want[0] {
+			if first, ok := q.First(); !ok || first != want[0] {
 				t.Fatalf("limit %d: first %v %v", limit, first, ok)
 			}
 		}

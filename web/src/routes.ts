@@ -17,6 +17,8 @@ export interface PageRoute {
   readonly of: "agent" | "operator";
   /** The entry of the navigation that it belongs to. */
   readonly section: Section;
+  /** Pages of the same name are one: going from one to the other keeps what they show. */
+  readonly keep?: string;
   readonly load: () => Promise<{ readonly default: PageComponent }>;
 }
 
@@ -24,6 +26,7 @@ export type Section = "webhooks" | "deliveries" | "catalogue" | "inbox" | "live"
 
 const detail = () => import("./pages/webhooks/detail.tsx");
 const form = () => import("./pages/webhooks/form.tsx");
+const log = () => import("./pages/deliveries/list.tsx");
 
 export const routes: readonly PageRoute[] = [
   { pattern: "/webhooks", of: "agent", section: "webhooks", load: () => import("./pages/webhooks/list.tsx") },
@@ -31,8 +34,8 @@ export const routes: readonly PageRoute[] = [
   { pattern: "/webhooks/:id", of: "agent", section: "webhooks", load: detail },
   { pattern: "/webhooks/:id/edit", of: "agent", section: "webhooks", load: form },
   { pattern: "/webhooks/:id/:tab", of: "agent", section: "webhooks", load: detail },
-  { pattern: "/deliveries", of: "agent", section: "deliveries", load: () => import("./pages/deliveries/list.tsx") },
-  { pattern: "/deliveries/:id", of: "agent", section: "deliveries", load: () => import("./pages/deliveries/detail.tsx") },
+  { pattern: "/deliveries", of: "agent", section: "deliveries", keep: "deliveries", load: log },
+  { pattern: "/deliveries/:id", of: "agent", section: "deliveries", keep: "deliveries", load: log },
   { pattern: "/catalogue", of: "agent", section: "catalogue", load: () => import("./pages/catalogue/list.tsx") },
   { pattern: "/catalogue/:name", of: "agent", section: "catalogue", load: () => import("./pages/catalogue/detail.tsx") },
   { pattern: "/inbox", of: "agent", section: "inbox", load: () => import("./pages/inbox/list.tsx") },

@@ -35,6 +35,8 @@ export const branding = {
 export const agents = {
   list: (query: PageQuery & { search?: string } = {}, signal?: Abort): Promise<Page<Agent>> => get("v1/agents", query, signal),
   get: (id: string, signal?: Abort): Promise<Agent> => get(path`v1/agents/${id}`, {}, signal),
+  /** With its ETag, to be given back by `update`. */
+  version: (id: string, signal?: Abort): Promise<Answer<Agent>> => request<Agent>("GET", path`v1/agents/${id}`, { signal }),
   create: (input: AgentInput): Promise<Agent> => post("v1/agents", input),
   update: (id: string, input: AgentInput, ifMatch?: string): Promise<Agent> =>
     of(request<Agent>("PATCH", path`v1/agents/${id}`, { body: input, ifMatch })),

@@ -1,5 +1,6 @@
 /** What a failure means, its likely cause, and what to do about it. */
-import type { Reason } from "./types.ts";
+import { hintOf } from "./hints.ts";
+import type { Attempt, Reason } from "./types.ts";
 
 export interface Explanation {
   readonly title: string;
@@ -86,31 +87,76 @@ const statuses: Readonly<Record<number, Explanation>> = {
     cause: "The route is there, but for another method than POST or PUT; often it is a page for browsers.",
     fix: "Check the path, or change the method in the webhook's settings.",
   },
+  406: {
+    title: "The receiver has no answer that we would take (406)",
+    cause: "It checks the Accept or User-Agent header, often in a web application firewall.",
+    fix: "Let this path accept requests with any Accept header.",
+  },
+  407: {
+    title: "A proxy wants credentials (407)",
+    cause: "The URL leads through a proxy that asks who we are.",
+    fix: "Use the receiver's own public URL, which needs no proxy.",
+  },
   408: {
     title: "The receiver gave up waiting (408)",
     cause: "A proxy in front of it did not pass the request on in time.",
     fix: "Check the proxy and the health of what is behind it.",
   },
+  409: {
+    title: "The receiver has a conflict (409)",
+    cause: "It took this event before, or something else changed the same record at the same time.",
+    fix: "Answer 200 for an event that you have already; the header webhook-id tells you that it is the same.",
+  },
   410: reasons.gone,
+  411: {
+    title: "The receiver wants to know the length first (411)",
+    cause: "A proxy in front of it removes the Content-Length header that we send.",
+    fix: "Check the proxy in front of the receiver.",
+  },
   413: {
     title: "The body is too large for the receiver (413)",
     cause: "A limit of the receiver, or of a proxy in front of it, is smaller than this event.",
     fix: "Raise the limit to 1 MiB, or leave out the transcript in the webhook's settings.",
+  },
+  414: {
+    title: "The URL is too long for the receiver (414)",
+    cause: "A limit of the receiver, or of a proxy in front of it, is smaller than the webhook's URL.",
+    fix: "Use a shorter URL; put credentials into a header of the webhook.",
   },
   415: {
     title: "The receiver does not take JSON (415)",
     cause: "The route expects a form or another content type.",
     fix: "Let the route accept application/json.",
   },
+  421: {
+    title: "The request reached the wrong server (421)",
+    cause: "The server at that address does not know the host name of the URL.",
+    fix: "Check the host name of the URL, and where its DNS record points.",
+  },
   422: {
     title: "The receiver found the content wrong (422)",
     cause: "It validates the body and misses a field, or expects another shape.",
     fix: "Look into its answer below, and compare the body with what it expects.",
   },
+  426: {
+    title: "The receiver wants another protocol (426)",
+    cause: "It takes only encrypted connections, or a newer HTTP version.",
+    fix: "Use a URL that begins with https://.",
+  },
   429: {
     title: "The receiver gets too many requests (429)",
     cause: "Its rate limit is lower than the rate of your events.",
     fix: "Set a rate limit on the webhook that is below the receiver's; what waits is sent later.",
+  },
+  431: {
+    title: "The headers are too large for the receiver (431)",
+    cause: "The webhook's own headers are larger than the receiver takes.",
+    fix: "Shorten or remove headers in the webhook's settings.",
+  },
+  451: {
+    title: "The receiver may not be reached for legal reasons (451)",
+    cause: "Its provider blocks it, or blocks the country that we send from.",
+    fix: "Ask the receiver's provider.",
   },
   500: {
     title: "The receiver crashed (500)",
@@ -127,6 +173,11 @@ const statuses: Readonly<Record<number, Explanation>> = {
     cause: "It is overloaded, in maintenance, or starting.",
     fix: "Wait: it is tried again. If it stays, check the receiver.",
   },
+  501: {
+    title: "The receiver does not know this method (501)",
+    cause: "It is a simple file server, or another that takes only GET.",
+    fix: "Point the URL at your application, not at a server of static files.",
+  },
   504: {
     title: "The receiver's proxy waited too long (504)",
     cause: "The application behind the proxy does its work before it answers.",
@@ -134,11 +185,14 @@ const statuses: Readonly<Record<number, Explanation>> = {
   },
 };
 
-/** Explains the outcome of an attempt or of a delivery; null when it was delivered. */
-export function explain(reason: Reason, status: number | null): Explanation | null {
+/**
+ * Explains the outcome of an attempt or of a delivery; null when it was
+ * delivered. With the attempt itself, what it shows makes cause and fix exact.
+ */
+export function explain(reason: Reason, status: number | null, attempt?: Attempt): Explanation | null {
   if (reason === "delivered") return null;
-  if (reason !== "http_status") return reasons[reason];
-  return explainStatus(status ?? 0);
+  const general = reason === "http_status" ? explainStatus(status ?? 0) : reasons[reason];
+  return attempt === undefined ? general : { ...general, ...hintOf(attempt) };
 }
 
 function explainStatus(status: number): Explanation {

@@ -9,6 +9,8 @@ const oneDigit = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
 const relatives = new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" });
 const dayTime = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
 const timeOnly = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
+const shortTime = new Intl.DateTimeFormat(locale, { timeStyle: "short" });
+const shortDay = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
 const dayOnly = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
 
 export const number = (n: number): string => whole.format(n);
@@ -95,6 +97,14 @@ export function absoluteUtc(at: Timestamp): string {
 
 export const localTime = (at: Timestamp): string => dayTime.format(new Date(at));
 export const clockTime = (at: Timestamp): string => timeOnly.format(new Date(at));
+
+/** A tick of a time axis whose ticks are so many seconds apart: the day where one begins, else the time. */
+export function axisTime(ms: number, step: number): string {
+  const at = new Date(ms);
+  const midnight = at.getHours() === 0 && at.getMinutes() === 0;
+  return (step >= 86_400 || midnight ? shortDay : shortTime).format(at);
+}
+
 export const localDay = (at: Timestamp): string => dayOnly.format(new Date(at));
 
 /** Splits a URL for display: the host is strong, the rest weak. */

@@ -1,4 +1,4 @@
-/** The keyboard: single keys, never while somebody types or a dialog is open. */
+/** The keyboard: single keys, never while somebody types or a dialog without keys of its own is open. */
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
@@ -29,7 +29,7 @@ function typing(target: EventTarget | null): boolean {
 export function startKeys(): void {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing(event.target)) return;
-    if (document.querySelector("dialog:modal") !== null) return;
+    if (document.querySelector("dialog:modal:not([data-keys])") !== null) return;
     const found = shortcuts.peek().findLast((s) => s.key === event.key);
     if (found === undefined) return;
     event.preventDefault();

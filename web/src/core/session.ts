@@ -9,7 +9,7 @@ import { showAccent } from "./brand.ts";
 import { sessions } from "./client.ts";
 import { host } from "./host.ts";
 import { showTheme, store, stored, theme } from "./preference.ts";
-import type { Scope, Session } from "./types-server.ts";
+import type { Branding, Scope, Session } from "./types-server.ts";
 
 export type Shell = "console" | "portal";
 
@@ -108,6 +108,14 @@ function keep(token: string, next: Session): void {
   if (framed) host.post({ type: "ready" });
   schedule(next);
   settle(true);
+}
+
+/** Shows a changed name, colour and logo at once. */
+export function showBranding(branding: Branding): void {
+  const now = session.peek();
+  if (now === null) return;
+  sessionState.value = { kind: "active", session: { ...now, branding } };
+  showAccent(branding.accent);
 }
 
 let timer: ReturnType<typeof setTimeout> | undefined;

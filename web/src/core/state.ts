@@ -18,7 +18,7 @@ export interface StateInfo {
 }
 
 export const deliveryStates: Readonly<Record<DeliveryState, StateInfo>> = {
-  pending: { word: "Pending", tone: "info", icon: "clock", text: "Accepted; the first attempt has not ended yet." },
+  pending: { word: "Waiting", tone: "info", icon: "clock", text: "Accepted; the first attempt has not ended yet." },
   retrying: { word: "Retrying", tone: "warn", icon: "retry", text: "An attempt failed; it is tried again on the webhook's schedule." },
   held: { word: "Held", tone: "muted", icon: "pause", text: "The webhook is paused or suspended; it is sent when the webhook is resumed." },
   delivered: { word: "Delivered", tone: "good", icon: "ok", text: "The receiver answered with a 2xx status." },
@@ -99,10 +99,12 @@ export function deliveryPhrase(d: Delivery, now: number, attemptsInAll?: number)
   const word = deliveryStates[d.state].word;
   switch (d.state) {
     case "retrying": {
-      const of = attemptsInAll === undefined ? count(d.attempts, "attempt") : `${d.attempts} of ${attemptsInAll}`;
-      const wait = d.next_attempt_at === null ? "" : until(d.next_attempt_at, now);
+      // Sent again, it starts a fresh schedule and goes on counting.
+      const planned = attemptsInAll !== undefined && d.attempts < attemptsInAll;
+      const of = !planned ? count(d.attempts, "attempt") : `${d.attempts} of ${attemptsInAll}`;
+      const wait = d.next_attempt_at === null ? "" : roughly(d.next_attempt_at, now);
       const next = d.next_attempt_at === null ? "" : wait === "" ? ", next now" : `, next in ${wait}`;
-      return attemptsInAll === undefined ? `${word} after ${of}${next}` : `${word} ${of}${next}`;
+      return !planned ? `${word} after ${of}${next}` : `${word} ${of}${next}`;
     }
     case "failed": {
       const last = d.reason === null ? "" : `: ${outcomePhrase(d.reason, d.last_status_code)}`;
@@ -113,6 +115,12 @@ export function deliveryPhrase(d: Delivery, now: number, attemptsInAll?: number)
     default:
       return word;
   }
+}
+
+/** How long until then, as exactly as a list needs it: whole minutes above two. */
+function roughly(at: string, now: number): string {
+  const seconds = (Date.parse(at) - now) / 1_000;
+  return seconds < 120 ? until(at, now) : duration(Math.round(seconds / 60) * 60);
 }
 
 /** "since 2 h": how long a webhook has been failing. */

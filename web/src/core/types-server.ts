@@ -129,9 +129,9 @@ export interface FailingEndpoint {
 
 export interface SystemInfo {
   readonly version: string;
-  readonly commit: string;
+  readonly commit: string | null;
   readonly go_version: string;
-  readonly started_at: Timestamp;
+  readonly started_at: Timestamp | null;
   readonly node: string;
   readonly base_url: string;
   readonly store: {
@@ -150,11 +150,24 @@ export interface SystemInfo {
     readonly oldest_due_at: Timestamp | null;
   };
   readonly settings: {
-    readonly retention_seconds: number;
+    /** Null: for ever. */
+    readonly retention_seconds: number | null;
     readonly allow_targets: readonly string[];
     readonly portal_origins: readonly string[];
+    readonly create_agents: boolean;
+    /** Null: nobody is suspended for failures. */
+    readonly suspend_after_seconds: number | null;
+    readonly suspend_failures: number;
     readonly max_in_flight: number;
-    readonly [name: string]: unknown;
+    readonly endpoint_concurrency: number;
+    readonly max_event_bytes: number;
+    readonly max_endpoints_per_agent: number;
   };
-  readonly checks: readonly { readonly name: string; readonly status: "ok" | "warning" | "error"; readonly text: string }[];
+  readonly checks: readonly Check[];
+}
+
+export interface Check {
+  readonly name: string;
+  readonly status: "ok" | "warning" | "error";
+  readonly text: string;
 }

@@ -85,6 +85,8 @@ export interface Endpoint {
   readonly headers: readonly EndpointHeader[];
   readonly format: string;
   readonly signed: boolean;
+  /** Until when the secret before signs, too; null when none does. */
+  readonly previous_secret_until: Timestamp | null;
   readonly include_messages: boolean;
   readonly standard_headers: boolean;
   readonly retry: Retry;
@@ -173,24 +175,29 @@ export interface Profile {
   readonly format: string;
   readonly retry_policy: string;
   readonly include_messages: boolean;
-  readonly standard_headers?: boolean;
+  readonly standard_headers: boolean;
 }
 
 export interface Format {
   readonly name: string;
+  /** With a symmetric secret; null: the format has none of its own. */
+  readonly signature: FormatSignature | null;
   /** A whsk_ key can sign it. */
-  readonly ed25519?: boolean;
-  /** The three webhook-* headers may be left out. */
-  readonly standard_headers_optional?: boolean;
-  readonly signature: {
-    readonly header: string;
-    readonly scheme: string;
-    readonly signed: "body" | "id.timestamp.body";
-    readonly encoding: "hex" | "base64";
-    readonly prefix: string;
-  };
+  readonly ed25519: boolean;
+  readonly standard_headers_optional: boolean;
   readonly event_names: { readonly [canonical: string]: string };
   readonly content_type: string;
+}
+
+export interface FormatSignature {
+  readonly header: string;
+  /** The word that `waybell verify` knows, or the format's name. */
+  readonly scheme: string;
+  readonly algorithm: "hmac-sha256" | "hmac-sha384" | "hmac-sha512" | "ed25519";
+  readonly key: "utf8" | "whsec" | "ed25519";
+  readonly signed: "body" | "id.timestamp.body";
+  readonly encoding: "hex" | "base64";
+  readonly prefix: string;
 }
 
 export interface RetryPolicy {

@@ -17,8 +17,9 @@ export function Outlet() {
   const [error, setError] = useState<unknown>(undefined);
   const load = match?.route.load;
   const Component = load === undefined ? undefined : loaded.get(load);
+  const page = match?.route.keep ?? path;
   const back = reconnects.value;
-  useFocusOnPage(path);
+  useFocusOnPage(page);
   useEffect(() => {
     setError(undefined);
     if (load === undefined || loaded.has(load)) return;
@@ -45,14 +46,14 @@ export function Outlet() {
   if (error !== undefined) return <ErrorState error={new Error("A part of this page could not be loaded; the server may have been updated.")} onRetry={() => window.location.reload()} />;
   if (Component === undefined) return <Loading />;
   return (
-    <Boundary key={path}>
+    <Boundary key={page}>
       <Component params={match.params} />
     </Boundary>
   );
 }
 
 /** After a change of page the heading gets the focus, so that it is read out. */
-function useFocusOnPage(path: string): void {
+function useFocusOnPage(page: string): void {
   const first = useRef(true);
   useEffect(() => {
     if (first.current) {
@@ -62,7 +63,7 @@ function useFocusOnPage(path: string): void {
     if (document.querySelector("dialog:modal") !== null) return;
     window.scrollTo(0, 0);
     document.getElementById("content")?.focus({ preventScroll: true });
-  }, [path]);
+  }, [page]);
 }
 
 /** Says that what is shown may be old. */

@@ -16,10 +16,12 @@ export interface DialogProps {
   /** From the side, over the height of the page. */
   readonly drawer?: "start" | "end";
   readonly hideTitle?: boolean;
+  /** The keys of the page go on working, such as `j` and `k` over a list. */
+  readonly keys?: boolean;
 }
 
 /** A modal dialog. It is shown while it is rendered; Escape and a click beside it close it. */
-export function Dialog({ title, onClose, children, foot, wide = false, drawer, hideTitle = false }: DialogProps) {
+export function Dialog({ title, onClose, children, foot, wide = false, drawer, hideTitle = false, keys = false }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -38,6 +40,7 @@ export function Dialog({ title, onClose, children, foot, wide = false, drawer, h
       ref={ref}
       class={classes("dialog", wide && "dialog-wide", drawer !== undefined && "drawer", drawer === "start" && "drawer-start")}
       aria-labelledby={id}
+      data-keys={keys || undefined}
       onCancel={(event) => {
         event.preventDefault();
         onClose();

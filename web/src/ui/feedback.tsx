@@ -104,12 +104,15 @@ export interface Loadable<T> {
   readonly reload: () => void;
 }
 
+/** The shell has told it already, over the whole page. */
+const unreachable = (error: unknown): boolean => error instanceof ApiError && error.status === 0;
+
 /** Shows what useLoad loads: skeleton, error with retry, or the data. */
 export function Load<T>({ of, lines, children }: { readonly of: Loadable<T>; readonly lines?: number; readonly children: (data: T) => ComponentChildren }) {
   if (of.data !== undefined) {
     return (
       <>
-        {of.error !== undefined && <Banner tone="warn" action={<Button size="small" onClick={of.reload}>Try again</Button>}>{messageOf(of.error)}</Banner>}
+        {of.error !== undefined && !unreachable(of.error) && <Banner tone="warn" action={<Button size="small" onClick={of.reload}>Try again</Button>}>{messageOf(of.error)}</Banner>}
         {children(of.data)}
       </>
     );

@@ -1,6 +1,6 @@
 /** uPlot behind a small door. This module is a chunk of its own: import it lazily. */
 import uPlot from "uplot";
-import { compact } from "../core/format.ts";
+import { axisTime, compact } from "../core/format.ts";
 import type { Series } from "./chart.tsx";
 
 export interface Plot {
@@ -26,7 +26,7 @@ export function createPlot(box: HTMLElement, options: PlotOptions): Plot {
       height: options.height,
       cursor: { y: false, points: { size: 6 } },
       scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
-      axes: [{ ...axis, grid: { show: false } }, { ...axis, size: 52, values: (_, ticks) => ticks.map((t) => (t >= 10_000 ? compact(t) : options.format(t))) }],
+      axes: [{ ...axis, grid: { show: false }, size: 30, values: (_, ticks, __, ___, step) => ticks.map((t) => axisTime(t * 1_000, step)) }, { ...axis, ...steps(options.series), size: 52, values: (_, ticks) => ticks.map((t) => (t >= 10_000 ? compact(t) : options.format(t))) }],
       series: [{}, ...options.series.map((s) => line(s, color))],
       hooks: { setCursor: [(u) => options.onCursor(u.cursor.idx ?? null)] },
     },
@@ -46,9 +46,21 @@ export function createPlot(box: HTMLElement, options: PlotOptions): Plot {
   };
 }
 
+/** Bars count things: no axis of theirs has halves. */
+function steps(series: readonly Series[]): Pick<uPlot.Axis, "incrs"> {
+  if (series.some((s) => s.kind !== "bars")) return {};
+  return { incrs: Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat() };
+}
+
+/** A value between two gaps has no line: it is shown as a point. */
+function alone(plot: uPlot, series: number): number[] {
+  const values = plot.data[series] ?? [];
+  return [...values.keys()].filter((i) => typeof values[i] === "number" && typeof values[i - 1] !== "number" && typeof values[i + 1] !== "number");
+}
+
 function line(s: Series, color: (name: string) => string): uPlot.Series {
   const stroke = color(`--${s.tone}`);
-  if (s.kind === "line") return { label: s.name, stroke, width: 2, points: { show: false }, spanGaps: true };
+  if (s.kind === "line") return { label: s.name, stroke, width: 2, points: { show: true, size: 6, fill: stroke, filter: alone } };
   const bars = uPlot.paths.bars;
   return { label: s.name, stroke, fill: stroke, width: 0, points: { show: false }, ...(bars === undefined ? {} : { paths: bars({ size: [0.7, 24], radius: 0.1 }) }) };
 }
@@ -71,6 +83,8 @@ function data(times: readonly string[], series: readonly Series[]): uPlot.Aligne
 /** Tokens as colours for the canvas, which knows no light-dark(). */
 function colors(box: HTMLElement): (name: string) => string {
   const probe = document.createElement("span");
+  // A transition would give the colour before the change: the last one asked for.
+  probe.style.transitionProperty = "none";
   box.append(probe);
   const resolved = new Map<string, string>();
   return (name) => {

@@ -15,7 +15,7 @@ export function TimelineBar({ timing }: { readonly timing: Timing }) {
   return (
     <div class="stack stack-s">
       <div class="timebar" aria-hidden>
-        {shown.map((p) => <span key={p.key} class={`timebar-part part-${p.key}`} style={{ flexGrow: String(timing[p.key]) }} />)}
+        {shown.map((p) => <span key={p.key} class={`timebar-part part-${p.key}`} style={{ flexGrow: String(timing[p.key] * 1_000) }} />)}
       </div>
       <ul class="legend">
         {parts.map((p) => (

@@ -1,46 +1,52 @@
-import { agentLink } from "../../core/agent.ts";
-import { server } from "../../core/client.ts";
-import { compact, milliseconds, number, percent } from "../../core/format.ts";
+import { agents, server } from "../../core/client.ts";
 import { useLoad } from "../../core/load.ts";
-import { Card, Chart, Empty, Load, Page, Stat, Table } from "../../ui/index.ts";
+import { usePoll } from "../../core/poll.ts";
+import { param, setQuery } from "../../core/router.ts";
+import { can } from "../../core/session.ts";
+import { Load, Page, Segmented } from "../../ui/index.ts";
+import { FirstSteps } from "../agents/first-steps.tsx";
+import { OperatorOnly } from "../system/operator-only.tsx";
+import { Activity } from "./activity.tsx";
+import { ChecksSummary } from "./checks.tsx";
+import { Failing } from "./failing.tsx";
+import { periods, periodWords } from "./figures.ts";
+import { Now } from "./now.tsx";
 
 export default function Overview() {
-  const statistics = useLoad((signal) => server.statistics({ period: "24h" }, signal), []);
+  if (!can("admin")) return <OperatorOnly title="Overview" />;
+  return <OverviewPage />;
+}
+
+function OverviewPage() {
+  const period = periods.find((p) => p.value === param("period"))?.value ?? "24h";
+  const any = useLoad((signal) => agents.list({ limit: 1 }, signal), []);
+  const statistics = useLoad((signal) => server.statistics({ period }, signal), [period]);
+  const hour = useLoad((signal) => server.statistics({ period: "1h" }, signal), []);
   const failing = useLoad((signal) => server.failing(signal), []);
+  const system = useLoad((signal) => server.system(signal), []);
+  usePoll(5_000, system.reload);
+  usePoll(15_000, () => {
+    statistics.reload();
+    hour.reload();
+    failing.reload();
+  });
+  if (any.data !== undefined && any.data.data.length === 0) {
+    return (
+      <Page title="Overview" lead="Nothing is set up yet. Here is how it begins.">
+        <FirstSteps onCreated={any.reload} />
+        <Load of={system} lines={2}>{(s) => <ChecksSummary checks={s.checks} />}</Load>
+      </Page>
+    );
+  }
   return (
-    <Page title="Overview" lead="All agents, the last 24 hours.">
-      <Load of={statistics}>
-        {(s) => (
-          <>
-            <div class="grid">
-              <Stat name="Attempts" value={compact(s.totals.delivered + s.totals.failed)} />
-              <Stat name="Success rate" value={s.totals.error_rate === null ? "–" : percent(1 - s.totals.error_rate)} />
-              <Stat name="Latency, median" value={s.totals.latency_ms === null ? "–" : milliseconds(s.totals.latency_ms.p50)} />
-            </div>
-            <Card title="Attempts">
-              <Chart
-                label="Attempts in the last 24 hours" times={s.points.map((p) => p.at)} format={number}
-                series={[
-                  { name: "Delivered", tone: "good", kind: "bars", values: s.points.map((p) => p.delivered) },
-                  { name: "Failed", tone: "bad", kind: "bars", values: s.points.map((p) => p.failed) },
-                ]}
-              />
-            </Card>
-          </>
-        )}
-      </Load>
-      <Load of={failing} lines={3}>
-        {({ data }) => data.length === 0 ? <Card><Empty icon="ok" title="No webhook is failing">Webhooks in trouble are listed here.</Empty></Card> : (
-          <Table
-            label="Failing webhooks" rows={data} id={(f) => f.endpoint_id} href={(f) => agentLink(`webhooks/${f.endpoint_id}`, {}, f.agent_id)}
-            columns={[
-              { name: "Webhook", main: true, cell: (f) => <a class="cell-link" href={agentLink(`webhooks/${f.endpoint_id}`, {}, f.agent_id)}>{f.url}</a> },
-              { name: "Agent", cell: (f) => f.agent_name },
-              { name: "Waiting", align: "end", cell: (f) => number(f.waiting) },
-            ]}
-          />
-        )}
-      </Load>
+    <Page
+      title="Overview" lead={`All agents, ${periodWords(period)}.`}
+      actions={<Segmented label="Period" value={period} onValue={(value) => setQuery({ period: value === "24h" ? null : value })} options={periods} />}
+    >
+      <Load of={system} lines={2}>{(s) => <ChecksSummary checks={s.checks} />}</Load>
+      <Load of={statistics}>{(s) => <Now statistics={s} hour={hour.data} system={system.data} failing={failing.data?.data} />}</Load>
+      <Load of={failing} lines={3}>{({ data }) => <Failing rows={data} />}</Load>
+      {statistics.data !== undefined && <Activity statistics={statistics.data} />}
     </Page>
   );
 }

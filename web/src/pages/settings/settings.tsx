@@ -1,24 +1,28 @@
-import { keys } from "../../core/client.ts";
-import { usePages } from "../../core/load.ts";
-import { Badge, CopyText, ErrorState, Loading, Page, Table, Time } from "../../ui/index.ts";
+import { link } from "../../core/router.ts";
+import { can } from "../../core/session.ts";
+import type { PageProps } from "../../routes.ts";
+import { Empty, Page, Tabs } from "../../ui/index.ts";
+import { OperatorOnly } from "../system/operator-only.tsx";
+import { BrandingTab } from "./branding.tsx";
+import { KeysTab } from "./keys.tsx";
+import { PortalTab } from "./portal.tsx";
 
-export default function Settings() {
-  const list = usePages((cursor, signal) => keys.list({ cursor }, signal), []);
+const tabs = [
+  { id: "keys", label: "API keys" },
+  { id: "portal", label: "Portal" },
+  { id: "branding", label: "Branding" },
+] as const;
+
+export default function Settings({ params }: PageProps) {
+  const tab = params["tab"] ?? "keys";
+  if (!can("admin")) return <OperatorOnly title="Settings" />;
   return (
-    <Page title="Settings" lead="API keys.">
-      {list.starting && <Loading />}
-      {list.error !== undefined && <ErrorState error={list.error} onRetry={list.reload} />}
-      {list.rows.length > 0 && (
-        <Table
-          label="API keys" rows={list.rows} id={(k) => k.id}
-          columns={[
-            { name: "Name", main: true, cell: (k) => <span class="strong">{k.name || k.id}</span> },
-            { name: "Id", cell: (k) => <CopyText text={k.id} label="Key id" /> },
-            { name: "Scopes", cell: (k) => <span class="row">{k.scopes.map((s) => <Badge key={s}>{s}</Badge>)}</span> },
-            { name: "Created", cell: (k) => <Time at={k.created_at} /> },
-          ]}
-        />
-      )}
+    <Page title="Settings" lead="What programs may do, how owners get in, and how it looks.">
+      <Tabs label="Settings" tabs={tabs.map((t) => ({ label: t.label, href: link(`/settings/${t.id}`), current: t.id === tab }))} />
+      {tab === "keys" && <KeysTab />}
+      {tab === "portal" && <PortalTab />}
+      {tab === "branding" && <BrandingTab />}
+      {!tabs.some((t) => t.id === tab) && <Empty icon="question" title="There is no such page">Choose one of the pages above.</Empty>}
     </Page>
   );
 }

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { agentLink } from "../../core/agent.ts";
 import { count, number, percent, urlParts } from "../../core/format.ts";
-import { webhookDetail, webhookStates } from "../../core/state.ts";
+import { deliveryStates, webhookDetail, webhookStates } from "../../core/state.ts";
 import type { EventType } from "../../core/types.ts";
 import { type Column, Sparkline, State, Table, Time, UrlText } from "../../ui/index.ts";
 import { type ActionName, ActionDialog, WebhookMenu } from "./list-actions.tsx";
@@ -73,7 +73,12 @@ function LastCell({ row: { health }, starting }: { readonly row: Row; readonly s
   if (health === undefined) return starting ? <None starting /> : <span class="muted">never</span>;
   if (health.last_attempt_at === null) return <span class="muted">never</span>;
   const failed = health.last_failed_at !== null && (health.last_delivered_at === null || health.last_failed_at > health.last_delivered_at);
-  return <span class="nowrap">{failed ? "Failed" : "Delivered"} <span class="muted"><Time at={health.last_attempt_at} /></span></span>;
+  return (
+    <span class="row row-tight webhook-last">
+      <State info={deliveryStates[failed ? "failed" : "delivered"]} />
+      <span class="muted"><Time at={health.last_attempt_at} /></span>
+    </span>
+  );
 }
 
 const None = ({ starting }: { readonly starting: boolean }) => <span class="muted">{starting ? <span aria-label="Loading">…</span> : "–"}</span>;

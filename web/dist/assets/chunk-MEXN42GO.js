@@ -1,0 +1,1 @@
+function s(e,t){return e.events.some(n=>n==="*"||n===t.name||n===t.alias)}function a(e,t,n){let o=[e.name,e.alias??"",e.description,...t].join(" ").toLowerCase();return n.toLowerCase().split(/\s+/).every(r=>o.includes(r))}function i(e,t){let n=[e.alias,...t.map(o=>o.event_names[e.name])];return[...new Set(n.filter(o=>typeof o=="string"&&o!==e.name))]}export{s as a,a as b,i as c};
