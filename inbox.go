@@ -366,11 +366,11 @@ type InboxArrival struct {
 // must be called when the request has ended; without an error it is never nil.
 // Errors: CodeInboxGone, CodeRateLimited, CodeUnavailable.
 func (s *Service) AdmitToInbox(ctx context.Context, token string) (in Inbox, leave func(), err error) {
-	if !s.sessions.enter(ctx) { // tokens are made up, too: see strangers
+	if !s.sessions.Enter(ctx) { // tokens are made up, too
 		return Inbox{}, nil, inboxGone() // nobody is there to read it
 	}
 	in, err = s.admitToInbox(ctx, token)
-	s.sessions.leave()
+	s.sessions.Leave()
 	if err != nil {
 		return Inbox{}, nil, err
 	}

@@ -154,8 +154,8 @@ func (s *Service) previewEvent(a *Agent, e *Endpoint, in TestInput) (Event, erro
 	if err != nil {
 		return Event{}, err
 	}
-	if len(env.problems) > 0 {
-		return Event{}, invalidEvent(env.problems)
+	if len(env.Problems) > 0 {
+		return Event{}, invalidEvent(fieldErrors(env.Problems))
 	}
 	env.Messages, err = jsjson.Parse(catalogue.Transcript(), jsjson.Limits{})
 	if err != nil {

@@ -5,7 +5,6 @@ import { until } from "../../core/format.ts";
 import { useShortcuts } from "../../core/keys.ts";
 import { useLoad } from "../../core/load.ts";
 import { can } from "../../core/session.ts";
-
 import { deliveryStates } from "../../core/state.ts";
 import { useStream } from "../../core/stream.ts";
 import type { DeliveryDetail, Endpoint, StreamEvent } from "../../core/types.ts";
