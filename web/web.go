@@ -50,10 +50,11 @@ const (
 )
 
 // policy is the Content-Security-Policy of a page that the given ancestors may
-// embed. There is nothing inline, and no request leaves this server.
+// embed. There is nothing inline, no request leaves this server, and no text
+// becomes markup: what writes it (innerHTML and its like) throws.
 func policy(ancestors string) string {
 	return "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; " +
-		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors " + ancestors
+		"connect-src 'self'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors " + ancestors
 }
 
 // file is one thing that is served, with the header fields that never change.

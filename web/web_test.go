@@ -57,7 +57,7 @@ func asset(t *testing.T, prefix, suffix string) string {
 }
 
 const wantPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; " +
-	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors "
 
 func TestHeaders(t *testing.T) {
 	t.Parallel()
