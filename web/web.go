@@ -143,6 +143,9 @@ func (h *handler) addPage(name, origins, ancestors string) error {
 	f.header.Set("Cache-Control", noStore)
 	f.header.Set("Content-Security-Policy", policy(ancestors))
 	f.header.Set("Permissions-Policy", permissions)
+	if ancestors == "'none'" { // says it again to what does not read policies
+		f.header.Set("X-Frame-Options", "DENY")
+	}
 	if name == "console" {
 		f.header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	}
