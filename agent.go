@@ -170,13 +170,23 @@ func (s *Service) namedAgents(ctx context.Context, ids []string, after int64) ([
 // is answered.
 func (d *directory) searchAgents(q ListQuery, after int64) []Agent {
 	part := strings.ToLower(q.Search)
-	d.mu.RLock()
-	defer d.mu.RUnlock()
 	var rows []Agent
-	for number, a := range d.numbers {
-		if (after == 0 || int64(number) < after) && (q.AgentIDs == nil || slices.Contains(q.AgentIDs, a.ID)) &&
+	look := func(a *agentEntry) {
+		if (after == 0 || int64(a.Number) < after) &&
 			(strings.Contains(strings.ToLower(a.ID), part) || strings.Contains(strings.ToLower(a.Name), part)) {
 			rows = append(rows, *a.Agent)
+		}
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if q.AgentIDs == nil {
+		for _, a := range d.numbers {
+			look(a)
+		}
+	}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(q.AgentIDs))) {
+		if a := d.agents[id]; a != nil { // publishing must not wait while a portal looks at all
+			look(a)
 		}
 	}
 	slices.SortFunc(rows, func(a, b Agent) int { return cmp.Compare(b.Number, a.Number) })
