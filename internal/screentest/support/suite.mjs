@@ -123,7 +123,7 @@ export function suite({ settings = {} } = {}) {
           visitor.hold();
         }
       } catch (error) {
-        error.message += await describe(visitors, name);
+        error.stack += await describe(visitors, name); // what a report shows
         throw error;
       } finally {
         await Promise.all(visitors.map((v) => v.context.close()));
