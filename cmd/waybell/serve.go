@@ -58,7 +58,7 @@ func runServe(cmd *cobra.Command, _ []string) error {
 	if s.rootKey != "" {
 		announceKey(errs, s.rootKey.Reveal())
 	}
-	switch link, err := s.signInLink(ctx, c); {
+	switch link, err := s.signInLink(context.WithoutCancel(ctx), c); { // also where it is told to stop already
 	case err != nil:
 		log.Warn("there is no sign-in link; make one with waybell console", "error", err)
 	case link != "" && c.LogFormat == "text": // JSON lines are read by programs
