@@ -190,24 +190,32 @@ func TestCanceledWhileTheAttemptSucceeds(t *testing.T) {
 	}
 }
 
+// canceledDuringItsAttempt is a rig with a delivery whose endpoint was disabled
+// and enabled a second after its first attempt began, which fails after ten.
+func canceledDuringItsAttempt(t *testing.T) *rig {
+	t.Helper()
+	r := newRig(t, receivertest.Sequence(
+		receivertest.After(10*time.Second, receivertest.Answer(500, "")), receivertest.Answer(200, "")))
+	r.agent("standard")
+	e := r.endpoint("a", func(in *waybell.EndpointInput) {
+		in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some([]int{3600})})
+	})
+	r.publish(1)
+	time.Sleep(time.Second)
+	for _, enabled := range []bool{false, true} {
+		if _, err := r.svc.UpdateEndpoint(r.ctx, "bot", e.ID, waybell.EndpointInput{Enabled: waybell.Some(enabled)}, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
 // A delivery whose endpoint was disabled and enabled during its attempt is
 // canceled, and can be sent again at the first request.
 func TestRetryAfterDisableDuringTheAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, receivertest.Sequence(
-			receivertest.After(10*time.Second, receivertest.Answer(500, "")), receivertest.Answer(200, "")))
-		r.agent("standard")
-		e := r.endpoint("a", func(in *waybell.EndpointInput) {
-			in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some([]int{3600})})
-		})
-		r.publish(1)
-		time.Sleep(time.Second)
-		for _, enabled := range []bool{false, true} {
-			if _, err := r.svc.UpdateEndpoint(r.ctx, "bot", e.ID, waybell.EndpointInput{Enabled: waybell.Some(enabled)}, 0); err != nil {
-				t.Fatal(err)
-			}
-		}
+		r := canceledDuringItsAttempt(t)
 		time.Sleep(time.Minute)
 		d := r.only()
 		if d.State != waybell.DeliveryCanceled || len(d.Attempts) != 1 {
@@ -228,19 +236,7 @@ func TestRetryAfterDisableDuringTheAttempt(t *testing.T) {
 func TestRetryOfACanceledDeliveryDuringItsAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, receivertest.Sequence(
-			receivertest.After(10*time.Second, receivertest.Answer(500, "")), receivertest.Answer(200, "")))
-		r.agent("standard")
-		e := r.endpoint("a", func(in *waybell.EndpointInput) {
-			in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some([]int{3600})})
-		})
-		r.publish(1)
-		time.Sleep(time.Second)
-		for _, enabled := range []bool{false, true} {
-			if _, err := r.svc.UpdateEndpoint(r.ctx, "bot", e.ID, waybell.EndpointInput{Enabled: waybell.Some(enabled)}, 0); err != nil {
-				t.Fatal(err)
-			}
-		}
+		r := canceledDuringItsAttempt(t)
 		d := r.only()
 		if d.State != waybell.DeliveryCanceled {
 			t.Fatalf("delivery is %s, want canceled", d.State)

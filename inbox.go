@@ -83,8 +83,8 @@ type InboxVerdict struct {
 type InboxStore interface {
 	InboxRequestStore
 	// CreateInbox inserts in and returns it with Number. ErrConflict when the
-	// agent has limit inboxes that expire after in.CreatedAt, ErrNotFound when
-	// the agent was deleted.
+	// agent has limit inboxes that expire after in.CreatedAt (the limit holds for
+	// concurrent calls too, on all nodes), ErrNotFound when the agent was deleted.
 	CreateInbox(ctx context.Context, in Inbox, limit int) (Inbox, error)
 	// UpdateInbox replaces Name and RespondStatus and moves ExpiresAt as
 	// TouchInbox does; ErrNotFound when it is gone.

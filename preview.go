@@ -80,7 +80,7 @@ func (s *Service) Preview(ctx context.Context, agentID string, in PreviewInput) 
 		var told problems
 		s.setProfile(&told, &e, EndpointInput{Profile: Some(a.Profile)})
 	}
-	if limit := s.cfg.Limits.EndpointsPerAgent; in.EndpointID == "" && s.endpointCount(a.Number) >= limit {
+	if limit := s.cfg.Limits.EndpointsPerAgent; in.EndpointID == "" && s.EndpointCount(a.Number) >= limit {
 		p.addCode(CodeTooManyEndpoints, "body", nil, tooManyEndpoints(limit).Message)
 	}
 	var out Preview
@@ -136,14 +136,6 @@ func (in *EndpointInput) secretKind(e *Endpoint) SecretKind {
 		return SecretSymmetric
 	}
 	return SecretNone
-}
-
-// endpointCount is how many living endpoints an agent has.
-func (s *Service) endpointCount(n AgentNumber) int {
-	if a := s.dir.agentByNumber(n); a != nil {
-		return len(a.endpoints)
-	}
-	return 0
 }
 
 // previewEvent is the event that a preview shows, as publishing would store it.
