@@ -31,7 +31,7 @@ s.journey('hostile names, descriptions, events, headers and answers are text on 
   const hook = s.receiver.hook('/hostile/%3Cimg%20src=x%3E', {
     status: 500, headers: { 'content-type': 'text/html', 'x-answer': nasty, 'location': link }, body: `<html><body>${nasty}</body></html>`,
   });
-  const endpoint = await s.api.endpoint(id, { url: `${hook.url}?next=${encodeURIComponent(link)}&x=%22%3E%3Csvg%20onload=1%3E`, description: nasty, events: ['evil.markup'], retry: { schedule_seconds: [3600] }, headers: [{ name: 'X-Custom', value: nasty }] });
+  const endpoint = await s.api.endpoint(id, { url: `${hook.url}?next=${encodeURIComponent(link)}&x=%22%3E%3Csvg%20onload=1%3E`, description: nasty, events: ['evil.markup'], retry: { schedule_seconds: [3600] }, headers: [{ name: 'X-Custom', value: '<b>a-header-of-their-own</b>' }] });
   const inbox = await s.api.post(`/v1/agents/${id}/inboxes`, { name: `Inbox ${image}` });
   await fetch(inbox.url, { method: 'POST', headers: { 'x-note': nasty, 'content-type': 'text/html' }, body: nasty });
   await s.api.publish(id, { event: 'evil.markup', data: { note: nasty, [quote]: nasty } });
