@@ -4,7 +4,7 @@ import { colours, violations } from '../support/axe.mjs';
 import { see } from '../support/read.mjs';
 import { seed } from '../support/seed.mjs';
 import { goto, phone, suite } from '../support/suite.mjs';
-import { survey } from '../support/survey.mjs';
+import { survey, twoViews } from '../support/survey.mjs';
 
 const s = suite();
 let seeded;
@@ -16,7 +16,7 @@ async function opened(visit, agent) {
   const found = [];
   const looks = async (name, text) => {
     await see(page, text);
-    found.push(...(await survey(page, name)));
+    found.push(...(await survey(page, name, twoViews)));
   };
   const closes = async () => {
     await page.keyboard.press('Escape');
