@@ -19,6 +19,7 @@
 //     remembers every request.
 //   - hostpage.mjs is a platform's own page, of another origin and with a strict
 //     policy, that embeds the portal; proxy.mjs serves everything below a path.
+//   - read.mjs waits for words, and knows where the keyboard is.
 //   - seed.mjs fills a server by publishing to it.
 //   - survey.mjs looks at a page in both themes and all widths: axe-core's rules,
 //     nothing that scrolls sideways, and a picture where one is wanted.

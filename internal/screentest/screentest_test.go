@@ -84,7 +84,7 @@ func TestJourneys(t *testing.T) {
 }
 
 // longest is how long one file may take before it is ended. It is no measure:
-// the slowest takes a quarter of it.
+// the slowest takes less than half of it.
 const longest = 4 * time.Minute
 
 // counts are in the last lines of Node's report.
