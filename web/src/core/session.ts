@@ -53,9 +53,18 @@ export async function startSession(which: Shell): Promise<void> {
   sessionState.value = { kind: "out", why: "no_link" };
 }
 
+const keyInLink = /[#&]key=([^&]+)/;
+
+/** Starts anew when a link is opened in a tab that shows this page already: only the fragment changes then. */
+export function followLinks(): void {
+  window.addEventListener("hashchange", () => {
+    if (keyInLink.test(window.location.hash)) window.location.reload();
+  });
+}
+
 /** The key of a link; it is removed from the address, and so from the history. */
 function takeKey(): string | null {
-  const match = /[#&]key=([^&]+)/.exec(window.location.hash);
+  const match = keyInLink.exec(window.location.hash);
   if (match === null) return null;
   window.history.replaceState(null, "", `${window.location.pathname}${window.location.search}#/`);
   return decodeURIComponent(match[1] ?? "");
