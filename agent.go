@@ -170,13 +170,23 @@ func (s *Service) namedAgents(ctx context.Context, ids []string, after int64) ([
 // is answered.
 func (d *directory) searchAgents(q ListQuery, after int64) []Agent {
 	part := strings.ToLower(q.Search)
-	d.mu.RLock()
-	defer d.mu.RUnlock()
 	var rows []Agent
-	for number, a := range d.numbers {
-		if (after == 0 || int64(number) < after) && (q.AgentIDs == nil || slices.Contains(q.AgentIDs, a.ID)) &&
+	look := func(a *agentEntry) {
+		if (after == 0 || int64(a.Number) < after) &&
 			(strings.Contains(strings.ToLower(a.ID), part) || strings.Contains(strings.ToLower(a.Name), part)) {
 			rows = append(rows, *a.Agent)
+		}
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if q.AgentIDs == nil {
+		for _, a := range d.numbers {
+			look(a)
+		}
+	}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(q.AgentIDs))) {
+		if a := d.agents[id]; a != nil { // publishing must not wait while a portal looks at all
+			look(a)
 		}
 	}
 	slices.SortFunc(rows, func(a, b Agent) int { return cmp.Compare(b.Number, a.Number) })
@@ -331,7 +341,7 @@ func readMetadata(p *problems, given, have json.RawMessage, merge bool) json.Raw
 		return have
 	}
 	if merge {
-		v = mergePatch(jsjson.Raw(have), v)
+		v = jsjson.MergePatch(jsjson.Raw(have), v)
 	}
 	raw := v.Append(nil)
 	if len(raw) > maxMetadataBytes {
@@ -339,34 +349,6 @@ func readMetadata(p *problems, given, have json.RawMessage, merge bool) json.Raw
 		return have
 	}
 	return raw
-}
-
-// mergePatch is the algorithm of RFC 7396, section 2.
-func mergePatch(target, patch jsjson.Value) jsjson.Value {
-	if patch.Kind() != jsjson.KindObject {
-		return patch
-	}
-	changes := map[string]jsjson.Value{}
-	for _, m := range patch.Members() {
-		changes[m.Name] = m.Value
-	}
-	var merged []jsjson.Member
-	for _, m := range target.Members() {
-		change, changed := changes[m.Name]
-		delete(changes, m.Name)
-		switch {
-		case !changed:
-			merged = append(merged, m)
-		case !change.IsNull():
-			merged = append(merged, jsjson.Member{Name: m.Name, Value: mergePatch(m.Value, change)})
-		}
-	}
-	for _, m := range patch.Members() {
-		if change, left := changes[m.Name]; left && !change.IsNull() {
-			merged = append(merged, jsjson.Member{Name: m.Name, Value: mergePatch(jsjson.Null(), change)})
-		}
-	}
-	return jsjson.Object(merged...)
 }
 
 func noAgent(id string) error { return errorf(CodeAgentNotFound, "there is no agent %.140q", id) }

@@ -13,6 +13,7 @@ import (
 	"github.com/waybell/waybell/internal/keyring"
 	"github.com/waybell/waybell/internal/record"
 	"github.com/waybell/waybell/internal/retry"
+	"github.com/waybell/waybell/internal/signing"
 )
 
 // directory is the configuration in memory: what publishing matches against
@@ -56,8 +57,8 @@ type endpointEntry struct {
 	// operator's exceptions are others now.
 	refused  error
 	format   *format.Format
-	policy   retry.Policy  // with the endpoint's own schedule and window
-	signing  []signingSet  // by rising end; none without a secret
+	policy   retry.Policy // with the endpoint's own schedule and window
+	signing  signing.Plan
 	hidden   record.Hidden // its header values
 	allTypes bool
 	outdated bool // sealed with a key that is not the first

@@ -91,8 +91,6 @@ const (
 	maxWindow              = 604_800 // seconds
 	maxHeaders             = 50
 	maxHeaderBytes         = 16 << 10 // names and values together
-	maxHeaderValue         = 4 << 10
-	maxHeaderName          = 256
 )
 
 // CreateEndpoint subscribes a URL to events of an agent. Errors: CodeInvalid,
@@ -386,7 +384,7 @@ func (s *Service) readHeaders(p *problems, in []HeaderInput, stored []Header) []
 			}
 			h.Value = stored[n].Value
 		}
-		if why := headerValueFault(h.Value.Reveal()); why != "" {
+		if why := egress.HeaderValueFault(h.Value.Reveal()); why != "" {
 			p.add(location+".value", "%s", why)
 		}
 		total += len(h.Name) + len(h.Value)
@@ -398,49 +396,13 @@ func (s *Service) readHeaders(p *problems, in []HeaderInput, stored []Header) []
 	return headers
 }
 
-// headerNameFault holds the rule for names: a token (RFC 9110, section 5.6.2)
-// that Waybell, HTTP itself or a cloud's metadata service does not use. It
-// repeats nothing of the name, as values end up in the wrong field.
+// headerNameFault is why a custom header must not have a name, or "".
 func (d *directory) headerNameFault(name string) string {
-	if name == "" || len(name) > maxHeaderName || strings.ContainsFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-	}) {
-		return fmt.Sprintf("must be a header name: 1 to %d letters, digits and characters of !#$%%&'*+-.^_`|~", maxHeaderName)
+	if why := egress.HeaderNameFault(name); why != "" {
+		return why
 	}
-	lower := strings.ToLower(name)
-	switch lower {
-	case "host", "content-length", "transfer-encoding", "content-type", "content-encoding", "connection",
-		"keep-alive", "te", "trailer", "upgrade", "expect", "http2-settings", "user-agent":
-		return "is set by Waybell or by HTTP itself"
-	case "metadata", "metadata-flavor", "x-google-metadata-request":
-		return "opens the metadata service of a cloud"
-	}
-	switch {
-	case strings.HasPrefix(lower, "proxy-"):
-		return "is set by Waybell or by HTTP itself"
-	case strings.HasPrefix(lower, "webhook-"), strings.HasPrefix(lower, "x-waybell-"):
-		return "belongs to Waybell's own headers"
-	case strings.HasPrefix(lower, "x-aws-ec2-metadata-token"):
-		return "opens the metadata service of a cloud"
-	}
-	if d.reserved[lower] {
+	if d.reserved[strings.ToLower(name)] {
 		return "is the signature header of a format"
-	}
-	return ""
-}
-
-// headerValueFault holds the rule for values: no control characters but an
-// inner tab, and no blank at the ends, which receivers would not see.
-func headerValueFault(value string) string {
-	switch {
-	case len(value) > maxHeaderValue:
-		return fmt.Sprintf("has %d bytes; at most %d are allowed", len(value), maxHeaderValue)
-	case strings.ToValidUTF8(value, "") != value:
-		return "must be UTF-8"
-	case strings.Trim(value, " \t") != value:
-		return "must not begin or end with a blank"
-	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 }):
-		return "must not hold control characters"
 	}
 	return ""
 }

@@ -4,11 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/http"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/waybell/waybell/internal/signing"
 	"github.com/waybell/waybell/signature"
 )
 
@@ -271,108 +270,16 @@ func (s *Service) reencrypt(ctx context.Context, e *Endpoint) (bool, error) {
 	return false, storeFailed("encrypt again", ErrConflict)
 }
 
-// signingSet is how an endpoint's requests are signed up to a time.
-type signingSet struct {
-	until   time.Time // exclusive; zero = for good
-	headers []signedHeader
-}
-
-// signedHeader is a signature header and what signs in it, the present secret
-// first.
-type signedHeader struct {
-	name    string // canonical
-	signers []*signature.Signer
-}
-
-// sign sets the signature headers of an attempt at m.Timestamp; none without a
-// secret. webhook-id and webhook-timestamp are the sender's, as they are sent
-// without a secret too.
-func (e *endpointEntry) sign(h http.Header, m signature.Message) {
-	for _, set := range e.signing {
-		if !set.until.IsZero() && !m.Timestamp.Before(set.until) {
-			continue
-		}
-		for _, header := range set.headers {
-			var room [512]byte
-			value := room[:0]
-			for i, signer := range header.signers {
-				if i > 0 {
-					value = append(value, ' ')
-				}
-				value = signer.Append(value, m)
-			}
-			h[header.name] = []string{string(value)}
-		}
-		return
-	}
-}
-
-// parsedSecret is a signing secret made ready.
-type parsedSecret struct {
-	signature.Secret
-	expires time.Time // zero for the present one
-}
-
-// prepareSigning makes a set for each span of time in which the same secrets
-// are valid. A secret that the format cannot be signed with is an error: the
-// endpoint must not be sent to unsigned.
-func (e *endpointEntry) prepareSigning() error {
-	var secrets []parsedSecret
-	var ends []time.Time
-	for _, secret := range e.Secrets {
-		parsed, err := signature.ParseSecret(secret.Value.Reveal())
-		if err != nil {
+// prepareSigning makes the entry ready to sign. A secret that the format cannot
+// be signed with is an error: the endpoint must not be sent to unsigned.
+func (e *endpointEntry) prepareSigning() (err error) {
+	secrets := make([]signing.Secret, len(e.Secrets))
+	for i, secret := range e.Secrets {
+		secrets[i].Until = secret.ExpiresAt
+		if secrets[i].Secret, err = signature.ParseSecret(secret.Value.Reveal()); err != nil {
 			return err
 		}
-		secrets = append(secrets, parsedSecret{parsed, secret.ExpiresAt})
-		if !secret.ExpiresAt.IsZero() {
-			ends = append(ends, secret.ExpiresAt)
-		}
 	}
-	if len(secrets) == 0 {
-		return nil
-	}
-	slices.SortFunc(ends, time.Time.Compare)
-	for _, end := range append(ends, time.Time{}) {
-		headers, err := e.signedHeaders(secrets)
-		if err != nil {
-			return err
-		}
-		e.signing = append(e.signing, signingSet{end, headers})
-		secrets = slices.DeleteFunc(slices.Clone(secrets), func(s parsedSecret) bool {
-			return !s.expires.IsZero() && !s.expires.After(end)
-		})
-	}
-	return nil
-}
-
-// signedHeaders makes the signers for secrets, the present one first. Headers
-// that hold one signature use that one alone; in the others an older secret
-// signs as its own kind does in the same header.
-func (e *endpointEntry) signedHeaders(secrets []parsedSecret) ([]signedHeader, error) {
-	present := secrets[0]
-	if len(e.format.Schemes(present.Asymmetric(), false)) == 0 {
-		return nil, errors.New("its secret cannot sign its format " + e.format.Name)
-	}
-	var headers []signedHeader
-	for _, scheme := range e.format.Schemes(present.Asymmetric(), e.StandardHeaders) {
-		header := signedHeader{name: http.CanonicalHeaderKey(scheme.Header)}
-		for i, secret := range secrets {
-			if i > 0 && !scheme.List {
-				break
-			}
-			for _, own := range e.format.Schemes(secret.Asymmetric(), e.StandardHeaders) {
-				if !strings.EqualFold(own.Header, scheme.Header) {
-					continue
-				}
-				signer, err := signature.NewSigner(own, secret.Secret)
-				if err != nil {
-					return nil, err
-				}
-				header.signers = append(header.signers, signer)
-			}
-		}
-		headers = append(headers, header)
-	}
-	return headers, nil
+	e.signing, err = signing.New(e.format, e.StandardHeaders, secrets)
+	return err
 }

@@ -190,24 +190,34 @@ func TestCanceledWhileTheAttemptSucceeds(t *testing.T) {
 	}
 }
 
-// A delivery whose endpoint was disabled and enabled during its attempt is
-// canceled, and can be sent again at the first request.
-func TestRetryAfterDisableDuringTheAttempt(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, receivertest.Sequence(
-			receivertest.After(10*time.Second, receivertest.Answer(500, "")), receivertest.Answer(200, "")))
-		r.agent("standard")
-		e := r.endpoint("a", func(in *waybell.EndpointInput) {
-			in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some([]int{3600})})
-		})
-		r.publish(1)
-		time.Sleep(time.Second)
+// longAttempt is a rig with a delivery whose first attempt fails after ten
+// seconds, and disable, which disables and enables its endpoint.
+func longAttempt(t *testing.T) (r *rig, disable func()) {
+	t.Helper()
+	r = newRig(t, receivertest.Sequence(
+		receivertest.After(10*time.Second, receivertest.Answer(500, "")), receivertest.Answer(200, "")))
+	r.agent("standard")
+	e := r.endpoint("a", func(in *waybell.EndpointInput) {
+		in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some([]int{3600})})
+	})
+	r.publish(1)
+	return r, func() {
 		for _, enabled := range []bool{false, true} {
 			if _, err := r.svc.UpdateEndpoint(r.ctx, "bot", e.ID, waybell.EndpointInput{Enabled: waybell.Some(enabled)}, 0); err != nil {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// A delivery whose endpoint was disabled and enabled during its attempt is
+// canceled, and can be sent again at the first request.
+func TestRetryAfterDisableDuringTheAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, disable := longAttempt(t)
+		time.Sleep(time.Second)
+		disable()
 		time.Sleep(time.Minute)
 		d := r.only()
 		if d.State != waybell.DeliveryCanceled || len(d.Attempts) != 1 {
@@ -228,19 +238,9 @@ func TestRetryAfterDisableDuringTheAttempt(t *testing.T) {
 func TestRetryOfACanceledDeliveryDuringItsAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, receivertest.Sequence(
-			receivertest.After(10*time.Second, receivertest.Answer(500, "")), receivertest.Answer(200, "")))
-		r.agent("standard")
-		e := r.endpoint("a", func(in *waybell.EndpointInput) {
-			in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some([]int{3600})})
-		})
-		r.publish(1)
+		r, disable := longAttempt(t)
 		time.Sleep(time.Second)
-		for _, enabled := range []bool{false, true} {
-			if _, err := r.svc.UpdateEndpoint(r.ctx, "bot", e.ID, waybell.EndpointInput{Enabled: waybell.Some(enabled)}, 0); err != nil {
-				t.Fatal(err)
-			}
-		}
+		disable()
 		d := r.only()
 		if d.State != waybell.DeliveryCanceled {
 			t.Fatalf("delivery is %s, want canceled", d.State)

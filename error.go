@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/waybell/waybell/internal/intake"
 )
 
 // Code is a stable, documented word for what went wrong; scripts may depend on
@@ -51,9 +53,8 @@ const (
 	CodeInternal            Code = "internal"             // our fault; the log has more under the request id
 )
 
-// maxFieldErrors is how many wrong fields of one input, or of one event, are
-// told: a request must not be answered with many times its own size.
-const maxFieldErrors = 100
+// maxFieldErrors is how many wrong fields of one input are told, as of one event.
+const maxFieldErrors = intake.MaxProblems
 
 // FieldError says what is wrong with one field of the input.
 type FieldError struct {

@@ -83,8 +83,8 @@ type InboxVerdict struct {
 type InboxStore interface {
 	InboxRequestStore
 	// CreateInbox inserts in and returns it with Number. ErrConflict when the
-	// agent has limit inboxes that expire after in.CreatedAt, ErrNotFound when
-	// the agent was deleted.
+	// agent has limit inboxes that expire after in.CreatedAt (the limit holds for
+	// concurrent calls too, on all nodes), ErrNotFound when the agent was deleted.
 	CreateInbox(ctx context.Context, in Inbox, limit int) (Inbox, error)
 	// UpdateInbox replaces Name and RespondStatus and moves ExpiresAt as
 	// TouchInbox does; ErrNotFound when it is gone.
@@ -366,11 +366,11 @@ type InboxArrival struct {
 // must be called when the request has ended; without an error it is never nil.
 // Errors: CodeInboxGone, CodeRateLimited, CodeUnavailable.
 func (s *Service) AdmitToInbox(ctx context.Context, token string) (in Inbox, leave func(), err error) {
-	if !s.sessions.enter(ctx) { // tokens are made up, too: see strangers
+	if !s.sessions.Enter(ctx) { // tokens are made up, too
 		return Inbox{}, nil, inboxGone() // nobody is there to read it
 	}
 	in, err = s.admitToInbox(ctx, token)
-	s.sessions.leave()
+	s.sessions.Leave()
 	if err != nil {
 		return Inbox{}, nil, err
 	}

@@ -80,7 +80,7 @@ func (s *Service) Preview(ctx context.Context, agentID string, in PreviewInput) 
 		var told problems
 		s.setProfile(&told, &e, EndpointInput{Profile: Some(a.Profile)})
 	}
-	if limit := s.cfg.Limits.EndpointsPerAgent; in.EndpointID == "" && s.endpointCount(a.Number) >= limit {
+	if limit := s.cfg.Limits.EndpointsPerAgent; in.EndpointID == "" && s.EndpointCount(a.Number) >= limit {
 		p.addCode(CodeTooManyEndpoints, "body", nil, tooManyEndpoints(limit).Message)
 	}
 	var out Preview
@@ -138,14 +138,6 @@ func (in *EndpointInput) secretKind(e *Endpoint) SecretKind {
 	return SecretNone
 }
 
-// endpointCount is how many living endpoints an agent has.
-func (s *Service) endpointCount(n AgentNumber) int {
-	if a := s.dir.agentByNumber(n); a != nil {
-		return len(a.endpoints)
-	}
-	return 0
-}
-
 // previewEvent is the event that a preview shows, as publishing would store it.
 // Its time is that of the present minute: what is shown stands still while
 // somebody types, and its signature is still in time when it is checked.
@@ -154,8 +146,8 @@ func (s *Service) previewEvent(a *Agent, e *Endpoint, in TestInput) (Event, erro
 	if err != nil {
 		return Event{}, err
 	}
-	if len(env.problems) > 0 {
-		return Event{}, invalidEvent(env.problems)
+	if len(env.Problems) > 0 {
+		return Event{}, invalidEvent(fieldErrors(env.Problems))
 	}
 	env.Messages, err = jsjson.Parse(catalogue.Transcript(), jsjson.Limits{})
 	if err != nil {

@@ -1,18 +1,16 @@
 package waybell
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"iter"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/catalogue"
+	"github.com/waybell/waybell/internal/intake"
 	"github.com/waybell/waybell/internal/jsjson"
 )
 
@@ -55,16 +53,10 @@ type BatchRequest struct {
 
 // envelope is a publish request, read but not yet checked against the agent.
 type envelope struct {
-	format.Content
-	agentID        string
-	event          string
-	id             string
-	timestamp      time.Time
+	intake.Event
 	idempotencyKey string
-	location       string // of the event in the request
-	size           int    // of its JSON, about, in bytes
-	test           bool   // a test send or a preview: webhook.test is a type too
-	problems       []FieldError
+	size           int  // of its JSON, about, in bytes
+	test           bool // a test send or a preview: webhook.test is a type too
 }
 
 // pending is an event on its way to the store.
@@ -83,14 +75,14 @@ func (s *Service) Publish(ctx context.Context, agentID string, in PublishInput) 
 		return PublishResult{}, tooLarge("the event", n, s.cfg.Limits.EventBytes)
 	}
 	env := envelope{
-		agentID: agentID, event: in.Type, id: in.ID, timestamp: in.Timestamp,
-		idempotencyKey: in.IdempotencyKey, location: "event", size: len(in.Data) + 64,
+		Event:          intake.Event{AgentID: agentID, Type: in.Type, ID: in.ID, Timestamp: in.Timestamp, Location: "event"},
+		idempotencyKey: in.IdempotencyKey, size: len(in.Data) + 64,
 	}
 	if in.ConversationID != "" {
 		env.ConversationID = jsjson.String(in.ConversationID)
 	}
 	if in.ID != "" {
-		env.checkID("event.id")
+		env.CheckID("event.id")
 	}
 	for _, part := range []struct {
 		name string
@@ -105,7 +97,7 @@ func (s *Service) Publish(ctx context.Context, agentID string, in PublishInput) 
 		if err != nil {
 			return PublishResult{}, jsonError(err, "event."+part.name)
 		}
-		env.take("event."+part.name, v, part.kind, part.to)
+		env.Take("event."+part.name, v, part.kind, part.to)
 	}
 	return s.publishOne(ctx, &env)
 }
@@ -120,9 +112,8 @@ func (s *Service) PublishJSON(ctx context.Context, agentID string, body []byte, 
 	if err != nil {
 		return PublishResult{}, jsonError(err, "body")
 	}
-	env := readEnvelope(v, "body", false)
-	env.size = len(body)
-	env.agentID, env.idempotencyKey = agentID, idempotencyKey
+	env := envelope{Event: intake.Read(v, "body", false), idempotencyKey: idempotencyKey, size: len(body)}
+	env.AgentID = agentID
 	return s.publishOne(ctx, &env)
 }
 
@@ -150,8 +141,8 @@ func (s *Service) PublishBatch(ctx context.Context, b BatchRequest) ([]BatchItem
 		if b.IdempotencyKey != "" {
 			env.idempotencyKey = b.IdempotencyKey + "/" + strconv.Itoa(i)
 		}
-		if b.Allowed != nil && env.agentID != "" && !b.Allowed(env.agentID) {
-			items[i].Err = errorf(CodeAgentNotFound, "there is no agent %q", env.agentID)
+		if b.Allowed != nil && env.AgentID != "" && !b.Allowed(env.AgentID) {
+			items[i].Err = errorf(CodeAgentNotFound, "there is no agent %q", env.AgentID)
 			continue
 		}
 		p, e := s.prepare(ctx, env)
@@ -182,13 +173,13 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 	location := "body"
 	if b.NDJSON {
 		n := 0
-		for range jsonLines(b.Body) {
+		for range intake.Lines(b.Body) {
 			n++
 		}
 		if n > s.cfg.Limits.BatchEvents { // before they are parsed
 			return nil, nil, s.tooManyEvents(n)
 		}
-		for line := range jsonLines(b.Body) {
+		for line := range intake.Lines(b.Body) {
 			v, err := jsjson.Parse(line, jsjson.Limits{})
 			values, errs = append(values, v), append(errs, err)
 		}
@@ -197,8 +188,9 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 		if err != nil {
 			return nil, nil, jsonError(err, "body")
 		}
-		if values, err = batchEvents(v); err != nil {
-			return nil, nil, err
+		var problems []format.Problem
+		if values, problems = intake.Events(v); len(problems) > 0 {
+			return nil, nil, &Error{Code: CodeInvalid, Message: "the batch is not valid", Fields: fieldErrors(problems)}
 		}
 		errs = make([]error, len(values))
 		location = "body.events"
@@ -213,8 +205,7 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 			items[i].Err = jsonError(errs[i], where)
 			continue
 		}
-		envelopes[i] = readEnvelope(v, where, true)
-		envelopes[i].size = len(b.Body) / len(values)
+		envelopes[i] = envelope{Event: intake.Read(v, where, true), size: len(b.Body) / len(values)}
 		if len(b.Body) <= s.cfg.Limits.EventBytes {
 			continue // so is each of its events
 		}
@@ -227,36 +218,6 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 
 func (s *Service) tooManyEvents(n int) *Error {
 	return errorf(CodeTooLarge, "the batch has %d events; the limit is %d", n, s.cfg.Limits.BatchEvents)
-}
-
-// jsonLines goes through the lines of a text that are not blank.
-func jsonLines(text []byte) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for line := range bytes.SplitSeq(text, []byte("\n")) {
-			if line = bytes.TrimSpace(line); len(line) > 0 && !yield(line) {
-				return
-			}
-		}
-	}
-}
-
-// batchEvents takes the list out of {"events":[…]}.
-func batchEvents(v jsjson.Value) ([]jsjson.Value, error) {
-	list, ok := v.Get("events")
-	e := &Error{Code: CodeInvalid, Message: "the batch is not valid"}
-	if v.Kind() != jsjson.KindObject || !ok || list.Kind() != jsjson.KindArray {
-		e.Fields = append(e.Fields, FieldError{Location: "body.events", Message: "must be an array of events"})
-		return nil, e
-	}
-	for _, m := range v.Members() {
-		if m.Name != "events" && len(e.Fields) < maxFieldErrors {
-			e.Fields = append(e.Fields, FieldError{Location: "body." + m.Name, Message: "is not a field of a batch"})
-		}
-	}
-	if len(e.Fields) > 0 {
-		return nil, e
-	}
-	return list.Items(), nil
 }
 
 // publishOne prepares and accepts one event.
@@ -281,13 +242,13 @@ func (s *Service) publishOne(ctx context.Context, env *envelope) (PublishResult,
 // prepare checks an event against its agent and type and brings it into the
 // form that is stored.
 func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error) {
-	if env.agentID == "" && len(env.problems) > 0 { // a batch item that names none
-		return nil, invalidEvent(env.problems)
+	if env.AgentID == "" && len(env.Problems) > 0 { // a batch item that names none
+		return nil, invalidEvent(fieldErrors(env.Problems))
 	}
-	agent, e := s.dir.agent(env.agentID)
-	if e != nil && s.cfg.CreateAgents && len(env.problems) == 0 {
+	agent, e := s.dir.agent(env.AgentID)
+	if e != nil && s.cfg.CreateAgents && len(env.Problems) == 0 {
 		var err error
-		if agent, err = s.ensureAgent(ctx, env.agentID); err != nil {
+		if agent, err = s.ensureAgent(ctx, env.AgentID); err != nil {
 			return nil, asError(err)
 		}
 		e = nil
@@ -295,8 +256,8 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 	if e != nil {
 		return nil, e
 	}
-	if len(env.problems) > 0 {
-		return nil, invalidEvent(env.problems)
+	if len(env.Problems) > 0 {
+		return nil, invalidEvent(fieldErrors(env.Problems))
 	}
 	name, data, messages, e := s.check(env)
 	if e != nil {
@@ -305,16 +266,16 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 	p := &pending{entry: agent}
 	p.Event = Event{
 		Key: s.keys.next(), Agent: agent.Number, AgentID: agent.ID, AgentName: agent.Name,
-		ID: env.id, Type: name, Timestamp: env.timestamp.UTC().Truncate(time.Microsecond),
+		ID: env.ID, Type: name, Timestamp: env.Timestamp.UTC().Truncate(time.Microsecond),
 	}
-	p.CustomID, p.IdempotencyKey = env.id != "", env.idempotencyKey
+	p.CustomID, p.IdempotencyKey = env.ID != "", env.idempotencyKey
 	if p.CustomID || p.IdempotencyKey != "" {
-		p.Hash = env.hash(name)
+		p.Hash = env.Hash(name)
 	}
 	if !p.CustomID {
 		p.ID = EventID(p.Key)
 	}
-	if env.timestamp.IsZero() {
+	if env.Timestamp.IsZero() {
 		p.Timestamp = p.Key.Time()
 	}
 	p.Data = data.Append(make([]byte, 0, env.size))
@@ -327,26 +288,26 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 // check finds the type of an event and holds its data against the schema. It
 // returns the canonical type, data and transcript.
 func (s *Service) check(env *envelope) (name string, data, messages jsjson.Value, e *Error) {
-	name, ok := s.canonicalType(env.event)
+	name, ok := s.canonicalType(env.Type)
 	t := s.dir.eventType(name)
 	if env.test && name == catalogue.Test {
 		t, ok = &typeEntry{}, true // any object
 	}
 	if !ok || t == nil {
 		return "", data, messages, &Error{Code: CodeUnknownEventType, Message: "the event type is not known", Fields: []FieldError{{
-			Location: env.location + ".event", Value: env.event,
+			Location: env.Location + ".event", Value: env.Type,
 			Message: "is no event type: GET /v1/event-types lists them, PUT /v1/event-types/{name} registers one",
 		}}}
 	}
 	data, messages, refused := env.Normalize(name)
 	var problems []FieldError
 	for _, p := range refused {
-		problems = append(problems, FieldError{Location: env.location + strings.TrimPrefix(p.Location, "body"), Message: p.Message})
+		problems = append(problems, FieldError{Location: env.Location + strings.TrimPrefix(p.Location, "body"), Message: p.Message})
 	}
 	if len(problems) == 0 && t.schema != nil {
 		for _, p := range t.schema.Validate(data) {
 			problems = append(problems, FieldError{
-				Location: env.location + ".data" + fieldPath(p.Path), Message: p.Message,
+				Location: env.Location + ".data" + fieldPath(p.Path), Message: p.Message,
 			})
 		}
 	}
@@ -354,21 +315,6 @@ func (s *Service) check(env *envelope) (name string, data, messages jsjson.Value
 		return "", data, messages, invalidEvent(problems)
 	}
 	return name, data, messages, nil
-}
-
-// hash identifies a request for idempotency: what the caller gave, without
-// defaults.
-func (env *envelope) hash(canonicalType string) [32]byte {
-	b := make([]byte, 0, 1024)
-	b = append(strconv.AppendQuote(b, canonicalType), '\n')
-	b = append(strconv.AppendQuote(b, env.id), '\n')
-	if !env.timestamp.IsZero() {
-		b = env.timestamp.UTC().AppendFormat(b, time.RFC3339Nano)
-	}
-	for _, v := range []jsjson.Value{env.ConversationID, env.Data, env.Messages, env.Summary} {
-		b = v.Append(append(b, '\n'))
-	}
-	return sha256.Sum256(b)
 }
 
 // accept makes events durable and their deliveries start. The caller's context
@@ -502,6 +448,14 @@ func (s *Service) acceptError(err error) *Error {
 	return &Error{Code: CodeUnavailable, Message: "events cannot be stored durably now; try again", RetryAfter: 5 * time.Second, Err: err}
 }
 
+func fieldErrors(problems []format.Problem) []FieldError {
+	fields := make([]FieldError, len(problems))
+	for i, p := range problems {
+		fields[i] = FieldError{Location: p.Location, Message: p.Message}
+	}
+	return fields
+}
+
 func invalidEvent(problems []FieldError) *Error {
 	return &Error{Code: CodeInvalid, Message: "the event is not valid", Fields: problems}
 }
@@ -519,4 +473,31 @@ func asError(err error) *Error {
 
 func tooLarge(what string, n, limit int) *Error {
 	return errorf(CodeTooLarge, "%s has %d bytes; the limit is %d", what, n, limit)
+}
+
+// checkIdempotencyKey holds the bound of the Idempotency-Key header.
+func checkIdempotencyKey(key string) *Error {
+	printable := strings.IndexFunc(key, func(r rune) bool { return r < 0x20 || r > 0x7e }) < 0
+	if len(key) <= 255 && printable {
+		return nil
+	}
+	return &Error{Code: CodeInvalid, Message: "the Idempotency-Key is not valid", Fields: []FieldError{
+		{Location: "header.Idempotency-Key", Message: "must be 1 to 255 printable ASCII characters"}}}
+}
+
+// jsonError translates what the strict reader found: a value that no
+// JavaScript engine can hold is a wrong value, all else is no JSON.
+func jsonError(err error, location string) *Error {
+	je, ok := errors.AsType[*jsjson.Error](err)
+	if !ok {
+		return errorf(CodeMalformedJSON, "%s is not JSON", location)
+	}
+	if je.Kind == jsjson.NonFiniteNumber {
+		return &Error{Code: CodeInvalid, Message: "the event is not valid", Fields: []FieldError{
+			{Location: location + fieldPath(je.Path), Message: "is a number too large for JSON receivers"}}}
+	}
+	if je.Kind == jsjson.TooManyValues {
+		return errorf(CodeTooLarge, "%s: %s, at byte %d", location, je.Message, je.Offset)
+	}
+	return errorf(CodeMalformedJSON, "%s: %s, at byte %d", location, je.Message, je.Offset)
 }

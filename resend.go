@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/waybell/waybell/internal/catalogue"
+	"github.com/waybell/waybell/internal/intake"
 	"github.com/waybell/waybell/internal/jsjson"
 )
 
@@ -109,18 +110,18 @@ func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestI
 // exampleEvent is what a test sends to an endpoint: the event asked for, or the
 // first that it subscribed to, with the data given or the example of its type.
 func (s *Service) exampleEvent(e *Endpoint, in TestInput) (envelope, error) {
-	env := envelope{agentID: e.AgentID, event: in.Type, location: "body", test: true}
-	if env.event == "" {
-		env.event = catalogue.LeadSubmit
+	env := envelope{Event: intake.Event{AgentID: e.AgentID, Type: in.Type, Location: "body"}, test: true}
+	if env.Type == "" {
+		env.Type = catalogue.LeadSubmit
 		known := func(name string) bool { return s.dir.eventType(name) != nil } // "*" is not, nor what was unregistered
 		if i := slices.IndexFunc(e.Events, known); i >= 0 {
-			env.event = e.Events[i]
+			env.Type = e.Events[i]
 		}
 	}
-	name, _ := s.canonicalType(env.event)
+	name, _ := s.canonicalType(env.Type)
 	switch t := s.dir.eventType(name); {
 	case in.Data != nil:
-	case env.event == catalogue.Test:
+	case env.Type == catalogue.Test:
 		in.Data = []byte(`{"message":"This is a test. Your webhook receives events."}`)
 	case t != nil && t.Example != nil:
 		in.Data = t.Example
@@ -131,7 +132,7 @@ func (s *Service) exampleEvent(e *Endpoint, in TestInput) (envelope, error) {
 	if err != nil {
 		return env, jsonError(err, "body.data")
 	}
-	env.take("body.data", v, jsjson.KindObject, &env.Data)
+	env.Take("body.data", v, jsjson.KindObject, &env.Data)
 	return env, nil
 }
 

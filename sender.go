@@ -193,7 +193,7 @@ func (s *Service) header(m *sent) http.Header {
 	for _, c := range e.Headers {
 		h.Set(c.Name, c.Value.Reveal())
 	}
-	e.sign(h, signature.Message{ID: p.ID, Timestamp: m.started, Body: m.body.bytes})
+	e.signing.Sign(h, signature.Message{ID: p.ID, Timestamp: m.started, Body: m.body.bytes})
 	return h
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
 	"github.com/waybell/waybell/internal/reception"
+	"github.com/waybell/waybell/internal/tokencache"
 )
 
 // Service is a running Waybell node. Make it with [New], then [Service.Start];
@@ -30,7 +31,7 @@ type Service struct {
 	confirmed atomic.Pointer[time.Time] // when the lease was last surely valid
 	keys      keyMaker
 	dir       directory
-	sessions  sessionCache
+	sessions  *tokencache.Cache[*APIKey] // by the hash of their token
 	branding  brandingCache
 
 	// owning is held for reading from a commit that changes what this node owns
@@ -88,7 +89,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, log: cfg.Logger, store: cfg.Store, userAgent: "Waybell/" + cfg.Version,
-		gate: reception.NewGate(cfg.Limits.InboxBodyBytes),
+		sessions: newSessionCache(), gate: reception.NewGate(cfg.Limits.InboxBodyBytes),
 	}
 	out := egress.Config{
 		Allow: cfg.AllowTargets, Resolver: cfg.Resolver, TLS: cfg.TLS, Dial: cfg.Dial,
@@ -104,7 +105,6 @@ func New(cfg Config) (*Service, error) {
 	if err := s.dir.init(cfg, s.egress); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	s.sessions.init()
 	s.onEndpoint = s.endpointChanged
 	s.stream = newStreamHub(cfg.Limits.Streams)
 	s.dispatcher = newDispatcher(s)

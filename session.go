@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/waybell/waybell/internal/tokencache"
 )
 
 // SessionKind says which of the screens a session is for.
@@ -295,10 +296,10 @@ func (s *Service) ExchangeSession(ctx context.Context, key Secret) (*APIKey, Sec
 	if len(text) != oneTimeTextLength || !strings.HasPrefix(text, oneTimeTextPrefix) {
 		return nil, "", sessionKeyInvalid()
 	}
-	if !s.sessions.enter(ctx) {
+	if !s.sessions.Enter(ctx) {
 		return nil, "", sessionKeyInvalid() // nobody is there to read it
 	}
-	defer s.sessions.leave()
+	defer s.sessions.Leave()
 	token := newKeyText(tokenTextPrefix)
 	got, err := s.store.ExchangeSession(ctx, SessionExchange{
 		KeyHash: keyHash(text), TokenHash: keyHash(token.Reveal()), Now: clock(),
@@ -338,7 +339,7 @@ func (s *Service) EndSession(ctx context.Context, id string) error {
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return storeFailed("end session", err)
 	}
-	s.sessions.drop(id)
+	s.sessions.Drop(func(k *APIKey) bool { return k.ID == id })
 	s.log.InfoContext(ctx, "session ended", "session_id", id)
 	return nil
 }
@@ -359,18 +360,19 @@ func (d *directory) upholds(s *Session) bool {
 // within the last seconds, else in the store.
 func (s *Service) authenticateSession(ctx context.Context, hash [32]byte) (*APIKey, error) {
 	now := time.Now()
-	k, known, ended := s.sessions.find(hash, now)
-	if k == nil {
-		if !known { // it may be made up
-			if !s.sessions.enter(ctx) {
+	f := s.sessions.Find(hash, now)
+	k := f.Value
+	if !f.Fresh {
+		if !f.Known { // it may be made up
+			if !s.sessions.Enter(ctx) {
 				return nil, unauthorized() // nobody is there to read it
 			}
-			defer s.sessions.leave()
+			defer s.sessions.Leave()
 		}
 		found, err := s.store.SessionByToken(ctx, hash, now)
 		switch {
 		case errors.Is(err, ErrNotFound):
-			s.sessions.forget(hash)
+			s.sessions.Forget(hash)
 			return nil, unauthorized()
 		case ctx.Err() != nil:
 			return nil, unauthorized() // see above: strangers must not fill the log
@@ -378,7 +380,7 @@ func (s *Service) authenticateSession(ctx context.Context, hash [32]byte) (*APIK
 			return nil, storeFailed("session", err)
 		}
 		k = found.caller()
-		s.sessions.put(hash, k, now, ended)
+		s.sessions.Put(hash, f, k, now)
 	}
 	if !now.Before(k.Session.EndsAt) || !s.dir.upholds(k.Session) {
 		return nil, unauthorized()
@@ -386,96 +388,8 @@ func (s *Service) authenticateSession(ctx context.Context, hash [32]byte) (*APIK
 	return k, nil
 }
 
-const (
-	// sessionFresh is how long a session that was read counts without being read
-	// again: so late another node may honour its end.
-	sessionFresh = 5 * time.Second
-	// maxSessionEntries bounds the memory; of more sessions in use at once some
-	// are read for each request.
-	maxSessionEntries = 4096
-	// strangers is how many tokens and keys that nobody knows yet are looked up
-	// at once: made-up ones must not keep all of a store's readers busy.
-	strangers = 2
-)
-
-// sessionCache keeps the sessions in use by the hash of their token.
-type sessionCache struct {
-	places chan struct{}
-
-	mu      sync.RWMutex
-	entries map[[32]byte]sessionEntry
-	ended   uint64 // how often sessions were ended here
-}
-
-type sessionEntry struct {
-	caller *APIKey
-	read   time.Time
-}
-
-func (c *sessionCache) init() {
-	c.places = make(chan struct{}, strangers)
-	c.entries = map[[32]byte]sessionEntry{}
-}
-
-// enter waits for a place of a stranger, unless that has gone.
-func (c *sessionCache) enter(ctx context.Context) bool {
-	select {
-	case c.places <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func (c *sessionCache) leave() { <-c.places }
-
-// find returns the session if it is fresh; known tells that it was read before.
-// ended is for put.
-func (c *sessionCache) find(hash [32]byte, now time.Time) (k *APIKey, known bool, ended uint64) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	e, known := c.entries[hash]
-	if known && now.Sub(e.read) < sessionFresh {
-		k = e.caller
-	}
-	return k, known, c.ended
-}
-
-// put keeps a session that was read at a time, unless one was ended since:
-// it may be that one.
-func (c *sessionCache) put(hash [32]byte, k *APIKey, read time.Time, ended uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ended != ended {
-		return
-	}
-	if _, known := c.entries[hash]; !known && len(c.entries) >= maxSessionEntries {
-		for h, e := range c.entries {
-			if read.Sub(e.read) >= sessionFresh {
-				delete(c.entries, h)
-			}
-		}
-		if len(c.entries) >= maxSessionEntries {
-			return
-		}
-	}
-	c.entries[hash] = sessionEntry{k, read}
-}
-
-func (c *sessionCache) forget(hash [32]byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.entries, hash)
-}
-
-// drop forgets the session with an id.
-func (c *sessionCache) drop(id string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ended++
-	for h, e := range c.entries {
-		if e.caller.ID == id {
-			delete(c.entries, h)
-		}
-	}
+// newSessionCache keeps the sessions in use. So late as a value is read again
+// may another node honour a session's end.
+func newSessionCache() *tokencache.Cache[*APIKey] {
+	return tokencache.New[*APIKey](tokencache.Config{Fresh: 5 * time.Second, Entries: 4096, Strangers: 2})
 }

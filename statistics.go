@@ -122,35 +122,10 @@ func (p StatisticsPeriod) span(now time.Time) (span statistics.Span, rows time.D
 
 // Statistics are the attempts of a period. Each point is there, also those
 // without an attempt; the last one, which holds the present, still fills.
-type Statistics struct {
-	Since, Until time.Time // the start of the first point, the end of the last
-	Step         time.Duration
-	Total        Tally
-	Points       []StatisticsPoint
-}
+type Statistics = statistics.Chart
 
 // StatisticsPoint is one step of a chart.
-type StatisticsPoint struct {
-	At time.Time
-	Tally
-}
-
-// newStatistics makes the points of a span, all empty.
-func newStatistics(span statistics.Span) Statistics {
-	st := Statistics{Since: span.Since, Until: span.Until(), Step: span.Step, Points: make([]StatisticsPoint, span.Points)}
-	for i := range st.Points {
-		st.Points[i].At = span.At(i)
-	}
-	return st
-}
-
-// add counts a row of the span.
-func (st *Statistics) add(span statistics.Span, row *StatisticsRow) {
-	if i, ok := span.Point(row.At); ok {
-		st.Points[i].Add(&row.Tally)
-		st.Total.Add(&row.Tally)
-	}
-}
+type StatisticsPoint = statistics.Point
 
 // Statistics returns the attempts of an agent, of one of its endpoints, or with
 // agentID "" of all. They are counted by the time they ended; tests count too. A
@@ -188,9 +163,9 @@ func (s *Service) Statistics(ctx context.Context, agentID, endpointID string, pe
 	if err != nil {
 		return Statistics{}, s.storeError(err, CodeAgentNotFound)
 	}
-	st := newStatistics(span)
+	st := span.Chart()
 	for i := range rows {
-		st.add(span, &rows[i])
+		st.Add(rows[i].At, &rows[i].Tally)
 	}
 	return st, nil
 }
@@ -261,7 +236,7 @@ func (s *Service) EndpointStatistics(ctx context.Context, agentID string) ([]End
 	numbers := make([]EndpointNumber, len(list))
 	for i, e := range agent.endpoints {
 		one := &list[len(list)-1-i]
-		*one = EndpointStatistics{Statistics: newStatistics(span), Endpoint: e.clone()}
+		*one = EndpointStatistics{Statistics: span.Chart(), Endpoint: e.clone()}
 		numbers[i], byNumber[e.Number] = e.Number, one
 	}
 	rows, err := s.tallies.read(ctx, StatisticsQuery{
@@ -271,7 +246,7 @@ func (s *Service) EndpointStatistics(ctx context.Context, agentID string) ([]End
 		return nil, s.storeError(err, CodeAgentNotFound)
 	}
 	for i := range rows {
-		byNumber[rows[i].Endpoint].add(span, &rows[i])
+		byNumber[rows[i].Endpoint].Add(rows[i].At, &rows[i].Tally)
 	}
 	counters, err := s.store.CountersOf(ctx, numbers)
 	if err != nil {

@@ -44,8 +44,10 @@ type Store interface {
 	InboxStore
 }
 
-// Lease is a node's right to write: every write of a node carries it, and is
-// refused with ErrFenced once the node's epoch was raised by another.
+// Lease is a node's right to write: every write of its engine carries it, and is
+// refused with ErrFenced once the node's epoch was raised by another. What people
+// change (configuration, sessions, settings, inboxes) needs none: it is the same
+// whichever node writes it.
 type Lease struct {
 	Node  int64 // unique for each Join, never used again
 	Epoch int64
@@ -340,7 +342,8 @@ type WorkStore interface {
 	// Settle writes outcomes in one transaction, counters included. The attempt
 	// row is always kept. Where the waiting row is gone (canceled meanwhile),
 	// the settled delivery stays as it is, except that canceled becomes
-	// delivered by a 2xx. A repeated attempt row (same delivery and number) is
+	// delivered by a 2xx; a row that is no longer the lease's (canceled and sent
+	// again) only counts the attempt. A repeated attempt row (same delivery and number) is
 	// ignored: a batch may be written again after ErrCommitUnknown.
 	Settle(ctx context.Context, lease Lease, outcomes []Settlement) error
 	// Owned returns the waiting rows that the lease owns, in (Agent, Event,

@@ -50,10 +50,11 @@ const (
 )
 
 // policy is the Content-Security-Policy of a page that the given ancestors may
-// embed. There is nothing inline, and no request leaves this server.
+// embed. There is nothing inline, no request leaves this server, and no text
+// becomes markup: what writes it (innerHTML and its like) throws.
 func policy(ancestors string) string {
 	return "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; " +
-		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors " + ancestors
+		"connect-src 'self'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors " + ancestors
 }
 
 // file is one thing that is served, with the header fields that never change.
@@ -142,6 +143,9 @@ func (h *handler) addPage(name, origins, ancestors string) error {
 	f.header.Set("Cache-Control", noStore)
 	f.header.Set("Content-Security-Policy", policy(ancestors))
 	f.header.Set("Permissions-Policy", permissions)
+	if ancestors == "'none'" { // says it again to what does not read policies
+		f.header.Set("X-Frame-Options", "DENY")
+	}
 	if name == "console" {
 		f.header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	}

@@ -57,7 +57,7 @@ func asset(t *testing.T, prefix, suffix string) string {
 }
 
 const wantPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; " +
-	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors "
 
 func TestHeaders(t *testing.T) {
 	t.Parallel()
@@ -69,10 +69,12 @@ func TestHeaders(t *testing.T) {
 		{"/console/", map[string]string{
 			"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "Etag": "",
 			"Content-Security-Policy": wantPolicy + "'none'", "Cross-Origin-Opener-Policy": "same-origin",
+			"X-Frame-Options": "DENY",
 		}},
 		{"/portal/", map[string]string{
 			"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "Etag": "",
 			"Content-Security-Policy": wantPolicy + "https://app.example.com https://other.example.org",
+			"X-Frame-Options":         "",
 		}},
 		{"/embed.js", map[string]string{
 			"Content-Type": "text/javascript; charset=utf-8", "Cross-Origin-Resource-Policy": "cross-origin",
@@ -112,7 +114,7 @@ func TestNobodyMayFrameUnlessListed(t *testing.T) {
 	h := newHandler(t)
 	for _, page := range []string{"/console/", "/portal/"} {
 		r := ask(t, h, http.MethodGet, page)
-		if got := r.Header.Get("Content-Security-Policy"); got != wantPolicy+"'none'" {
+		if got := r.Header.Get("Content-Security-Policy"); got != wantPolicy+"'none'" || r.Header.Get("X-Frame-Options") != "DENY" {
 			t.Errorf("%s: %q", page, got)
 		}
 	}

@@ -58,7 +58,8 @@ func runServe(cmd *cobra.Command, _ []string) error {
 	if s.rootKey != "" {
 		announceKey(errs, s.rootKey.Reveal())
 	}
-	switch link, err := s.signInLink(ctx, c); {
+	// A stop that was asked for meanwhile finds the link where it is looked for.
+	switch link, err := s.signInLink(context.WithoutCancel(ctx), c); {
 	case err != nil:
 		log.Warn("there is no sign-in link; make one with waybell console", "error", err)
 	case link != "" && c.LogFormat == "text": // JSON lines are read by programs

@@ -31,6 +31,11 @@ async function newSession(request) {
   return { url };
 }
 
+// Links are made for this page alone: another site's page could have the reader's
+// browser ask for so many that the agent's sessions are used up. Browsers tell who
+// asks, and pages cannot change it.
+const fromOwnPage = (request) => (request.headers["sec-fetch-site"] ?? "same-origin") === "same-origin";
+
 // Strict: this page runs its own files and embed.js, and frames Waybell only.
 const policy = `default-src 'none'; style-src 'self'; script-src 'self' ${waybell.origin}; connect-src 'self'; frame-src ${waybell.origin}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
@@ -41,7 +46,7 @@ createServer(async (request, response) => {
   response.setHeader("X-Content-Type-Options", "nosniff");
   response.setHeader("Cache-Control", "no-store");
   try {
-    if (request.method === "GET" && path === "/waybell-session") {
+    if (request.method === "GET" && path === "/waybell-session" && fromOwnPage(request)) {
       response.setHeader("Content-Type", "application/json");
       response.end(JSON.stringify(await newSession(request)));
     } else if (request.method === "GET" && Object.hasOwn(files, path)) {

@@ -226,8 +226,7 @@ func TestConcurrent(t *testing.T) {
 	keeper := listen(t, h, Options[string, int]{Key: "nobody"}) // the numbers begin now
 	start := h.seq
 	const makers, each = 4, 2000
-	var making, joining, listening sync.WaitGroup
-	joining.Add(8)
+	var making, opening, listening sync.WaitGroup
 	for range makers {
 		making.Go(func() {
 			for n := range each {
@@ -236,9 +235,10 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	for range 8 {
+		opening.Add(1)
 		listening.Go(func() {
 			l, err := h.Listen(Options[string, int]{All: true, After: keeper.Position(start)})
-			joining.Done()
+			opening.Done()
 			if err != nil {
 				t.Error(err)
 				return
@@ -266,7 +266,7 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	making.Wait()
-	joining.Wait() // who comes after the end is refused
+	opening.Wait() // a quick maker is done before the last one came
 	h.Close()
 	listening.Wait()
 }

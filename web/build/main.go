@@ -103,20 +103,22 @@ func options(dir, dist string) api.BuildOptions {
 		JSX: api.JSXAutomatic, JSXImportSource: "preact", LegalComments: api.LegalCommentsExternal,
 		Define:  map[string]string{"process.env.NODE_ENV": `"production"`},
 		Loader:  map[string]api.Loader{".woff2": api.LoaderFile},
-		Plugins: []api.Plugin{rawText()},
+		Plugins: []api.Plugin{rawText(dir)},
 	}
 }
 
 // rawText makes `import text from "./some/file.py?raw"` the text of the file,
 // whatever its kind: the screens show the very files that the tests run.
-func rawText() api.Plugin {
+func rawText(dir string) api.Plugin {
 	return api.Plugin{Name: "raw", Setup: func(build api.PluginBuild) {
 		build.OnResolve(api.OnResolveOptions{Filter: `\?raw$`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
 			file := filepath.Join(a.ResolveDir, filepath.FromSlash(strings.TrimSuffix(a.Path, "?raw")))
-			return api.OnResolveResult{Path: file, Namespace: "raw"}, nil
+			// The hashes of names cover the path: it must not tell where the checkout is.
+			name, err := filepath.Rel(dir, file)
+			return api.OnResolveResult{Path: filepath.ToSlash(name), Namespace: "raw", PluginData: file}, err
 		})
 		build.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "raw"}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
-			text, err := os.ReadFile(a.Path)
+			text, err := os.ReadFile(a.PluginData.(string))
 			if err != nil {
 				return api.OnLoadResult{}, err
 			}

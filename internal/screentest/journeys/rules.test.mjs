@@ -89,6 +89,6 @@ s.journey('a survey sees both themes and all widths', async (visit) => {
   const found = await survey(page, 'example');
   const has = (pattern) => found.some((f) => pattern.test(f));
   assert(has(/^example-1440-dark: color-contrast/) && has(/^example-390-dark: color-contrast/), found.join('\n'));
-  assert(has(/^example-390: scrolls sideways/) && has(/^example-320: scrolls sideways/), found.join('\n'));
+  assert(has(/^example-390-light: scrolls sideways/) && has(/^example-320: scrolls sideways/), found.join('\n'));
   assert(!has(/light/) && !has(/1440: scrolls/), found.join('\n'));
 });

@@ -14,7 +14,7 @@ export async function startHostPage({ address = '127.0.0.2', waybell, session })
     const base = waybell();
     const origin = new URL(base).origin;
     response.setHeader('Content-Security-Policy',
-      `default-src 'none'; script-src 'self' ${origin}; frame-src ${origin}; connect-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'`);
+      `default-src 'none'; script-src 'self' ${origin}; frame-src ${origin}; connect-src 'self'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'`);
     response.setHeader('X-Content-Type-Options', 'nosniff');
     switch (request.url.split('?')[0]) {
       case '/settings':

@@ -70,7 +70,7 @@ export class Server {
         createInterface({ input: stream }).on('line', (line) => {
           this.#tail.push(line);
           if (this.#tail.length > 400) this.#tail.shift();
-          if (line.includes('"msg":"ready"')) resolve();
+          if (/"msg":"ready"|msg=ready/.test(line)) resolve();
         });
       }
     });

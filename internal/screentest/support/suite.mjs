@@ -123,7 +123,9 @@ export function suite({ settings = {} } = {}) {
           visitor.hold();
         }
       } catch (error) {
-        error.message += await describe(visitors, name);
+        const seen = await describe(visitors, name);
+        error.message += seen; // one kind of report shows this,
+        error.stack += seen; // another that
         throw error;
       } finally {
         await Promise.all(visitors.map((v) => v.context.close()));

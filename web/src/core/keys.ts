@@ -26,7 +26,28 @@ function typing(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 }
 
+/**
+ * What has the keyboard may go away while it has it, or be switched off: a row
+ * that is deleted, a step of a dialog. What is around it takes the keyboard then.
+ */
+function keepFocus(): void {
+  let last: Element | null = null;
+  document.addEventListener("focusin", (event) => {
+    if (event.target instanceof Element) last = event.target;
+  });
+  const observer = new MutationObserver(() => {
+    if (last === null || (last.isConnected && !last.matches(":disabled"))) return;
+    const { activeElement: active } = document;
+    if (active !== null && active !== document.body && active !== last) return;
+    last = null;
+    const dialogs = document.querySelectorAll<HTMLElement>("dialog:modal");
+    (dialogs[dialogs.length - 1] ?? document.getElementById("content"))?.focus({ preventScroll: true });
+  });
+  observer.observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["disabled"] });
+}
+
 export function startKeys(): void {
+  keepFocus();
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing(event.target)) return;
     if (document.querySelector("dialog:modal:not([data-keys])") !== null) return;

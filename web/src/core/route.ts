@@ -59,3 +59,8 @@ function decode(part: string): string | null {
     return null;
   }
 }
+
+/** The one-time key in the fragment of a link, as it stands there; null: it is a page's. */
+export function keyOf(hash: string): string | null {
+  return /^#key=([^&]*)/.exec(hash)?.[1] ?? null;
+}

@@ -1,13 +1,15 @@
 /**
  * Who is signed in, and what they may do. A link carries a one-time key in its
  * fragment; it is exchanged for a token, which is kept in memory when the
- * portal is framed, and for the tab otherwise.
+ * portal is framed, and for the tab otherwise. API keys are never stored:
+ * browsers write what a tab keeps to the disk, and a key does not end.
  */
 import { computed, signal } from "@preact/signals";
 import { ApiError, auth, messageOf } from "./api.ts";
 import { showAccent } from "./brand.ts";
 import { sessions } from "./client.ts";
 import { host } from "./host.ts";
+import { keyOf } from "./route.ts";
 import { showTheme, store, stored, theme } from "./preference.ts";
 import type { Branding, Scope, Session } from "./types-server.ts";
 
@@ -45,6 +47,11 @@ export async function startSession(which: Shell): Promise<void> {
   shell = which;
   auth.refused = refused;
   if (which === "portal") host.onSession = (key) => void exchange(key);
+  // A link that is opened in a tab which has this page changes the fragment alone.
+  window.addEventListener("hashchange", () => {
+    const pasted = takeKey();
+    if (pasted !== null) void exchange(pasted);
+  });
   const key = takeKey();
   if (key !== null) return exchange(key);
   const token = framed ? null : stored("sessionStorage", storageName());
@@ -53,21 +60,11 @@ export async function startSession(which: Shell): Promise<void> {
   sessionState.value = { kind: "out", why: "no_link" };
 }
 
-const keyInLink = /[#&]key=([^&]+)/;
-
-/** Starts anew when a link is opened in a tab that shows this page already: only the fragment changes then. */
-export function followLinks(): void {
-  window.addEventListener("hashchange", () => {
-    if (keyInLink.test(window.location.hash)) window.location.reload();
-  });
-}
-
 /** The key of a link; it is removed from the address, and so from the history. */
 function takeKey(): string | null {
-  const match = keyInLink.exec(window.location.hash);
-  if (match === null) return null;
-  window.history.replaceState(null, "", `${window.location.pathname}${window.location.search}#/`);
-  return decodeURIComponent(match[1] ?? "");
+  const key = keyOf(window.location.hash);
+  if (key !== null) window.history.replaceState(null, "", `${window.location.pathname}${window.location.search}#/`);
+  return key;
 }
 
 async function exchange(key: string): Promise<void> {
@@ -87,12 +84,25 @@ async function exchange(key: string): Promise<void> {
 export async function signIn(token: string): Promise<void> {
   auth.token = token;
   try {
-    keep(token, await sessions.current());
+    const who = await sessions.current();
+    const next = who.kind === "key" && allows(who, "admin") ? await ownSession() : null;
+    keep(next?.token ?? token, next ?? who);
   } catch (error) {
     auth.token = null;
     if (error instanceof ApiError && error.status === 401) {
       throw new ApiError(401, error.code, "This key is not valid. Check that all of it was copied, and that it was not revoked");
     }
+    throw error;
+  }
+}
+
+/** A session in place of an API key; null when there are too many of them. */
+async function ownSession(): Promise<Session | null> {
+  try {
+    const { url } = await sessions.createConsole();
+    return await sessions.exchange(keyOf(new URL(url).hash) ?? "");
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 409) return null;
     throw error;
   }
 }
@@ -110,7 +120,7 @@ async function adopt(token: string, { quietly }: { quietly: boolean }): Promise<
 
 function keep(token: string, next: Session): void {
   auth.token = token;
-  if (!framed) store("sessionStorage", storageName(), token);
+  if (!framed) store("sessionStorage", storageName(), next.kind === "key" ? null : token);
   sessionState.value = { kind: "active", session: next };
   showTheme(framed ? next.theme : theme.peek());
   showAccent(next.branding.accent);

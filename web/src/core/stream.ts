@@ -147,19 +147,24 @@ export function subscribe(pathname: string, query: Query, listener: StreamListen
 /** The state of the stream that the page listens to, for the shell; null: none. */
 export const streamState = signal<StreamState | null>(null);
 
+/** Those that are listened to now: when the last one to join leaves, the one before counts again. */
+const heard: ReadonlySignal<StreamState>[] = [];
+
 /** Listens while the component is shown. A null path listens to nothing. */
 export function useStream(pathname: string | null, query: Query, listener: StreamListener): void {
   const key = JSON.stringify(query);
   useEffect(() => {
     if (pathname === null) return;
     const joined = subscribe(pathname, query, listener);
+    heard.push(joined.state);
     const stop = joined.state.subscribe((state) => {
       streamState.value = state;
     });
     return () => {
       stop();
+      heard.splice(heard.indexOf(joined.state), 1);
       joined.close();
-      if (streams.size === 0) streamState.value = null;
+      streamState.value = heard.at(-1)?.peek() ?? null;
     };
   }, [pathname, key, listener]);
 }

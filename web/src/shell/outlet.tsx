@@ -4,7 +4,7 @@ import { agentLink, shell } from "../core/agent.ts";
 import { link, pathname } from "../core/router.ts";
 import { streamState } from "../core/stream.ts";
 import { findRoute, type PageComponent, type PageRoute } from "../routes.ts";
-import { Banner, ButtonLink, Empty, ErrorState, Loading } from "../ui/index.ts";
+import { Banner, ButtonLink, Empty, ErrorState, Loading, Page } from "../ui/index.ts";
 import { Boundary } from "./boundary.tsx";
 
 const loaded = new Map<PageRoute["load"], PageComponent>();
@@ -41,7 +41,11 @@ export function Outlet() {
   }, [load, back]);
   if (match === null) {
     const home = shell.value === "portal" ? agentLink("webhooks") : link("/");
-    return <Empty icon="question" title="There is no such page" action={<ButtonLink href={home}>Go to the first page</ButtonLink>}>The address may be incomplete, or from another version.</Empty>;
+    return (
+      <Page title="There is no such page">
+        <Empty icon="question" title="Nothing is at this address" action={<ButtonLink href={home}>Go to the first page</ButtonLink>}>It may be incomplete, or from another version.</Empty>
+      </Page>
+    );
   }
   if (error !== undefined) return <ErrorState error={new Error("A part of this page could not be loaded; the server may have been updated.")} onRetry={() => window.location.reload()} />;
   if (Component === undefined) return <Loading />;

@@ -83,7 +83,7 @@ function SignInForm() {
         else void submit();
       }}
     >
-      <Field label="API key" error={error} hint="It is kept in this tab only, until you close it or sign out.">
+      <Field label="API key" error={error} hint="It is not stored. This tab gets a session in its place, until you close it or sign out.">
         {(control) => <TextInput {...control} type="password" value={key} onValue={setKey} mono autocomplete="off" />}
       </Field>
       <Button type="submit" kind="primary" busy={busy}>Sign in</Button>

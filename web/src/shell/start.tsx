@@ -6,7 +6,7 @@ import { host } from "../core/host.ts";
 import { startKeys } from "../core/keys.ts";
 import { showTheme, theme } from "../core/preference.ts";
 import { startRouter } from "../core/router.ts";
-import { followLinks, sessionState, type Shell, startSession } from "../core/session.ts";
+import { sessionState, type Shell, startSession } from "../core/session.ts";
 import { Loading } from "../ui/feedback.tsx";
 import { Toasts } from "../ui/index.ts";
 import { KeyboardHelp } from "./help.tsx";
@@ -37,7 +37,6 @@ export function start(name: Shell, Main: preact.ComponentType): void {
   showTheme(theme.peek());
   if (name === "portal") host.listen();
   const started = startSession(name);
-  followLinks();
   startRouter();
   startClock();
   startKeys();

@@ -40,6 +40,7 @@ export function Dialog({ title, onClose, children, foot, wide = false, drawer, h
       ref={ref}
       class={classes("dialog", wide && "dialog-wide", drawer !== undefined && "drawer", drawer === "start" && "drawer-start")}
       aria-labelledby={id}
+      tabIndex={-1}
       data-keys={keys || undefined}
       onCancel={(event) => {
         event.preventDefault();

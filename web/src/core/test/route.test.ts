@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { buildHash, matchPattern, parseHash } from "../route.ts";
+import { buildHash, keyOf, matchPattern, parseHash } from "../route.ts";
 
 test("fragments are read", () => {
   for (const [hash, path, query] of [
@@ -37,4 +37,18 @@ test("patterns match whole paths", () => {
   for (const path of ["/webhooks", "/webhooks/", "/webhooks/a/b", "/other/a", "/webhooks/%E0%A4%A"]) {
     assert.equal(matchPattern("/webhooks/:id", path), null, path);
   }
+});
+
+test("only a link's fragment has a key", () => {
+  for (const [hash, key] of [
+    ["", null],
+    ["#/", null],
+    ["#/?a=b&key=wbo_1", null],
+    ["#/key=wbo_1", null],
+    ["#monkey=wbo_1", null],
+    ["#key=wbo_a-b_C9", "wbo_a-b_C9"],
+    ["#key=wbo_1&x=y", "wbo_1"],
+    ["#key=", ""],
+    ["#key=%", "%"],
+  ] as const) assert.equal(keyOf(hash), key, hash);
 });

@@ -5,7 +5,6 @@ import { until } from "../../core/format.ts";
 import { useShortcuts } from "../../core/keys.ts";
 import { useLoad } from "../../core/load.ts";
 import { can } from "../../core/session.ts";
-import { now } from "../../core/clock.ts";
 import { deliveryStates } from "../../core/state.ts";
 import { useStream } from "../../core/stream.ts";
 import type { DeliveryDetail, Endpoint, StreamEvent } from "../../core/types.ts";
@@ -106,7 +105,7 @@ interface OneProps {
 
 function ResendOne({ agent, delivery: d, endpoint, onDone, onClose }: OneProps & { readonly endpoint: Endpoint | undefined }) {
   const attempts = (endpoint?.retry.schedule_seconds.length ?? 0) + 1;
-  const wait = d.next_attempt_at === null ? "" : until(d.next_attempt_at, now.peek());
+  const wait = d.next_attempt_at === null ? "" : until(d.next_attempt_at, Date.now());
   const resend = async (): Promise<void> => {
     const after = await deliveries.retry(agent, d.id);
     onDone((shown) => (shown.id === after.id ? after : shown));

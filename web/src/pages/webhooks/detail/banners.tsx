@@ -20,13 +20,18 @@ export function StateBanners({ detail }: { readonly detail: Detail }) {
   );
 }
 
+/** The deliveries that ended as the last one did: what is being retried, and what was given up. */
+function likeTheLast({ health }: Detail): { readonly status: string | number } {
+  return { status: health?.last_status_code ?? "none" };
+}
+
 function RemedyButton({ remedy, detail }: { readonly remedy: Remedy; readonly detail: Detail }) {
   const [resuming, setResuming] = useState(false);
   const { id } = detail.endpoint;
   const manage = can("endpoints:write");
   switch (remedy) {
     case "failures":
-      return <ButtonLink size="small" href={agentLink(`webhooks/${id}/deliveries`, { state: "retrying" })}>See what failed</ButtonLink>;
+      return <ButtonLink size="small" href={agentLink(`webhooks/${id}/deliveries`, likeTheLast(detail))}>See what failed</ButtonLink>;
     case "secret":
       return can("secrets:write") ? <ButtonLink size="small" icon="key" href={agentLink(`webhooks/${id}/security`)}>Set a secret</ButtonLink> : null;
     case "events":
