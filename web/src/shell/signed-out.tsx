@@ -30,10 +30,10 @@ interface Words {
 }
 
 function consoleWords(state: Out): Words {
-  const fresh = <>For a new link, run <code>waybell console</code> on the server. Or sign in with an API key.</>;
+  const fresh = <>For a new link, run <code>waybell console</code> where the server runs, or sign in with an API key.</>;
   switch (state.why) {
     case "no_link":
-      return { title: "Sign in", text: fresh };
+      return { title: "Sign in", text: <>Open the sign-in link that the server printed when it started. It works once: for a new one, run <code>waybell console</code> where the server runs, or sign in with an API key.</> };
     case "link_used":
       return { title: "This link does not work any more", text: <>A sign-in link works once, and only for a short time. {fresh}</> };
     case "ended":
