@@ -108,7 +108,7 @@ s.journey('a paused webhook holds what is published and sends it when it is resu
   await see(page, /^4 deliveries are held/);
   await page.getByRole('button', { name: 'Resume', exact: true }).click();
   await page.getByRole('radio', { name: 'Send the 4 held deliveries' }).check();
-  await page.getByRole('button', { name: 'Resume webhook' }).click();
+  await page.getByRole('button', { name: 'Resume and send 4' }).click();
   await until('it is active', async () => (await page.getByRole('heading', { level: 1 }).innerText()).includes('Active'));
   await hook.received(4);
   await s.api.settled(id);

@@ -109,7 +109,7 @@ export function suite({ settings = {} } = {}) {
 
   /** One journey; `go` gets a function that opens a browser window for a further person. */
   s.journey = (name, go, options = {}) =>
-    test(name, { timeout: 120_000, ...options }, async (t) => {
+    test(name, { timeout: 300_000, ...options }, async (t) => {
       const visitors = [];
       const visit = async (choice = {}) => {
         const visitor = await Visitor.open(s.browser, { origins: [new URL(s.base).origin, ...s.origins], ...choice });

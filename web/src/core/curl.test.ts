@@ -1,5 +1,5 @@
 /** Runs the commands in a real shell, where a function in the place of curl tells what it was given. */
-import { curlOf, quote } from "./curl.ts";
+import { curlOf, publishCommand, quote } from "./curl.ts";
 
 // The pages are compiled without the types of Node.js, so its modules come untyped.
 const node = (name: string): Promise<any> => import(`node:${name}`);
@@ -49,4 +49,11 @@ test("masked values are named in a comment, and a missing body is told", () => {
   assert.deepEqual(curl.masked, ["Authorization"]);
   assert.match(curl.command, /^# •••• stands for a secret value: put yours in \(Authorization\)\.\n# The body is not kept any more\.\ncurl /);
   assert.deepEqual(run(curl.command).args.slice(-4), ["-H", "Authorization: ••••", "-H", "X-Plain: 1"]);
+});
+
+test("an event is published as it is, whatever is in it", () => {
+  const data = { name: "O'Neill", note: "\"quoted\" and $HOME and `date`\n" };
+  const { args } = run(publishCommand("https://a.example/x/", "agent 1", "lead.submit", data));
+  assert.equal(args[1], "https://a.example/x/v1/agents/agent%201/events");
+  assert.deepEqual(JSON.parse(args.at(-1) ?? ""), { event: "lead.submit", data });
 });

@@ -1,4 +1,4 @@
-/** An attempt as a command for a POSIX shell. */
+/** Attempts and events as commands for a POSIX shell. */
 import type { Attempt } from "./types.ts";
 
 /** What the log shows in the place of a secret value. */
@@ -36,6 +36,16 @@ export function curlOf(request: Attempt["request"]): Curl {
   ];
   const command = parts.join(" \\\n  ");
   return { command: [...notes, piped && body !== null ? `printf '${escaped(body)}' | ${command}` : command].join("\n"), masked };
+}
+
+/** The command that publishes an event of an agent; `server` ends with a slash. */
+export function publishCommand(server: string, agent: string, event: string, data: unknown): string {
+  return [
+    `curl -sS ${quote(`${server}v1/agents/${encodeURIComponent(agent)}/events`)}`,
+    `-H "Authorization: Bearer $WAYBELL_API_KEY"`,
+    `-H 'Content-Type: application/json'`,
+    `-d ${quote(JSON.stringify({ event, data }))}`,
+  ].join(" \\\n  ");
 }
 
 /** One word for the shell, whatever is in it. */

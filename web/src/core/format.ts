@@ -107,6 +107,9 @@ export function axisTime(ms: number, step: number): string {
 
 export const localDay = (at: Timestamp): string => dayOnly.format(new Date(at));
 
+/** What people read for a profile or a format: "Standard". */
+export const profileTitle = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);
+
 /** Splits a URL for display: the host is strong, the rest weak. */
 export function urlParts(url: string): { host: string; rest: string; scheme: string } {
   const match = /^([a-z]+):\/\/([^/?#]+)(.*)$/i.exec(url);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { changesOf, idFromName, publishExample } from "../../pages/agents/words.ts";
+import { changesOf, idFromName } from "../../pages/agents/words.ts";
 import { busiestMinute, perMinute } from "../../pages/overview/figures.ts";
 import { base64, largestLogo, wrongLogo } from "../../pages/settings/image.ts";
 import { capabilities, implied, needed, scopes, scopeWords } from "../../pages/settings/scopes.ts";
 import { embedSnippet, originSettings, sessionCall } from "../../pages/settings/snippets.ts";
+import { publishCommand } from "../curl.ts";
 import { axisTime } from "../format.ts";
 import type { Agent } from "../types.ts";
 import type { Scope, Statistics } from "../types-server.ts";
@@ -57,7 +58,7 @@ test("ids come from names", () => {
 });
 
 test("what is copied fits together", () => {
-  assert.match(publishExample("https://h.example/x/", "a:b"), /https:\/\/h\.example\/x\/v1\/agents\/a%3Ab\/events/);
+  assert.match(publishCommand("https://h.example/x/", "a:b", "lead.submit", {}), /https:\/\/h\.example\/x\/v1\/agents\/a%3Ab\/events/);
   const call = sessionCall("https://h.example/", "agent_42", { capabilities: ["view"], ttl_seconds: 300, theme: "auto" });
   assert.deepEqual(JSON.parse(/-d '([^']*)'/.exec(call)?.[1] ?? ""), { capabilities: ["view"], ttl_seconds: 300 });
   assert.match(sessionCall("https://h.example/", "a", { theme: "dark" }), /"theme": "dark"/);

@@ -1,11 +1,10 @@
 import { agentLink } from "../../core/agent.ts";
 import { base } from "../../core/api.ts";
-import { link } from "../../core/router.ts";
+import { publishCommand } from "../../core/curl.ts";
+import { go, link } from "../../core/router.ts";
 import type { Agent } from "../../core/types.ts";
 import { Card, CodeBlock, toast } from "../../ui/index.ts";
-import { go } from "../../core/router.ts";
 import { AgentForm } from "./form.tsx";
-import { publishExample } from "./words.ts";
 
 /** What to do on a server that has no agent yet. */
 export function FirstSteps({ onCreated }: { readonly onCreated: () => void }) {
@@ -24,8 +23,8 @@ export function FirstSteps({ onCreated }: { readonly onCreated: () => void }) {
       </Card>
       <Card title="3. Publish its first event" lead="From your platform, with an API key. Every webhook that takes the event gets it.">
         <div class="stack">
-          <CodeBlock title="Publish an event" text={publishExample(base.href, "agent_42")} />
-          <p class="muted">Put the agent’s id in the place of <code>agent_42</code>. An API key comes from <a href={link("/settings/keys")}>Settings, API keys</a>: one that may publish events is enough.</p>
+          <CodeBlock title="Publish an event" text={publishCommand(base.href, "agent_42", "lead.submit", { name: "Sarah", email: "sarah@example.com" })} />
+          <p class="muted">Put the agent's id in the place of <code>agent_42</code>. The event catalogue has this command for every event. An API key comes from <a href={link("/settings/keys")}>Settings, API keys</a>: one that may publish events is enough.</p>
         </div>
       </Card>
     </div>

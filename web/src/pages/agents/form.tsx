@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { ApiError, collect, messageOf } from "../../core/api.ts";
 import { agents, eventTypes, server } from "../../core/client.ts";
+import { profileTitle } from "../../core/format.ts";
 import { useLoad } from "../../core/load.ts";
 import type { Agent } from "../../core/types.ts";
 import { Banner, Button, Checkbox, Field, FieldError, Load, RadioGroup, Select, TextInput } from "../../ui/index.ts";
@@ -42,7 +43,7 @@ export function AgentForm({ of, action, onDone, onCancel }: AgentFormProps) {
   };
   return (
     <form class="stack" noValidate onSubmit={(event) => { event.preventDefault(); void submit(); }}>
-      <Field label="Name" error={problem(error, "name")} hint="What people see: a customer’s or a bot’s name.">
+      <Field label="Name" error={problem(error, "name")} hint="What people see: a customer's or a bot's name.">
         {(c) => <TextInput {...c} value={draft.name} maxLength={200} onValue={(name) => change({ name, ...(ownId || before !== null ? {} : { id: idFromName(name) }) })} />}
       </Field>
       {before === null && (
@@ -50,8 +51,8 @@ export function AgentForm({ of, action, onDone, onCancel }: AgentFormProps) {
           {(c) => <TextInput {...c} mono value={draft.id} maxLength={128} placeholder="Made for you if you leave it empty" onValue={(id) => { setOwnId(id !== ""); change({ id }); }} />}
         </Field>
       )}
-      <Field label="Profile of new webhooks" error={problem(error, "profile")} hint="How the body and the signature look. Each webhook can choose another one. If you are new here, keep standard.">
-        {(c) => <Select {...c} value={draft.profile} onValue={(profile) => change({ profile })} options={names.map((value) => ({ value, label: value }))} />}
+      <Field label="Profile of new webhooks" error={problem(error, "profile")} hint="How the body and the signature look. Each webhook can choose another one. If you are new here, keep Standard.">
+        {(c) => <Select {...c} value={draft.profile} onValue={(profile) => change({ profile })} options={names.map((value) => ({ value, label: profileTitle(value) }))} />}
       </Field>
       <AvailableEvents value={draft.events} onChange={(events) => change({ events })} error={problem(error, "available_events")} />
       {error !== undefined && !known(error) && <Banner tone="bad">{error instanceof ApiError && error.status === 412 ? "Somebody else has changed this agent meanwhile. Close this and try again." : messageOf(error)}</Banner>}

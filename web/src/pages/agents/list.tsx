@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { agentLink } from "../../core/agent.ts";
 import { agents } from "../../core/client.ts";
-import { count } from "../../core/format.ts";
+import { count, profileTitle } from "../../core/format.ts";
 import { usePages } from "../../core/load.ts";
 import { go, link, param } from "../../core/router.ts";
 import { can } from "../../core/session.ts";
@@ -41,7 +41,7 @@ export default function AgentList() {
             { name: "Id", cell: (a) => <CopyText text={a.id} label="Agent id" /> },
             { name: "Webhooks", cell: (a) => <a href={href(a)}>{(a.endpoint_count ?? 0) === 0 ? "None yet" : count(a.endpoint_count ?? 0, "webhook")}</a> },
             { name: "Events", cell: (a) => availableWords(a) },
-            { name: "Profile", cell: (a) => <span class="tag">{a.profile}</span> },
+            { name: "Profile", cell: (a) => profileTitle(a.profile) },
             { name: "Created", cell: (a) => <Time at={a.created_at} /> },
             { name: "Actions", actions: true, cell: (a) => <RowMenu agent={a} show={setShown} /> },
           ]}

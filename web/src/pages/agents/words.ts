@@ -2,17 +2,6 @@
 import { count } from "../../core/format.ts";
 import type { Agent, AgentInput } from "../../core/types.ts";
 
-/** The command that publishes an agent's first event. */
-export function publishExample(server: string, agent: string): string {
-  const data = { event: "lead.submit", data: { name: "Sarah", email: "sarah@example.com" } };
-  return [
-    `curl -sS '${server}v1/agents/${encodeURIComponent(agent)}/events'`,
-    `  -H "Authorization: Bearer $WAYBELL_API_KEY"`,
-    `  -H 'Content-Type: application/json'`,
-    `  -d '${JSON.stringify(data)}'`,
-  ].join(" \\\n");
-}
-
 /** "All events", "3 events". */
 export function availableWords(agent: Agent): string {
   return agent.available_events === null ? "All, now and later" : count(agent.available_events.length, "event");

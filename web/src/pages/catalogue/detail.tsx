@@ -1,9 +1,11 @@
 import { useMemo } from "preact/hooks";
 import { agentLink, useAgentId } from "../../core/agent.ts";
-import { collect } from "../../core/api.ts";
+import { base, collect } from "../../core/api.ts";
 import { endpoints, eventTypes, server } from "../../core/client.ts";
-import { urlParts } from "../../core/format.ts";
+import { publishCommand } from "../../core/curl.ts";
+import { profileTitle, urlParts } from "../../core/format.ts";
 import { useLoad } from "../../core/load.ts";
+import { link } from "../../core/router.ts";
 import { can } from "../../core/session.ts";
 import { webhookState, webhookStates } from "../../core/state.ts";
 import type { Endpoint, EventType, Profiles } from "../../core/types.ts";
@@ -62,9 +64,24 @@ function Detail({ detail: { type, endpoints: takers, profiles }, agent }: { read
           <Takers type={type} takers={takers} />
           <Fields type={type} />
         </div>
-        <Example agent={agent} type={type} profiles={profiles} />
+        <div class="stack">
+          <Example agent={agent} type={type} profiles={profiles} />
+          {type.available && can("events:write") && <Publish agent={agent} type={type} />}
+        </div>
       </div>
     </div>
+  );
+}
+
+/** For those who publish: the call that makes this event happen. */
+function Publish({ agent, type }: { readonly agent: string; readonly type: EventType }) {
+  return (
+    <Card title="Publish it" lead="What your platform calls when it happens. Every active webhook that takes the event gets it.">
+      <div class="stack stack-s">
+        <CodeBlock title="Publish the event" text={publishCommand(base.href, agent, type.name, type.example ?? {})} />
+        {can("admin") && <p class="small muted">An API key comes from <a href={link("/settings/keys")}>Settings, API keys</a>.</p>}
+      </div>
+    </Card>
   );
 }
 
@@ -75,7 +92,7 @@ function Names({ type, profiles }: { readonly type: EventType; readonly profiles
         facts={[
           { name: "Event", value: <CopyText text={type.name} label="Event name" /> },
           type.alias === null ? null : { name: "Also accepted", value: <CopyText text={type.alias} label="Other name" /> },
-          ...profiles.formats.map((f) => ({ name: `Sent as, ${f.name}`, value: <code class="anywhere">{f.event_names[type.name] ?? type.name}</code> })),
+          ...profiles.formats.map((f) => ({ name: `Sent as, ${profileTitle(f.name)}`, value: <code class="anywhere">{f.event_names[type.name] ?? type.name}</code> })),
           { name: "Origin", value: type.built_in ? "Built in" : "Added by the platform" },
         ]}
       />

@@ -1,4 +1,5 @@
 import { endpoints } from "../../core/client.ts";
+import { profileTitle } from "../../core/format.ts";
 import { useLoad } from "../../core/load.ts";
 import { param, setQuery } from "../../core/router.ts";
 import type { EventType, HeaderMap, Preview, Profiles } from "../../core/types.ts";
@@ -12,7 +13,7 @@ export function Example({ agent, type, profiles }: { readonly agent: string; rea
     (signal) => endpoints.preview(agent, { endpoint: { profile, generate_secret: true }, event: type.name }, signal),
     [agent, type.name, profile],
   );
-  const options = names.map((value) => ({ value, label: value }));
+  const options = names.map((value) => ({ value, label: profileTitle(value) }));
   const choose = (value: string): void => setQuery({ profile: value });
   return (
     <Card

@@ -6,7 +6,7 @@ import { absoluteUtc, count } from "../../core/format.ts";
 import { useLoad } from "../../core/load.ts";
 import { can } from "../../core/session.ts";
 import { webhookState, webhookStates } from "../../core/state.ts";
-import type { Inbox } from "../../core/types.ts";
+import type { Endpoint, Inbox } from "../../core/types.ts";
 import { Card, CopyButton, CopyText, Field, KeyValue, Select, State, toast, toastError } from "../../ui/index.ts";
 import { answerOptions, expiry } from "./words.ts";
 
@@ -36,7 +36,7 @@ export function InboxFacts({ agent, inbox, onChange }: { readonly agent: string;
   );
 }
 
-/** The webhooks that send here, by their descriptions: their URLs are all the inbox's. */
+/** The webhooks that send here, by their descriptions or events: their URLs are all the inbox's. */
 function Users({ agent, ids }: { readonly agent: string; readonly ids: readonly string[] }) {
   const key = ids.join(" ");
   const users = useLoad((signal) => Promise.all(ids.map((id) => endpoints.get(agent, id, signal).catch(() => null))), [agent, key]);
@@ -48,13 +48,18 @@ function Users({ agent, ids }: { readonly agent: string; readonly ids: readonly 
         const named = user?.description ?? "";
         return (
           <li key={id} class="row">
-            <a href={agentLink(`webhooks/${id}`)} class="truncate">{named === "" ? id : named}</a>
+            <a href={agentLink(`webhooks/${id}`)} class="truncate">{named !== "" ? named : user != null ? webhookWords(user) : id}</a>
             {user !== undefined && user !== null && <State info={webhookStates[webhookState(user)]} />}
           </li>
         );
       })}
     </ul>
   );
+}
+
+function webhookWords({ events }: Endpoint): string {
+  if (events.includes("*")) return "Webhook for all events";
+  return `Webhook for ${events.length === 1 ? events[0] : count(events.length, "event")}`;
 }
 
 function Answer({ agent, inbox, onChange }: { readonly agent: string; readonly inbox: Inbox; readonly onChange: (inbox: Inbox) => void }) {

@@ -3,6 +3,7 @@ import { agentLink, useAgentId } from "../../core/agent.ts";
 import { path } from "../../core/api.ts";
 import { clockTime, count, milliseconds, number, urlParts } from "../../core/format.ts";
 import { param } from "../../core/router.ts";
+import { can } from "../../core/session.ts";
 import { deliveryStateNames, deliveryStates, type Tone } from "../../core/state.ts";
 import { type StreamState, streamState, useStream } from "../../core/stream.ts";
 import type { StreamEvent } from "../../core/types.ts";
@@ -70,7 +71,7 @@ function Rows({ rows, any, webhooks }: { readonly rows: readonly LiveRow[]; read
   const rowHeight = useNarrow() ? 64 : 40;
   if (rows.length === 0) {
     if (any) return <Empty icon="filter" title="Nothing that fits these filters happened yet">It appears here by itself. Or clear a filter to see the rest.</Empty>;
-    return <Empty icon="live" title="Waiting for something to happen">New deliveries appear here by themselves. To see one now, open a webhook and send a test. What happened before is in Deliveries.</Empty>;
+    return <Empty icon="live" title="Waiting for something to happen">New deliveries appear here by themselves. To see one now, open a <a href={agentLink("webhooks")}>webhook</a> and send a test{can("events:write") && <>, or publish an event: the <a href={agentLink("catalogue")}>catalogue</a> has the command for each</>}. What happened before is in <a href={agentLink("deliveries")}>Deliveries</a>.</Empty>;
   }
   return (
     <div class="log-frame" ref={frame} data-scrolls={rows.length * rowHeight > height || undefined}>

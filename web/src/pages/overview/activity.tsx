@@ -18,8 +18,8 @@ export function Activity({ statistics: s }: { readonly statistics: Statistics })
   );
   const latency = useMemo<readonly Series[]>(
     () => [
-      { name: "Half are faster (p50)", tone: "info", kind: "line", values: s.points.map((p) => p.p50_ms) },
-      { name: "95 of 100 are faster (p95)", tone: "warn", kind: "line", values: s.points.map((p) => p.p95_ms) },
+      { name: "Median", tone: "info", kind: "line", values: s.points.map((p) => p.p50_ms) },
+      { name: "Slowest 5 %", tone: "warn", kind: "line", values: s.points.map((p) => p.p95_ms) },
     ],
     [s],
   );
@@ -34,7 +34,7 @@ export function Activity({ statistics: s }: { readonly statistics: Statistics })
       <div class="split">
         <Card title="Answer time"><Chart label={`Answer times in ${words}`} times={times} series={latency} format={milliseconds} /></Card>
         <Card title="Why attempts failed" flush={failed > 0}>
-          {failed === 0 ? <Empty icon="ok" title="No attempt failed">All {count(s.totals.delivered, "attempt")} arrived.</Empty> : (
+          {failed === 0 ? <Empty icon="ok" title="No attempt failed">{s.totals.delivered === 1 ? "The one attempt was delivered." : `All ${number(s.totals.delivered)} attempts were delivered.`}</Empty> : (
             <ul class="list-plain">
               {s.reasons.map((r) => (
                 <li key={`${r.reason} ${r.status_code ?? ""}`} class="row">

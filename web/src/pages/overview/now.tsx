@@ -26,7 +26,7 @@ export function Now({ statistics: { totals }, hour, system, failing }: NowProps)
         {all === 0 ? "nothing was sent" : `${number(totals.failed)} of ${count(all, "attempt")} failed`}
       </Stat>
       <Stat name="Answer time" value={totals.latency_ms === null ? "–" : milliseconds(totals.latency_ms.p50)}>
-        {totals.latency_ms === null ? "nothing was sent" : `half are faster; 95 of 100 within ${milliseconds(totals.latency_ms.p95)}`}
+        {totals.latency_ms === null ? "nothing was sent" : `median; the slowest 5 % took over ${milliseconds(totals.latency_ms.p95)}`}
       </Stat>
       <Stat name="Being sent now" value={system === undefined ? "…" : number(system.load.in_flight)}>
         {system === undefined ? "" : `of ${number(system.settings.max_in_flight)} at the same time`}
@@ -35,7 +35,7 @@ export function Now({ statistics: { totals }, hour, system, failing }: NowProps)
         {system === undefined ? "" : waiting(system, now.value)}
       </Stat>
       <Stat name="Webhooks in trouble" value={failing === undefined ? "…" : number(failing.length)}>
-        {failing === undefined ? "" : failing.length === 0 ? "none fails" : `${count(failing.reduce((sum, f) => sum + f.waiting, 0), "delivery", "deliveries")} wait for them`}
+        {failing === undefined ? "" : failing.length === 0 ? "none fails" : `${count(failing.reduce((sum, f) => sum + f.waiting, 0), "delivery waits", "deliveries wait")} for ${failing.length === 1 ? "it" : "them"}`}
       </Stat>
     </div>
   );

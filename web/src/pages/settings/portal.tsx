@@ -18,7 +18,7 @@ export function PortalTab() {
   const system = useLoad((signal) => server.system(signal), []);
   return (
     <section class="stack" aria-label="Portal">
-      <p class="muted">The portal is the same screen for one agent’s owner: in a link that you send, or embedded in your own product.</p>
+      <p class="muted">The portal is the same screen for one agent's owner: in a link that you send, or embedded in your own product.</p>
       <Load of={agent} lines={3}>{(a) => <LinkMaker agent={a} />}</Load>
       <Load of={system} lines={3}>{(s) => <Origins origins={s.settings.portal_origins} />}</Load>
     </section>

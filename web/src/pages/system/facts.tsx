@@ -57,7 +57,7 @@ export function settingFacts({ settings: s }: SystemInfo): readonly Fact[] {
   return [
     { name: "Log is kept", value: s.retention_seconds === null ? "For ever" : duration(s.retention_seconds) },
     { name: "Webhooks suspended", value: suspended },
-    { name: "New agents", value: s.create_agents ? "Made by their first event, too" : "Only when they are created" },
+    { name: "New agents", value: s.create_agents ? "Created by their first event, too" : "Must be created before their first event" },
     { name: "Private targets", value: <Values of={s.allow_targets} none="None: public addresses only" /> },
     { name: "Portal embedded by", value: <Values of={s.portal_origins} none="No page" /> },
     { name: "Largest event", value: bytes(s.max_event_bytes) },

@@ -7,6 +7,7 @@ import { go, releaseGuard, useLeaveGuard } from "../../core/router.ts";
 import { can } from "../../core/session.ts";
 import type { Endpoint } from "../../core/types.ts";
 import { Banner, Button, ButtonLink, Card, ConfirmDialog, Dialog, toast } from "../../ui/index.ts";
+import { SecretShown } from "./actions/secret-shown.tsx";
 import { AdvancedPart } from "./form-advanced.tsx";
 import { EventsPart } from "./form-events.tsx";
 import { HeadersPart } from "./form-headers.tsx";
@@ -15,11 +16,10 @@ import type { Setting } from "./form-parts.ts";
 import { PreviewPane, usePreview } from "./form-preview.tsx";
 import { ReceiverPart } from "./form-receiver.tsx";
 import { RetryPart } from "./form-retry.tsx";
-import { SecretShown } from "./form-rotate.tsx";
 import { saveDraft, SecretNotSaved } from "./form-save.ts";
 import { SecretPart } from "./form-secret.tsx";
 import { SendingPart } from "./form-sending.tsx";
-import { runTest, TestResult, type TestState } from "./form-test.tsx";
+import { runTest, SavedTest, type TestState } from "./form-test.tsx";
 
 /** A new webhook gets an address of its own with its first save; this goes along to its page. */
 const handoff = signal<{ readonly id: string; readonly secret: string | null; readonly event: string } | null>(null);
@@ -205,7 +205,7 @@ function SavedOutcome({ outcome, onAgain }: { readonly outcome: Outcome; readonl
     <Card title="Saved" foot={foot === false ? undefined : foot}>
       <div class="stack">
         {secret !== null && <SecretShown secret={secret} />}
-        {test !== null && <TestResult endpoint={endpoint} state={test} />}
+        {test !== null && <SavedTest endpoint={endpoint} state={test} />}
       </div>
     </Card>
   );

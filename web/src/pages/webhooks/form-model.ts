@@ -1,5 +1,6 @@
 /** The form of a webhook as data: what is typed, what is sent, and what is wrong with it. */
 import type { Endpoint, EndpointInput, FieldProblem, Profiles, Retry, RotateInput } from "../../core/types.ts";
+import type { Overlap } from "./actions/overlap.ts";
 import { parseWait, parseWaits, sumOf, waitsText, waitText } from "./form-waits.ts";
 
 /** The mask that stands for a stored value; sent back, it keeps it. */
@@ -15,7 +16,6 @@ export interface HeaderRow {
 }
 
 export type SecretChoice = "keep" | "generate" | "own" | "none";
-export type Overlap = "0" | "3600" | "86400" | "604800";
 
 export interface Draft {
   readonly enabled: boolean;

@@ -24,9 +24,9 @@ export function ReceiverPart({ draft, set, errors, setting, preview, checking }:
       <div class="stack">
         <Switch
           label="Enabled" checked={draft.enabled} onChecked={(enabled) => set({ enabled })}
-          hint={draft.enabled ? "Events are sent as they happen." : "Turned off: it gets no new events."}
+          hint={draft.enabled ? "Events are sent as they happen." : "It gets no events, and those that happen now are not sent later."}
         />
-        {!draft.enabled && setting.saved?.endpoint.enabled === true && <TurningOff setting={setting} />}
+        {!draft.enabled && setting.saved?.endpoint.enabled === true && <Disabling setting={setting} />}
         <div class="url-line">
           <Field label="URL" hint={<UrlCheck url={draft.url} inbox={inbox} preview={preview} checking={checking} />} error={errors["url"]}>
             {(control) => <TextInput {...control} type="url" name="url" value={draft.url} onValue={(url) => set({ url })} mono placeholder="https://example.com/webhooks" />}
@@ -41,8 +41,8 @@ export function ReceiverPart({ draft, set, errors, setting, preview, checking }:
   );
 }
 
-/** Says what turning it off cancels. */
-function TurningOff({ setting }: { readonly setting: PartProps["setting"] }) {
+/** Says what disabling it cancels. */
+function Disabling({ setting }: { readonly setting: PartProps["setting"] }) {
   const id = setting.saved?.endpoint.id ?? "";
   const ledger = useLoad((signal) => endpoints.ledger(setting.agent.id, id, signal), [id]);
   if (ledger.data === undefined) return null;

@@ -2,13 +2,13 @@ import { useState } from "preact/hooks";
 import { can } from "../../core/session.ts";
 import { warnings } from "../../core/state.ts";
 import { Banner, Button, Card, Field, Icon, RadioGroup, Select, TextInput } from "../../ui/index.ts";
-import type { SecretChoice } from "./form-model.ts";
+import { overlapHint, overlaps } from "./actions/overlap.ts";
+import { defaultsOf, type SecretChoice } from "./form-model.ts";
 import type { PartProps } from "./form-parts.ts";
-import { overlapNote, overlaps } from "./form-rotate.tsx";
 
 type Option = { readonly value: SecretChoice; readonly label: string; readonly hint: string };
 
-const generate: Option = { value: "generate", label: "Generate a secret", hint: "It is shown once, right after you save." };
+const generate: Option = { value: "generate", label: "Generate a secret", hint: "You see and copy it right after you save." };
 const own: Option = { value: "own", label: "Use my own secret", hint: "For a receiver that has one already." };
 
 /** The secret that requests are signed with. Like everything else it changes with Save. */
@@ -23,7 +23,9 @@ export function SecretPart({ draft, set, errors, setting }: PartProps) {
         { value: "none", label: "Remove the secret", hint: "Requests are not signed any more." },
       ]
     : [generate, own, { value: setting.saved === null ? "none" : "keep", label: "No secret", hint: "Requests are sent without a signature." }];
-  const format = draft.format !== "" ? draft.format : (setting.profiles.profiles.find((p) => p.name === draft.profile)?.format ?? "");
+  const preset = defaultsOf(setting.profiles, draft.profile);
+  const format = draft.format !== "" ? draft.format : (preset?.format ?? "");
+  const standardHeaders = draft.standardHeaders ?? preset?.standardHeaders ?? true;
   const rotates = signed && (draft.secret === "generate" || draft.secret === "own");
   const unsigned = draft.secret === "none" || (draft.secret === "keep" && !signed);
   return (
@@ -33,7 +35,7 @@ export function SecretPart({ draft, set, errors, setting }: PartProps) {
         {draft.secret === "own" && <OwnSecret value={draft.ownSecret} onValue={(ownSecret) => set({ ownSecret })} error={errors["secret"]} />}
         {draft.secret !== "own" && errors["secret"] !== undefined && <Banner tone="bad">{errors["secret"]}</Banner>}
         {rotates && (
-          <Field label="Keep the old secret valid for" hint={overlapNote(format)}>
+          <Field label="The old secret stops signing" hint={overlapHint(draft.overlap, format, standardHeaders)}>
             {(control) => <Select {...control} value={draft.overlap} options={overlaps} onValue={(overlap) => set({ overlap })} />}
           </Field>
         )}

@@ -1,5 +1,6 @@
 import { useId } from "preact/hooks";
 import { agentLink } from "../../core/agent.ts";
+import { profileTitle } from "../../core/format.ts";
 import type { Profile, Profiles } from "../../core/types.ts";
 import { Card, Checkbox, Field, FieldError, Segmented, TextInput } from "../../ui/index.ts";
 import { defaultsOf, withProfile } from "./form-model.ts";
@@ -50,8 +51,6 @@ export function profileText(profile: Profile, profiles: Profiles): string {
   }
 }
 
-const titleOf = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);
-
 interface ProfileCardsProps {
   readonly profiles: Profiles;
   readonly value: string;
@@ -69,7 +68,7 @@ function ProfileCards({ profiles, value, onValue, error }: ProfileCardsProps) {
         {profiles.profiles.map((p) => (
           <label class="choice choice-card" key={p.name}>
             <input type="radio" name={name} value={p.name} checked={p.name === value} onChange={() => onValue(p.name)} />
-            <span class="choice-text"><span class="strong">{titleOf(p.name)}</span><span class="field-hint">{profileText(p, profiles)}</span></span>
+            <span class="choice-text"><span class="strong">{profileTitle(p.name)}</span><span class="field-hint">{profileText(p, profiles)}</span></span>
           </label>
         ))}
       </div>

@@ -47,8 +47,8 @@ function stateAdvice(e: Endpoint, health: EndpointHealth | undefined, ledger: Le
       return null;
     case "disabled":
       return {
-        id: "disabled", tone: "muted", title: "This webhook is off",
-        text: [{ text: "It gets no events, and those that happen while it is off are not sent later. Tests still work." }],
+        id: "disabled", tone: "muted", title: "This webhook is disabled",
+        text: [{ text: "It gets no events, and those that happen while it is disabled are not sent later. Tests still work." }],
         remedies: ["enable"],
       };
     case "suspended":
@@ -101,8 +101,6 @@ export function heldText(ledger: Ledger | undefined): string {
 
 const ago = (at: string | null, now: number): string => (at === null ? "" : relative(at, now));
 const sentence = (text: string): string => (/[.!?]$/.test(text.trim()) ? text.trim() : `${text.trim()}.`);
-/** How many deliveries are still to be sent, and would be canceled with the webhook. */
-export const waiting = (ledger: Ledger): number => ledger.pending + ledger.retrying + ledger.held;
 
 /** The parts of the ledger; their sum is what was accepted. */
 export const ledgerParts = ["delivered", "failed", "retrying", "pending", "held", "canceled"] as const;

@@ -3,7 +3,8 @@ import { agentLink } from "../../../core/agent.ts";
 import { now } from "../../../core/clock.ts";
 import { can } from "../../../core/session.ts";
 import { Banner, Button, ButtonLink } from "../../../ui/index.ts";
-import { ResumeDialog, TurnOn } from "./actions.tsx";
+import { ResumeDialog } from "../actions/resume.tsx";
+import { changed, EnableButton } from "./actions.tsx";
 import { adviceFor, type Remedy } from "./advice.ts";
 import type { Detail } from "./subject.ts";
 
@@ -39,13 +40,13 @@ function RemedyButton({ remedy, detail }: { readonly remedy: Remedy; readonly de
     case "edit":
       return manage ? <ButtonLink size="small" href={agentLink(`webhooks/${id}/edit`)}>Edit URL</ButtonLink> : null;
     case "enable":
-      return manage ? <TurnOn detail={detail} small /> : null;
+      return manage ? <EnableButton detail={detail} small /> : null;
     case "resume":
       if (!manage) return null;
       return (
         <>
           <Button size="small" icon="play" onClick={() => setResuming(true)}>Resume…</Button>
-          {resuming && <ResumeDialog detail={detail} onClose={() => setResuming(false)} />}
+          {resuming && <ResumeDialog endpoint={detail.endpoint} onDone={changed(detail)} onClose={() => setResuming(false)} />}
         </>
       );
   }

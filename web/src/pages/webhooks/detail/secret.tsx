@@ -6,7 +6,7 @@ import { can } from "../../../core/session.ts";
 import { warnings } from "../../../core/state.ts";
 import type { Endpoint, SecretInfo } from "../../../core/types.ts";
 import { Banner, Button, Card, ConfirmDialog, CopyButton, Icon, toast, toastError } from "../../../ui/index.ts";
-import { RotateDialog } from "./rotate.tsx";
+import { RotateDialog } from "../actions/rotate.tsx";
 import type { Detail } from "./subject.ts";
 
 /** How long a secret stays on the screen. */
@@ -48,6 +48,7 @@ export function SecretCard({ detail, ed25519 }: { readonly detail: Detail; reado
         <RotateDialog
           endpoint={e} ed25519={ed25519} onClose={() => setAsked(null)}
           onDone={(info) => {
+            setAsked(null);
             show(info, true);
             detail.refresh();
           }}

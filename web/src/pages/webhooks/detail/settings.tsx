@@ -1,5 +1,8 @@
 import { agentLink } from "../../../core/agent.ts";
-import { duration, number } from "../../../core/format.ts";
+import { collect } from "../../../core/api.ts";
+import { inboxes } from "../../../core/client.ts";
+import { duration, number, profileTitle } from "../../../core/format.ts";
+import { useLoad } from "../../../core/load.ts";
 import { can } from "../../../core/session.ts";
 import { warnings } from "../../../core/state.ts";
 import type { Endpoint } from "../../../core/types.ts";
@@ -7,20 +10,23 @@ import { ButtonLink, Card, CopyText, KeyValue, Time } from "../../../ui/index.ts
 
 /** All that is set, in words; what may be changed is on the form. */
 export function SettingsCard({ endpoint: e }: { readonly endpoint: Endpoint }) {
-  const notes = e.warnings.filter((w) => w !== "no_events_selected");
+  const all = useLoad((signal) => collect((cursor) => inboxes.list(e.agent_id, { cursor, limit: 250 }, signal)), [e.agent_id]);
+  const inbox = all.data?.find((i) => i.url === e.url);
+  // What an inbox gets never leaves the server.
+  const notes = e.warnings.filter((w) => w !== "no_events_selected" && !(w === "not_https" && inbox !== undefined));
   return (
     <Card title="Settings" actions={can("endpoints:write") && <ButtonLink size="small" icon="edit" href={agentLink(`webhooks/${e.id}/edit`)}>Edit</ButtonLink>}>
       <KeyValue
         facts={[
-          { name: "URL", value: <CopyText text={e.url} label="URL"><span class="wh-url">{e.url}</span></CopyText> },
+          { name: "URL", value: <span class="row"><CopyText text={e.url} label="URL"><span class="wh-url">{e.url}</span></CopyText>{inbox !== undefined && <a href={agentLink(`inbox/${inbox.id}`)}>Open the inbox</a>}</span> },
           { name: "Id", value: <CopyText text={e.id} label="Webhook id" /> },
           { name: "Events", value: <Events events={e.events} /> },
           { name: "Request", value: `${e.method}, up to ${duration(e.timeout_seconds)} for the answer` },
-          { name: "Format", value: e.format === e.profile ? e.profile : `${e.format} (profile ${e.profile})` },
+          { name: "Profile", value: e.format === e.profile ? profileTitle(e.profile) : `${profileTitle(e.profile)}, with the format ${e.format}` },
           { name: "Transcript", value: e.include_messages ? "Sent with events that have one" : "Not sent" },
           e.format === "standard" ? null : { name: "Standard headers", value: e.standard_headers ? "Sent, too: webhook-id, webhook-timestamp, webhook-signature" : "Not sent" },
           { name: "Signed", value: e.signed ? "Yes, with the webhook's secret" : "No: no secret is set" },
-          { name: "Own headers", value: e.headers.length === 0 ? "None" : <span class="row">{e.headers.map((h) => <span class="tag" key={h.name}>{h.name}: ••••</span>)}</span> },
+          { name: "Custom headers", value: e.headers.length === 0 ? "None" : <span class="row">{e.headers.map((h) => <span class="tag" key={h.name}>{h.name}: ••••</span>)}</span> },
           { name: "Retries", value: <Retries endpoint={e} /> },
           { name: "Rate limit", value: e.rate_limit_per_second === null ? "None" : `${number(e.rate_limit_per_second)} per second` },
           e.concurrency === null ? null : { name: "At once", value: `${number(e.concurrency)} requests at most` },
@@ -44,7 +50,7 @@ function Retries({ endpoint: { retry } }: { readonly endpoint: Endpoint }) {
   if (waits.length === 0) return <>None: one attempt only</>;
   return (
     <span class="stack stack-s">
-      <span>Up to {number(waits.length + 1)} attempts within {duration(window)}, policy {retry.policy}</span>
+      <span>Up to {number(waits.length + 1)} attempts within {window === 86_400 ? "24 hours" : duration(window)}, policy {retry.policy}</span>
       <span class="muted small">Waits: {waits.map(duration).join(", ")}</span>
     </span>
   );

@@ -13,7 +13,8 @@ import { Banner, Button, Card, CodeBlock, Empty, Field, Load, Select, Textarea }
 import { headerLines } from "./headers.ts";
 import { dataProblems, type PathProblem, readObject } from "./json.ts";
 import type { Detail } from "./subject.ts";
-import { TestHistory, TestResult } from "./test-result.tsx";
+import { TestResult } from "../test-result.tsx";
+import { TestHistory } from "./test-history.tsx";
 import { remember, testsOf } from "./tests.ts";
 
 export function Testing({ detail }: { readonly detail: Detail }) {
@@ -32,7 +33,7 @@ export function Testing({ detail }: { readonly detail: Detail }) {
 const notActive: Readonly<Record<Exclude<Endpoint["state"], "active">, string>> = {
   paused: "This webhook is paused. A test is sent all the same, and nothing that is held is sent with it.",
   suspended: "This webhook is suspended. A test is sent all the same: use it to see whether the receiver works again, then resume.",
-  disabled: "This webhook is off. A test is sent all the same.",
+  disabled: "This webhook is disabled. A test is sent all the same.",
 };
 
 /** Those that the webhook takes come first; each kind in the order of the catalogue. */
@@ -105,7 +106,7 @@ function Bench({ detail, types }: { readonly detail: Detail; readonly types: rea
       <div class="stack">
         {sending.busy && <Sending since={sending.since} timeout={e.timeout_seconds} />}
         {sending.error !== undefined && <Banner tone="bad" title="The test was not sent">{messageOf(sending.error)}</Banner>}
-        {test !== undefined && !sending.busy && <TestResult test={test} endpoint={e} />}
+        {test !== undefined && !sending.busy && <Card title="What came back"><TestResult endpoint={e} delivery={test} key={test.id} /></Card>}
         {test === undefined && !sending.busy && <Before preview={check.preview} error={check.error} />}
       </div>
     </div>
