@@ -93,7 +93,7 @@ s.journey('10,000 deliveries scroll without jank, from the first to the last', a
   for (const [name, m] of Object.entries({ loading, scrolling })) {
     assert(m.perFrame <= 40, `${name}: a frame is ${m.perFrame} ms of work`);
     assert(m.median <= 100, `${name}: frames follow each other after ${m.median} ms`);
-    assert(m.longest <= 1_500, `${name}: a task takes ${m.longest} ms`);
+    assert(m.longest <= 2_500, `${name}: a task takes ${m.longest} ms`);
   }
 
   await box.evaluate((e) => e.scrollTo(0, 0));
