@@ -7,7 +7,7 @@ import { go, releaseGuard, useLeaveGuard } from "../../core/router.ts";
 import { can } from "../../core/session.ts";
 import type { Endpoint } from "../../core/types.ts";
 import { Banner, Button, ButtonLink, Card, ConfirmDialog, Dialog, toast } from "../../ui/index.ts";
-import { SecretShown } from "./actions/secret-shown.tsx";
+import { SecretDialog, SecretShown } from "./actions/secret-shown.tsx";
 import { AdvancedPart } from "./form-advanced.tsx";
 import { EventsPart } from "./form-events.tsx";
 import { HeadersPart } from "./form-headers.tsx";
@@ -168,9 +168,7 @@ export function WebhookEditor({ start }: { readonly start: Setting }) {
         </span>
       </div>
       {outcome !== null && outcome.secret !== null && outcome.test === null && (
-        <Dialog title="The webhook is saved" onClose={() => finish(outcome.endpoint)} foot={<Button kind="primary" onClick={() => finish(outcome.endpoint)}>I have copied it</Button>}>
-          <SecretShown secret={outcome.secret} />
-        </Dialog>
+        <SecretDialog title="The webhook is saved" secret={outcome.secret} onClose={() => finish(outcome.endpoint)} />
       )}
       {conflict !== null && <ConflictDialog onReload={reload} onOverwrite={() => save(conflict, true)} onClose={() => setConflict(null)} />}
       {leave !== null && (

@@ -17,6 +17,7 @@ export function ResumeDialog({ endpoint: e, onDone, onClose }: ActionDialogProps
     toast(`${host} is resumed.${n === 0 ? "" : ` ${these} ${held === "send" ? "being sent" : "canceled"}.`}`);
   };
   const action = n === 0 ? "Resume" : held === "send" ? `Resume and send ${number(n)}` : `Resume and cancel ${number(n)}`;
+  const it = n === 1 ? "it" : "them";
   const those = n === 1 ? "the held delivery" : `the ${number(n)} held deliveries`;
   return (
     <ConfirmDialog title={`Resume ${host}?`} action={action} danger={n > 0 && held === "cancel"} onConfirm={resume} onClose={onClose}>
@@ -24,10 +25,10 @@ export function ResumeDialog({ endpoint: e, onDone, onClose }: ActionDialogProps
       <Load of={ledger} lines={2}>
         {() => (n === 0 ? <p>Nothing is held. New events are sent again as they happen.</p> : (
           <RadioGroup
-            label={`${count(n, "delivery is", "deliveries are")} held. What should become of ${n === 1 ? "it" : "them"}?`} value={held} onValue={setHeld}
+            label={`${count(n, "delivery is", "deliveries are")} held. What should become of ${it}?`} value={held} onValue={setHeld}
             options={[
-              { value: "send", label: `Send ${those}`, hint: "The oldest first. Your receiver gets all that happened in the meantime." },
-              { value: "cancel", label: `Cancel ${those}`, hint: "Your receiver never gets them, unless you re-send them from the delivery log." },
+              { value: "send", label: `Send ${those}`, hint: n === 1 ? "Your receiver gets it now." : "The oldest first. Your receiver gets all that happened in the meantime." },
+              { value: "cancel", label: `Cancel ${those}`, hint: `Your receiver never gets ${it}, unless you re-send ${it} from the delivery log.` },
             ]}
           />
         ))}

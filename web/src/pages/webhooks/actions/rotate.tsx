@@ -5,7 +5,7 @@ import { localTime, urlParts } from "../../../core/format.ts";
 import type { Endpoint, RotateInput, SecretInfo } from "../../../core/types.ts";
 import { Banner, Button, Dialog, Field, RadioGroup, Select, TextInput } from "../../../ui/index.ts";
 import { type Overlap, overlapHint, overlaps } from "./overlap.ts";
-import { SecretShown } from "./secret-shown.tsx";
+import { SecretDialog } from "./secret-shown.tsx";
 
 type Kind = "generate" | "own" | "ed25519" | "shared";
 
@@ -67,13 +67,12 @@ export function RotateDialog({ endpoint: e, ed25519 = false, onDone, onClose }: 
   );
 }
 
-/** Shows a new secret where the page has no place of its own for it. */
+/** What came of it, where the page shows no secrets. */
 export function NewSecretDialog({ info, onClose }: { readonly info: SecretInfo; readonly onClose: () => void }) {
   return (
-    <Dialog title="The new secret" onClose={onClose} foot={<Button kind="primary" onClick={onClose}>I have copied it</Button>}>
-      <SecretShown secret={info.secret} publicKey={info.public_key} />
+    <SecretDialog title="The new secret" secret={info.secret} publicKey={info.public_key} onClose={onClose}>
       {info.previous_until !== null && <p class="muted">The old secret signs, too, until {localTime(info.previous_until)}.</p>}
-    </Dialog>
+    </SecretDialog>
   );
 }
 

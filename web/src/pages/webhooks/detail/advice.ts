@@ -99,7 +99,8 @@ export function heldText(ledger: Ledger | undefined): string {
   return `${count(ledger.held, "delivery is", "deliveries are")} held until it is resumed.`;
 }
 
-const ago = (at: string | null, now: number): string => (at === null ? "" : relative(at, now));
+/** "2 min. ago"; nothing for what happened this moment: "paused now" reads like an order. */
+const ago = (at: string | null, now: number): string => (at === null || now - Date.parse(at) < 5_000 ? "" : relative(at, now));
 const sentence = (text: string): string => (/[.!?]$/.test(text.trim()) ? text.trim() : `${text.trim()}.`);
 
 /** The parts of the ledger; their sum is what was accepted. */
