@@ -188,6 +188,10 @@ func (o *output) preloads(entry string) []string {
 	return all
 }
 
+// waiting is what a page shows until its scripts run: something is painted as
+// soon as the styles are there. The shell replaces it.
+const waiting = `<p class="waiting" role="status">Loading…</p>`
+
 // page is the document of an entry. All its links are relative, so that it
 // works below any path; the server fills in the origins of the portal.
 func (o *output) page(name string) ([]byte, error) {
@@ -211,7 +215,7 @@ func (o *output) page(name string) ([]byte, error) {
 		fmt.Fprintf(&b, "<link rel=\"modulepreload\" href=\"../%s\">\n", chunk)
 	}
 	fmt.Fprintf(&b, "<script type=\"module\" src=\"../%s\"></script>\n", script)
-	b.WriteString("<link rel=\"icon\" href=\"data:image/svg+xml," + icon + "\">\n</head>\n<body>\n<div id=\"app\"></div>\n" +
+	b.WriteString("<link rel=\"icon\" href=\"data:image/svg+xml," + icon + "\">\n</head>\n<body>\n<div id=\"app\">" + waiting + "</div>\n" +
 		"<noscript>These screens need JavaScript. Everything they do can be done with the API and the waybell command, too.</noscript>\n" +
 		"</body>\n</html>\n")
 	return b.Bytes(), nil

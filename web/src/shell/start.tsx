@@ -40,6 +40,7 @@ export function start(name: Shell, Main: preact.ComponentType): void {
   startRouter();
   startClock();
   startKeys();
+  root.replaceChildren(); // the text that stood there until now
   render(<App name={name} Main={Main} />, root);
   void started;
 }
