@@ -25,6 +25,9 @@ type Config struct {
 	Logger *slog.Logger // nil = slog.Default()
 	// Node names this process in the nodes' list; default: host name and pid.
 	Node string
+	// Role is the part of the work this node does where nodes share a store;
+	// default RoleAll. An embedded store needs RoleAll.
+	Role Role
 	// Version is sent as User-Agent "Waybell/<Version>".
 	Version string
 	// EncryptionKeys encrypt the endpoints' secrets and header values

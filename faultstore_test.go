@@ -61,14 +61,14 @@ func faulty[T any](s *faultStore, method string, call func() (T, error)) (T, err
 	return v, err
 }
 
-func (s *faultStore) Join(ctx context.Context, name string) (waybell.Lease, error) {
-	l, err := s.Store.Join(ctx, name)
+func (s *faultStore) Join(ctx context.Context, n waybell.NodeInfo) (waybell.Lease, error) {
+	l, err := s.Store.Join(ctx, n)
 	l.Shared = s.shared
 	return l, err
 }
 
-func (s *faultStore) Heartbeat(ctx context.Context, l waybell.Lease) error {
-	_, err := faulty(s, "Heartbeat", func() (struct{}, error) { return struct{}{}, s.Store.Heartbeat(ctx, l) })
+func (s *faultStore) Heartbeat(ctx context.Context, l waybell.Lease, load waybell.NodeLoad) error {
+	_, err := faulty(s, "Heartbeat", func() (struct{}, error) { return struct{}{}, s.Store.Heartbeat(ctx, l, load) })
 	return err
 }
 

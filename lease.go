@@ -50,7 +50,7 @@ func (s *Service) heartbeat(ctx context.Context) {
 // beat confirms the lease once, and joins anew when it was lost.
 func (s *Service) beat(ctx context.Context) {
 	at := time.Now() // before the call: what counts is when it was surely valid
-	err := s.store.Heartbeat(ctx, *s.lease.Load())
+	err := s.store.Heartbeat(ctx, *s.lease.Load(), s.dispatcher.load())
 	switch {
 	case err == nil:
 		s.confirm(at)
@@ -58,7 +58,7 @@ func (s *Service) beat(ctx context.Context) {
 		s.log.Error("the lease was lost: joining as a new node")
 		s.confirmed.Store(nil) // no attempt starts
 		at = time.Now()
-		lease, err := s.store.Join(ctx, s.cfg.Node)
+		lease, err := s.store.Join(ctx, s.nodeInfo())
 		if err != nil {
 			s.log.Error("cannot join", "error", err)
 			return

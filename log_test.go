@@ -40,7 +40,7 @@ func newLogbook(t *testing.T) *logbook {
 	t.Cleanup(func() { _ = store.Close() })
 	svc := newLogService(t, store)
 	b := &logbook{t: t, store: store, svc: svc, now: logStart}
-	if b.lease, err = store.Join(t.Context(), "log"); err != nil {
+	if b.lease, err = store.Join(t.Context(), waybell.NodeInfo{Name: "log"}); err != nil {
 		t.Fatal(err)
 	}
 	b.agent = b.newAgent("bot-1")

@@ -133,7 +133,7 @@ func (s *Service) Start(ctx context.Context) error {
 		s.cfg.Node = fmt.Sprintf("%s/%d", host, os.Getpid())
 	}
 	at := time.Now()
-	lease, err := s.store.Join(ctx, s.cfg.Node)
+	lease, err := s.store.Join(ctx, s.nodeInfo())
 	if err != nil {
 		return fmt.Errorf("start: join: %w", err)
 	}

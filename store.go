@@ -44,43 +44,6 @@ type Store interface {
 	InboxStore
 }
 
-// Lease is a node's right to write: every write of its engine carries it, and is
-// refused with ErrFenced once the node's epoch was raised by another. What people
-// change (configuration, sessions, settings, inboxes) needs none: it is the same
-// whichever node writes it.
-type Lease struct {
-	Node  int64 // unique for each Join, never used again
-	Epoch int64
-	Slot  int // 0 to MaxNodeSlot, unique among living nodes: makes keys unique
-	// Shared tells that other nodes may use the store: the lease has to be
-	// confirmed by heartbeats, and their changes and their work to be looked
-	// for. An embedded store is this process's own, and nothing polls.
-	Shared bool
-	// LastKey is at least the largest event key that any node with this slot
-	// ever stored.
-	LastKey Key
-}
-
-// NodeStore keeps the nodes' leases and moves the work of dead ones.
-type NodeStore interface {
-	// Join registers this process as a new node.
-	Join(ctx context.Context, name string) (Lease, error)
-	// Heartbeat confirms the lease; ErrFenced when it was lost.
-	Heartbeat(ctx context.Context, lease Lease) error
-	// Leave gives the lease back after its waiting rows were released. Rows it
-	// still owns are adopted as if it had died.
-	Leave(ctx context.Context, lease Lease) error
-	// Adopt releases a bounded piece (about 1,000 rows) of the waiting rows that
-	// dead nodes own, and tells how many there were and whether there may be
-	// more. The epoch of a dead node is raised and committed before any of its
-	// rows is touched. An embedded store holds the lock of its directory: every
-	// node of an earlier process is dead. A released row is unowned, due at now
-	// and marked Adopted; one that was Begun has its Deaths raised by one, loses
-	// Begun, and with Deaths >= SuspectDeaths is due 2^(Deaths-SuspectDeaths)
-	// minutes after now.
-	Adopt(ctx context.Context, lease Lease, now time.Time) (n int, more bool, err error)
-}
-
 // SuspectDeaths is how many times a process may die while it sends a delivery
 // before that delivery runs only alone and after the others.
 const SuspectDeaths = 3
@@ -434,7 +397,10 @@ type DeliveryStore interface {
 	// is under way); a settled one waits again: unowned, due at Now, Entered and
 	// WindowEnd as given, Cycle = Attempts. A waiting one, owned or not, that
 	// entered at or before CanceledUpTo is settled as canceled first, and then
-	// waits again like any settled one.
+	// waits again like any settled one. Attempts never overlap: a delivery that
+	// was canceled, or is so now, while another living node owned it is refused
+	// with ErrConflict until that node has written its outcome or is dead. Of
+	// what the lease's own node has in hand the caller knows.
 	Requeue(ctx context.Context, lease Lease, list []Requeue) ([]Requeued, error)
 	// CancelDelivery settles a waiting delivery as canceled, owned or not; a
 	// settled one is ErrConflict, none ErrNotFound.
@@ -451,9 +417,9 @@ type Requeue struct {
 	CanceledUpTo Key       // 0 = nothing waits that counts as canceled
 }
 
-// Requeued is what became of a [Requeue]: the row as it waits, or ErrNotFound
-// where there is no such delivery or its event is gone; the others are requeued
-// nevertheless.
+// Requeued is what became of a [Requeue]: the row as it waits, ErrNotFound where
+// there is no such delivery or its event is gone, or ErrConflict while another
+// node's attempt of it is under way; the others are requeued nevertheless.
 type Requeued struct {
 	Waiting
 	Err error
@@ -503,7 +469,9 @@ type MaintenanceStore interface {
 	// key order, in short transactions, for about budget at most; waiting rows
 	// among them are first settled as canceled (the ledger keeps them). It
 	// returns how many events went and whether there may be more. It never
-	// keeps a publisher waiting for more than 50 ms.
+	// keeps a publisher waiting for more than 50 ms. A store may keep events up
+	// to the end of the day (UTC) that the key's time lies in, and remove whole
+	// days.
 	Sweep(ctx context.Context, lease Lease, before Key, budget time.Duration) (n int, more bool, err error)
 	// SweepIdempotency removes Idempotency-Keys of events before the key, in
 	// the same manner.

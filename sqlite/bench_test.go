@@ -29,7 +29,7 @@ func newLoad(tb testing.TB, cfg Config) *load {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { s.Close() })
-	lease, err := s.Join(tb.Context(), "bench")
+	lease, err := s.Join(tb.Context(), waybell.NodeInfo{Name: "bench"})
 	if err != nil {
 		tb.Fatal(err)
 	}

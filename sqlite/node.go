@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,9 +11,9 @@ import (
 )
 
 // Join implements [waybell.NodeStore].
-func (s *Store) Join(ctx context.Context, name string) (waybell.Lease, error) {
+func (s *Store) Join(ctx context.Context, n waybell.NodeInfo) (waybell.Lease, error) {
 	var lease waybell.Lease
-	err := s.write(ctx, 1, len(name), func(t *tx) error {
+	err := s.write(ctx, 1, len(n.Name), func(t *tx) error {
 		slot, err := s.freeSlot(t.joined)
 		if err != nil {
 			return err
@@ -23,16 +24,16 @@ func (s *Store) Join(ctx context.Context, name string) (waybell.Lease, error) {
 		if err != nil {
 			return err
 		}
-		_, err = t.exec("INSERT INTO nodes (name, slot, epoch, dead) VALUES (?, ?, ?, 0)", name, slot, lease.Epoch)
+		_, err = t.exec("INSERT INTO nodes (name, slot, epoch, dead) VALUES (?, ?, ?, 0)", n.Name, slot, lease.Epoch)
 		if err != nil {
 			return err
 		}
 		lease.Node, err = t.int("SELECT last_insert_rowid()")
-		joined := lease
+		joined := livingNode{lease: lease, node: waybell.Node{NodeInfo: n, Number: lease.Node, Slot: slot, JoinedAt: time.Now().UTC()}}
 		t.after = append(t.after, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.living[joined.Node] = joined
+			s.living[joined.lease.Node] = joined
 		})
 		t.joined = append(t.joined, lease)
 		return err
@@ -47,7 +48,7 @@ func (s *Store) freeSlot(joining []waybell.Lease) (int, error) {
 	defer s.mu.Unlock()
 	used := make(map[int]bool, len(s.living))
 	for _, l := range s.living {
-		used[l.Slot] = true
+		used[l.lease.Slot] = true
 	}
 	for _, l := range joining {
 		used[l.Slot] = true
@@ -62,14 +63,47 @@ func (s *Store) freeSlot(joining []waybell.Lease) (int, error) {
 
 // Heartbeat implements [waybell.NodeStore]. The lock of the directory keeps the
 // lease; nothing is written.
-func (s *Store) Heartbeat(ctx context.Context, lease waybell.Lease) error {
+func (s *Store) Heartbeat(ctx context.Context, lease waybell.Lease, load waybell.NodeLoad) error {
 	if err := s.open(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.fence(lease)
+	if err := s.fence(lease); err != nil {
+		return err
+	}
+	l := s.living[lease.Node]
+	l.node.NodeLoad = load
+	s.living[lease.Node] = l
+	return nil
 }
+
+// livingNode is a node that joined this process's store.
+type livingNode struct {
+	lease waybell.Lease
+	node  waybell.Node
+}
+
+// Nodes implements [waybell.NodeStore]: those of this process, which are seen
+// now.
+func (s *Store) Nodes(ctx context.Context) ([]waybell.Node, error) {
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []waybell.Node
+	for _, l := range s.living {
+		l.node.SeenAt = now
+		list = append(list, l.node)
+	}
+	slices.SortFunc(list, func(a, b waybell.Node) int { return cmp.Compare(a.Number, b.Number) })
+	return list, nil
+}
+
+// Changes implements [waybell.NodeStore]: there are no other nodes.
+func (s *Store) Changes() <-chan struct{} { return nil }
 
 // Leave implements [waybell.NodeStore].
 func (s *Store) Leave(ctx context.Context, lease waybell.Lease) error {

@@ -87,7 +87,7 @@ func TestKilledProcess(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	s := openStore(t, Config{Dir: dir})
-	lease, err := s.Join(ctx, "next")
+	lease, err := s.Join(ctx, waybell.NodeInfo{Name: "next"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestBubble(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lease, err := s.Join(t.Context(), "node")
+		lease, err := s.Join(t.Context(), waybell.NodeInfo{Name: "node"})
 		if err != nil {
 			t.Fatal(err)
 		}

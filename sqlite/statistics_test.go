@@ -26,7 +26,7 @@ func statisticsRow(endpoint waybell.EndpointNumber, at time.Time) waybell.Statis
 func TestDamagedStatistics(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, Config{})
-	lease, err := s.Join(t.Context(), "node")
+	lease, err := s.Join(t.Context(), waybell.NodeInfo{Name: "node"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestDamagedStatistics(t *testing.T) {
 
 func BenchmarkAddStatistics(b *testing.B) {
 	s := openStore(b, Config{})
-	lease, err := s.Join(b.Context(), "node")
+	lease, err := s.Join(b.Context(), waybell.NodeInfo{Name: "node"})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func BenchmarkAddStatistics(b *testing.B) {
 
 func BenchmarkStatisticsOfADay(b *testing.B) {
 	s := openStore(b, Config{})
-	lease, err := s.Join(b.Context(), "node")
+	lease, err := s.Join(b.Context(), waybell.NodeInfo{Name: "node"})
 	if err != nil {
 		b.Fatal(err)
 	}

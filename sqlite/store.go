@@ -120,7 +120,7 @@ type Store struct {
 	version int64      // of the configuration
 	due     dueSet
 	types   typeNames
-	living  map[int64]waybell.Lease
+	living  map[int64]livingNode
 }
 
 var _ waybell.Store = (*Store)(nil)
@@ -151,7 +151,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
 		readers: make(chan *conn, cfg.Readers),
-		living:  make(map[int64]waybell.Lease),
+		living:  make(map[int64]livingNode),
 	}
 	s.close = sync.OnceValue(s.shutdown)
 	for range cfg.Readers {

@@ -239,7 +239,7 @@ func (t *tx) fence(lease waybell.Lease) error {
 
 // fence must be called with mu held.
 func (s *Store) fence(lease waybell.Lease) error {
-	if l, ok := s.living[lease.Node]; !ok || l.Epoch != lease.Epoch {
+	if l, ok := s.living[lease.Node]; !ok || l.lease.Epoch != lease.Epoch {
 		return fmt.Errorf("%w: node %d", waybell.ErrFenced, lease.Node)
 	}
 	return nil

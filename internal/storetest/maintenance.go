@@ -211,8 +211,8 @@ func testClose(e *env) {
 	wg.Wait()
 	e.ok(e.s.Close()) // again
 	calls := map[string]func() error{
-		"Join":      func() error { _, err := e.s.Join(e.ctx(), "late"); return err },
-		"Heartbeat": func() error { return e.s.Heartbeat(e.ctx(), e.lease) },
+		"Join":      func() error { _, err := e.s.Join(e.ctx(), waybell.NodeInfo{Name: "late"}); return err },
+		"Heartbeat": func() error { return e.s.Heartbeat(e.ctx(), e.lease, waybell.NodeLoad{}) },
 		"Agent":     func() error { _, err := e.s.Agent(e.ctx(), a.ID); return err },
 		"Due":       func() error { _, err := e.s.Due(e.ctx(), start); return err },
 		"Version":   func() error { _, err := e.s.ConfigVersion(e.ctx()); return err },

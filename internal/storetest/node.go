@@ -29,7 +29,7 @@ func testJoin(e *env) {
 			e.Fatalf("slot %d", l.Slot)
 		}
 		seen[l.Node], slots[l.Slot] = true, true
-		e.ok(e.s.Heartbeat(e.ctx(), l))
+		e.ok(e.s.Heartbeat(e.ctx(), l, waybell.NodeLoad{}))
 	}
 	e.crash()
 	if seen[e.lease.Node] {
@@ -64,7 +64,7 @@ func testFence(e *env) {
 	e.accept(owned)
 	old := e.crash()
 	e.adoptAll(start)
-	e.is(e.s.Heartbeat(e.ctx(), old), waybell.ErrFenced)
+	e.is(e.s.Heartbeat(e.ctx(), old, waybell.NodeLoad{}), waybell.ErrFenced)
 
 	r := ref(owned, eps[0])
 	before := e.delivery(a, r)
@@ -126,7 +126,7 @@ func testLeave(e *env) {
 	_, err := e.s.Accept(e.ctx(), leaver, e.version(), []*waybell.NewEvent{n})
 	e.ok(err)
 	e.ok(e.s.Leave(e.ctx(), leaver))
-	e.is(e.s.Heartbeat(e.ctx(), leaver), waybell.ErrFenced)
+	e.is(e.s.Heartbeat(e.ctx(), leaver, waybell.NodeLoad{}), waybell.ErrFenced)
 	now := start.Add(time.Hour)
 	if got := e.adoptAll(now); got != 1 {
 		e.Fatalf("adopted %d rows of a node that left, want 1", got)

@@ -104,7 +104,7 @@ func (e *env) unique(word string) string {
 
 func (e *env) join(name string) waybell.Lease {
 	e.Helper()
-	lease, err := e.s.Join(e.ctx(), name)
+	lease, err := e.s.Join(e.ctx(), waybell.NodeInfo{Name: name, Version: "v1"})
 	e.ok(err)
 	return lease
 }
