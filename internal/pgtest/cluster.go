@@ -221,7 +221,7 @@ func (c *Cluster) start() error {
 		_ = cmd.Wait() // how it ended is in its log
 	}()
 	c.cmd, c.done = cmd, done
-	return c.await("take connections", func() bool { return c.ready() })
+	return c.await(done, "take connections", c.ready)
 }
 
 // ready reads what the server says of itself in the file by which pg_ctl waits
@@ -236,15 +236,15 @@ func (c *Cluster) ready() bool {
 		slices.Contains([]string{"ready", "standby"}, strings.TrimSpace(lines[7]))
 }
 
-// await waits until something holds of a running server.
-func (c *Cluster) await(what string, holds func() bool) error {
+// await waits until something holds, or the server has ended.
+func (c *Cluster) await(done <-chan struct{}, what string, holds func() bool) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	timeout := time.After(patience)
 	for !holds() {
 		select {
 		case <-tick.C:
-		case <-c.done:
+		case <-done:
 			return fmt.Errorf("the server ended; its log ends:\n%s", c.LogTail(20))
 		case <-timeout:
 			return fmt.Errorf("the server did not %s within %v; its log ends:\n%s", what, patience, c.LogTail(20))

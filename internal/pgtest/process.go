@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -51,9 +52,7 @@ func (c *Cluster) Kill(t testing.TB) {
 		t.Fatalf("pgtest: kill: %v", err)
 	}
 	<-c.done
-	c.done = make(chan struct{}) // await is about the others now
-	defer close(c.done)
-	err = c.await("die", func() bool { return !anyIn(pids, func(state byte) bool { return state != 'Z' && state != 'X' }) })
+	err = c.await(nil, "die", func() bool { return !anyIn(pids, func(state byte) bool { return state != 'Z' && state != 'X' }) })
 	if err != nil {
 		t.Fatalf("pgtest: kill: %v", err)
 	}
@@ -79,8 +78,8 @@ func (c *Cluster) halt(pids []int) error {
 	if err := signal(pids, syscall.SIGSTOP); err != nil {
 		return err
 	}
-	return c.await("freeze", func() bool {
-		return !anyIn(pids, func(state byte) bool { return !bytes.ContainsRune([]byte("TtZX"), rune(state)) })
+	return c.await(c.done, "freeze", func() bool {
+		return !anyIn(pids, func(state byte) bool { return !strings.ContainsRune("TtZX", rune(state)) })
 	})
 }
 
