@@ -34,9 +34,9 @@ type Options struct {
 	// Bin is the folder of the PostgreSQL programs, see [Installed]; the newest
 	// if empty.
 	Bin string
-	// Dir is where the cluster's temporary folder is made; [os.TempDir] if
-	// empty. It must be open to the user of the servers, and short: a socket's
-	// path has 107 bytes at most.
+	// Dir is where the cluster's temporary folder is made, see also [Memory];
+	// [os.TempDir] if empty. It must be open to the user of the servers, and
+	// short: a socket's path has 107 bytes at most.
 	Dir string
 	// Disk, if not 0, puts the cluster on a disk of its own of so many bytes,
 	// at least 64 MiB; see [Cluster.Fill].
@@ -66,9 +66,22 @@ type Cluster struct {
 	templates map[string]func() error
 }
 
+// Memory is a folder in the machine's memory for [Options.Dir], empty if less
+// than 2 GiB is free there. An fsync costs nothing in it, which makes tests
+// several times as fast and a benchmark worthless. What is there survives the
+// death of every process, so faults of processes are as real as on a disk.
+func Memory() string {
+	const dir = "/dev/shm"
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(dir, &fs); err != nil || fs.Bavail*uint64(fs.Bsize) < 2<<30 {
+		return ""
+	}
+	return dir
+}
+
 // shared is the cluster of the test process.
 var shared = sync.OnceValues(func() (*Cluster, error) {
-	c, err := newCluster(Options{})
+	c, err := newCluster(Options{Dir: Memory(), Settings: map[string]string{"max_wal_size": "256MB", "wal_keep_size": "0"}})
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +91,8 @@ var shared = sync.OnceValues(func() (*Cluster, error) {
 
 // Server is the cluster that the tests of a process share. It is started on
 // first use, never stopped before the process ends, and is not to be disturbed.
-// The first use must not be in a bubble of testing/synctest.
+// It lies in [Memory] where there is enough: a benchmark that writes starts its
+// own. The first use must not be in a bubble of testing/synctest.
 func Server(t testing.TB) *Cluster {
 	t.Helper()
 	c, err := shared()

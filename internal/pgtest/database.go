@@ -92,7 +92,8 @@ func (c *Cluster) createDatabase(ctx context.Context, name, template string) err
 	c.creating.Lock()
 	defer c.creating.Unlock()
 	for try := 1; ; try++ {
-		err := c.admin(ctx, "CREATE DATABASE "+quote(name)+" TEMPLATE "+quote(template))
+		// Copying files takes two thirds of the time of writing them to the log.
+		err := c.admin(ctx, "CREATE DATABASE "+quote(name)+" TEMPLATE "+quote(template)+" STRATEGY file_copy")
 		if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != "55006" || try == 10 {
 			return err
 		}

@@ -4,8 +4,10 @@ package pgtest_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -73,11 +75,12 @@ func TestTemplateIsFilledOnceAndCopied(t *testing.T) {
 		_, err = conn.Exec(ctx, "CREATE TABLE mark AS SELECT 7 AS n")
 		return err
 	}
+	template := fmt.Sprintf("mark_%d", time.Now().UnixNano()) // -count runs this test again on the same server
 	t.Run("parallel", func(t *testing.T) {
 		for range 8 {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
-				conn := connect(t, pgtest.DatabaseFrom(t, pgtest.Template(t, "mark", fill)))
+				conn := connect(t, pgtest.DatabaseFrom(t, pgtest.Template(t, template, fill)))
 				exec(t, conn, "UPDATE mark SET n = n + 1")
 				if got := get[int](t, conn, "SELECT sum(n) FROM mark"); got != 8 {
 					t.Errorf("the copy has %d", got)
