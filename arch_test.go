@@ -43,7 +43,6 @@ var allowedImports = map[string][]string{
 	"internal/transfer":       {""},
 	"sqlite":                  {"", "internal/statistics", "internal/transfer", "modernc.org/sqlite", "golang.org/x/sys/unix"},
 	"postgres":                {"", "internal/statistics", "internal/transfer", "github.com/jackc/pgx/v5"},
-	"internal/pgtest":         {"github.com/jackc/pgx/v5"},
 	"api":                     {"", "format", "internal/jsjson", "internal/catalogue", "internal/retry", "internal/reception", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
 	"web":                     {},
 	"web/build":               {"github.com/evanw/esbuild"},

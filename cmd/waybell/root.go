@@ -70,7 +70,7 @@ func newRootCommand() *cobra.Command {
 		}
 	}
 	add("server", newServeCommand(), newDemoCommand(), newConfigCommand(), newBackupCommand(),
-		newCheckCommand(), newHealthcheckCommand())
+		newCheckCommand(), newMigrateCommand(), newImportCommand(), newHealthcheckCommand())
 	add("client", newSendCommand(), newTestEventCommand(), newAgentsCommand(), newEndpointsCommand(),
 		newDeliveriesCommand(), newKeysCommand(), newConsoleCommand(), newNodesCommand())
 	add("tool", newSignCommand(), newVerifyCommand(), newBenchCommand(), newVersionCommand())

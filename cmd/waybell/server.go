@@ -145,6 +145,9 @@ func (s *server) openEmbedded(ctx context.Context, c *configuration) (waybell.St
 		return nil, nil, explainStore(err)
 	}
 	s.closers = append(s.closers, store.Close)
+	if err := refuseMoved(string(c.DataDir)); err != nil { // looked at under the lock, which an import holds
+		return nil, nil, err
+	}
 	s.startControl(string(c.DataDir), store)
 	return store, keys, nil
 }
@@ -160,6 +163,12 @@ func (s *server) openShared(ctx context.Context, c *configuration) (waybell.Stor
 		return nil, nil, err
 	}
 	s.closers = append(s.closers, store.Close)
+	switch importing, err := store.Importing(ctx); {
+	case err != nil:
+		return nil, nil, err
+	case importing:
+		return nil, nil, &exitError{exitRefused, errors.New("an import into this database has not ended: run 'waybell import' again until it has")}
+	}
 	s.findings = store.Checks
 	return store, keys, nil
 }
