@@ -163,7 +163,7 @@ func sqlCounters(where string) string {
 	return "SELECT " + countersColumns + `
 		FROM (SELECT agent, endpoint, ` + sums + " FROM counters" + where + ` GROUP BY agent, endpoint) c
 		LEFT JOIN (SELECT DISTINCT ON (agent, endpoint) agent, endpoint, ` + healthColumns + " FROM health" + where + `
-			ORDER BY agent, endpoint, changed_at DESC, seat DESC) h USING (agent, endpoint)
+			ORDER BY agent, endpoint, changed_at DESC, written_at DESC) h USING (agent, endpoint)
 		ORDER BY endpoint`
 }
 
