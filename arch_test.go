@@ -38,6 +38,7 @@ var allowedImports = map[string][]string{
 	"internal/record":         {"format", "internal/egress", "internal/jsjson"},
 	"internal/nodetest":       {},
 	"internal/receivertest":   {},
+	"internal/pgtest":         {"github.com/jackc/pgx/v5"},
 	"internal/storetest":      {"", "internal/statistics", "pgregory.net/rapid", "github.com/google/go-cmp"},
 	"sqlite":                  {"", "internal/statistics", "modernc.org/sqlite", "golang.org/x/sys/unix"},
 	"postgres":                {"", "internal/statistics", "github.com/jackc/pgx/v5"},
@@ -210,9 +211,9 @@ func TestOneOutboundClient(t *testing.T) {
 		"net":  {"Dial", "DialTimeout", "DialTCP", "DialUDP", "Dialer", "LookupHost", "LookupIP", "LookupAddr", "DefaultResolver"},
 		"tls":  {"Dial", "DialWithDialer", "Dialer"},
 	}
-	// The command talks to its own server, and the bench and the test receiver
-	// to loopback: they never see a customer's URL.
-	exempt := []string{"internal/egress/", "internal/bench/", "internal/receivertest/", "cmd/waybell/client.go"}
+	// The command talks to its own server, and the bench, the test receiver and
+	// the test databases to loopback: they never see a customer's URL.
+	exempt := []string{"internal/egress/", "internal/bench/", "internal/receivertest/", "internal/pgtest/", "cmd/waybell/client.go"}
 	goFiles(t, func(path string, _ []byte, file *ast.File, fset *token.FileSet) {
 		if strings.HasSuffix(path, "_test.go") || slices.ContainsFunc(exempt, func(e string) bool { return strings.HasPrefix(path, e) }) {
 			return
