@@ -177,13 +177,14 @@ func (s *Store) pieces(ctx context.Context, lease waybell.Lease, budget time.Dur
 // index, too. An endpoint fails when its newest health says so: another node may
 // have had a success since.
 func (s *Store) FailingCounters(ctx context.Context, limit int) ([]waybell.Counters, error) {
-	return readAll(ctx, s, readCounters, `SELECT h.`+countersColumns+`
-		FROM (SELECT DISTINCT agent, endpoint FROM health WHERE failures >= 3) f
-		JOIN endpoints e ON e.number = f.endpoint AND e.living AND e.state <> $1
-		CROSS JOIN LATERAL (SELECT * FROM health o WHERE o.agent = f.agent AND o.endpoint = f.endpoint
-			ORDER BY changed_at DESC, seat DESC LIMIT 1) h
-		CROSS JOIN LATERAL (SELECT `+sums+` FROM counters o WHERE o.agent = f.agent AND o.endpoint = f.endpoint) c
-		WHERE h.failures >= 3 ORDER BY failing_since, h.endpoint LIMIT $2`, int16(waybell.EndpointDisabled), limit)
+	return readAll(ctx, s, readCounters, "SELECT "+countersColumns+`
+		FROM (SELECT h.* FROM (SELECT DISTINCT agent, endpoint FROM health WHERE failures >= 3) f
+			JOIN endpoints e ON e.number = f.endpoint AND e.living AND e.state <> $1
+			CROSS JOIN LATERAL (SELECT * FROM health o WHERE o.agent = f.agent AND o.endpoint = f.endpoint
+				ORDER BY changed_at DESC, seat DESC LIMIT 1) h
+			WHERE h.failures >= 3 ORDER BY h.failing_since, h.endpoint LIMIT $2) h
+		CROSS JOIN LATERAL (SELECT `+sums+` FROM counters o WHERE o.agent = h.agent AND o.endpoint = h.endpoint) c
+		ORDER BY failing_since, endpoint`, int16(waybell.EndpointDisabled), limit)
 }
 
 // CountersOf implements [waybell.StatisticsStore].

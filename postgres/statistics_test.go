@@ -75,7 +75,11 @@ func TestHealthOfManyNodes(t *testing.T) {
 		}
 	}
 	same("counters", want)(n.b.Counters(t.Context(), a.Number))
-	same("all counters", want)(n.b.AllCounters(t.Context()))
+	far := waybell.Counters{Endpoint: eps[3].Number + 2*countersPage, Accepted: 7, Delivered: 7}
+	n.ledgerOf(a.Number, far.Endpoint, 0, 0, 7)
+	same("all counters", append(slices.Clone(want), far))(n.b.AllCounters(t.Context()))
+	want = append(want, far)
+	same("counters with the far one", want)(n.b.Counters(t.Context(), a.Number))
 	same("counters of some", []waybell.Counters{want[3], want[1]})(
 		n.b.CountersOf(t.Context(), []waybell.EndpointNumber{eps[3].Number, eps[1].Number}))
 	same("failing", []waybell.Counters{want[0], want[2]})(n.b.FailingCounters(t.Context(), 10))
