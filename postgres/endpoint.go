@@ -214,16 +214,17 @@ func (s *Store) AllCounters(ctx context.Context) (list []waybell.Counters, err e
 	return list, nil
 }
 
-// The failures of what is gone are forgotten, so that the index of failing
-// endpoints holds the living. Rows are locked in the order in which nodes write
+// The failures of what is gone are forgotten, so that the indexes of failing
+// endpoints and of open breakers hold the living; an open breaker has more than
+// three failures. Rows are locked in the order in which nodes write
 // them, so that nobody waits in a circle.
 const (
-	sqlForgetHealth = `UPDATE health h SET failures = 0 FROM (
+	sqlForgetHealth = `UPDATE health h SET failures = 0, open = false FROM (
 			SELECT agent, endpoint, seat FROM health WHERE endpoint = $1 AND failures >= 3
 			ORDER BY agent, endpoint, seat FOR NO KEY UPDATE) f
 		WHERE h.agent = f.agent AND h.endpoint = f.endpoint AND h.seat = f.seat`
 
-	sqlForgetAgentHealth = `UPDATE health h SET failures = 0 FROM (
+	sqlForgetAgentHealth = `UPDATE health h SET failures = 0, open = false FROM (
 			SELECT agent, endpoint, seat FROM health WHERE agent = $1 AND failures >= 3
 			ORDER BY agent, endpoint, seat FOR NO KEY UPDATE) f
 		WHERE h.agent = f.agent AND h.endpoint = f.endpoint AND h.seat = f.seat`

@@ -84,8 +84,12 @@ func TestHealthOfManyNodes(t *testing.T) {
 		n.b.CountersOf(t.Context(), []waybell.EndpointNumber{eps[3].Number, eps[1].Number}))
 	same("failing", []waybell.Counters{want[0], want[2]})(n.b.FailingCounters(t.Context(), 10))
 	same("failing longest", want[:1])(n.b.FailingCounters(t.Context(), 1))
+	open := func(i int) waybell.Counters {
+		return waybell.Counters{Endpoint: want[i].Endpoint, Health: want[i].Health}
+	}
+	same("open", []waybell.Counters{open(0), open(2)})(n.b.OpenBreakers(t.Context(), 10))
 
-	stale := func() int { return n.count("SELECT count(*) FROM health WHERE failures >= 3") }
+	stale := func() int { return n.count("SELECT count(*) FROM health WHERE failures >= 3 OR open") }
 	if rows := stale(); rows != 5 {
 		t.Fatalf("%d rows of failing endpoints, want 5", rows)
 	}
