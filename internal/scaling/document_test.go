@@ -193,7 +193,7 @@ func enough(m Measured, p Plan) int {
 func saturated(s Setup, unsettled int) Setup {
 	s.Traffic.Saturation = unsettled
 	s.Warmup = time.Second + 2*time.Duration(float64(unsettled)/s.PerSecond*1e9)
-	s.Length = s.Warmup + 2*time.Second
+	s.Length = s.Warmup + 1500*time.Millisecond
 	return s
 }
 

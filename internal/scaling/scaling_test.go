@@ -147,7 +147,7 @@ func setup(m Measured, p Plan, nodes int) Setup {
 	return Setup{
 		Nodes: nodes, Slots: p.Slots, Lanes: 2, Outcomes: 8192,
 		PerSecond: m.Rate, Transaction: m.Transaction(), Commit: m.Commit(), Batch: m.Batch,
-		Warmup: time.Second, Length: 4 * time.Second,
+		Warmup: time.Second, Length: 3 * time.Second,
 		Traffic: Traffic{Latency: p.Latency, Timeout: p.Timeout},
 	}
 }
