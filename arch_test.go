@@ -49,6 +49,7 @@ var allowedImports = map[string][]string{
 	"web":                     {},
 	"web/build":               {"github.com/evanw/esbuild"},
 	"internal/ring":           {},
+	"internal/scaling":        {"internal/ring"},
 	"internal/signing":        {"format", "signature"},
 	"internal/stream":         {"internal/ring"},
 	"internal/tokencache":     {},
