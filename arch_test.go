@@ -22,7 +22,7 @@ const module = "github.com/waybell/waybell"
 // standard library. Each package may import what is listed, and the libraries
 // that were argued for.
 var allowedImports = map[string][]string{
-	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "internal/stream", "internal/statistics", "internal/reception", "internal/intake", "internal/record", "internal/ring", "internal/signing", "internal/tokencache", "golang.org/x/time/rate"},
+	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "internal/lock", "internal/share", "internal/stream", "internal/statistics", "internal/reception", "internal/intake", "internal/record", "internal/ring", "internal/signing", "internal/tokencache", "golang.org/x/time/rate"},
 	"format":                  {"signature", "internal/retry", "internal/jsjson", "internal/rawjson", "internal/catalogue"},
 	"signature":               {},
 	"internal/retry":          {},
@@ -30,6 +30,8 @@ var allowedImports = map[string][]string{
 	"internal/jsjson":         {},
 	"internal/rawjson":        {"internal/jsjson"},
 	"internal/keyring":        {},
+	"internal/lock":           {},
+	"internal/share":          {},
 	"internal/egress":         {"code.dny.dev/ssrf", "golang.org/x/net/idna"},
 	"internal/catalogue":      {"internal/jsjson", "internal/schema"},
 	"internal/schema":         {"internal/jsjson", "github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/text/language", "golang.org/x/text/message"},
@@ -38,10 +40,11 @@ var allowedImports = map[string][]string{
 	"internal/record":         {"format", "internal/egress", "internal/jsjson"},
 	"internal/nodetest":       {},
 	"internal/receivertest":   {},
-	"internal/storetest":      {"", "internal/statistics", "pgregory.net/rapid", "github.com/google/go-cmp"},
-	"sqlite":                  {"", "internal/statistics", "modernc.org/sqlite", "golang.org/x/sys/unix"},
-	"postgres":                {"", "internal/statistics", "github.com/jackc/pgx/v5"},
 	"internal/pgtest":         {"github.com/jackc/pgx/v5"},
+	"internal/storetest":      {"", "internal/statistics", "pgregory.net/rapid", "github.com/google/go-cmp"},
+	"internal/transfer":       {""},
+	"sqlite":                  {"", "internal/statistics", "internal/transfer", "modernc.org/sqlite", "golang.org/x/sys/unix"},
+	"postgres":                {"", "internal/statistics", "internal/transfer", "github.com/jackc/pgx/v5"},
 	"api":                     {"", "format", "internal/jsjson", "internal/catalogue", "internal/retry", "internal/reception", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
 	"web":                     {},
 	"web/build":               {"github.com/evanw/esbuild"},
@@ -49,7 +52,7 @@ var allowedImports = map[string][]string{
 	"internal/signing":        {"format", "signature"},
 	"internal/stream":         {"internal/ring"},
 	"internal/tokencache":     {},
-	"cmd/waybell":             {"", "api", "web", "sqlite", "postgres", "format", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
+	"cmd/waybell":             {"", "api", "web", "sqlite", "postgres", "internal/transfer", "format", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
 	"internal/bench":          {"signature"},
 	"internal/bench/receiver": {},
 	"internal/chaos":          {},
@@ -211,9 +214,9 @@ func TestOneOutboundClient(t *testing.T) {
 		"net":  {"Dial", "DialTimeout", "DialTCP", "DialUDP", "Dialer", "LookupHost", "LookupIP", "LookupAddr", "DefaultResolver"},
 		"tls":  {"Dial", "DialWithDialer", "Dialer"},
 	}
-	// The command talks to its own server, and the bench and the test receiver
-	// to loopback: they never see a customer's URL.
-	exempt := []string{"internal/egress/", "internal/bench/", "internal/receivertest/", "cmd/waybell/client.go"}
+	// The command talks to its own server, and the bench, the test receiver and
+	// the test databases to loopback: they never see a customer's URL.
+	exempt := []string{"internal/egress/", "internal/bench/", "internal/receivertest/", "internal/pgtest/", "cmd/waybell/client.go"}
 	goFiles(t, func(path string, _ []byte, file *ast.File, fset *token.FileSet) {
 		if strings.HasSuffix(path, "_test.go") || slices.ContainsFunc(exempt, func(e string) bool { return strings.HasPrefix(path, e) }) {
 			return

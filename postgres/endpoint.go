@@ -1,0 +1,212 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/waybell/waybell"
+)
+
+// endpointSettings is what of an endpoint is never searched for. Headers and
+// secrets are not among it: the row holds them sealed.
+type endpointSettings struct {
+	URL             string                `json:"url"`
+	Description     string                `json:"description,omitempty"`
+	Enabled         bool                  `json:"enabled"`
+	Events          []string              `json:"events"`
+	Profile         string                `json:"profile"`
+	Method          string                `json:"method"`
+	Timeout         time.Duration         `json:"timeout"`
+	Format          string                `json:"format"`
+	IncludeMessages bool                  `json:"include_messages"`
+	StandardHeaders bool                  `json:"standard_headers"`
+	Retry           waybell.RetrySettings `json:"retry"`
+	RateLimit       float64               `json:"rate_limit,omitempty"`
+	Concurrency     int                   `json:"concurrency,omitempty"`
+	StateReason     string                `json:"state_reason,omitempty"`
+	Held            time.Duration         `json:"held,omitempty"`
+	DrainUpTo       waybell.Key           `json:"drain_up_to,omitempty"`
+}
+
+func endpointBlob(e waybell.Endpoint) ([]byte, error) {
+	return json.Marshal(endpointSettings{
+		URL: e.URL, Description: e.Description, Enabled: e.Enabled, Events: e.Events, Profile: e.Profile,
+		Method: e.Method, Timeout: e.Timeout, Format: e.Format, IncludeMessages: e.IncludeMessages,
+		StandardHeaders: e.StandardHeaders, Retry: e.Retry, RateLimit: e.RateLimit,
+		Concurrency: e.Concurrency, StateReason: e.StateReason, Held: e.Held, DrainUpTo: e.DrainUpTo,
+	})
+}
+
+const sqlEndpoint = `SELECT number, agent, agent_id, id, state, state_since, cancel_up_to, version,
+	created_at, updated_at, deleted_at, settings, sealed FROM endpoints`
+
+func readEndpoint(r pgx.CollectableRow) (e waybell.Endpoint, err error) {
+	var since, created, updated, deleted int64
+	var state int16
+	var settings []byte
+	if err := r.Scan(&e.Number, &e.Agent, &e.AgentID, &e.ID, &state, &since, &e.CancelUpTo, &e.Version,
+		&created, &updated, &deleted, &settings, &e.Sealed); err != nil {
+		return e, err
+	}
+	e.State, e.StateSince = waybell.EndpointState(state), moment(since)
+	e.CreatedAt, e.UpdatedAt, e.DeletedAt = moment(created), moment(updated), moment(deleted)
+	var set endpointSettings
+	if err := json.Unmarshal(settings, &set); err != nil {
+		return e, fmt.Errorf("%w: settings of endpoint %d: %w", errData, e.Number, err)
+	}
+	e.URL, e.Description, e.Enabled, e.Events, e.Profile = set.URL, set.Description, set.Enabled, set.Events, set.Profile
+	e.Method, e.Timeout, e.Format, e.IncludeMessages = set.Method, set.Timeout, set.Format, set.IncludeMessages
+	e.StandardHeaders, e.Retry, e.RateLimit, e.Concurrency = set.StandardHeaders, set.Retry, set.RateLimit, set.Concurrency
+	e.StateReason, e.Held, e.DrainUpTo = set.StateReason, set.Held, set.DrainUpTo
+	return e, nil
+}
+
+// CreateEndpoint implements [waybell.EndpointStore]. It fails with ErrExists
+// when the agent has a living endpoint with this id, and with ErrNotFound when
+// the agent is gone.
+func (s *Store) CreateEndpoint(ctx context.Context, e waybell.Endpoint, limit int) (waybell.Endpoint, error) {
+	settings, err := endpointBlob(e)
+	if err != nil {
+		return waybell.Endpoint{}, err
+	}
+	err = s.configure(ctx, func(t *tx, version int64) error {
+		var taken bool
+		var has int
+		found, err := t.one(`SELECT id,
+				EXISTS (SELECT FROM endpoints WHERE agent = $1 AND id = $2 AND living),
+				(SELECT count(*) FROM endpoints WHERE agent = $1 AND living)
+			FROM agents WHERE number = $1 AND living`, []any{e.Agent, e.ID}, &e.AgentID, &taken, &has)
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			return fmt.Errorf("agent %d: %w", e.Agent, waybell.ErrNotFound)
+		case taken:
+			return fmt.Errorf("endpoint %s: %w", e.ID, waybell.ErrExists)
+		case limit > 0 && has >= limit:
+			return fmt.Errorf("%w: the agent has %d endpoints", waybell.ErrConflict, has)
+		}
+		e.Version = version
+		_, err = t.one(`INSERT INTO endpoints (agent, agent_id, id, state, state_since, cancel_up_to, version,
+				created_at, updated_at, deleted_at, living, settings, sealed)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING number`,
+			[]any{e.Agent, e.AgentID, e.ID, int16(e.State), micros(e.StateSince), int64(e.CancelUpTo), version,
+				micros(e.CreatedAt), micros(e.UpdatedAt), micros(e.DeletedAt), e.State != waybell.EndpointDeleted,
+				settings, e.Sealed}, &e.Number)
+		return err
+	})
+	return e, err
+}
+
+// UpdateEndpoint implements [waybell.EndpointStore].
+func (s *Store) UpdateEndpoint(ctx context.Context, e waybell.Endpoint) (waybell.Endpoint, error) {
+	settings, err := endpointBlob(e)
+	if err != nil {
+		return waybell.Endpoint{}, err
+	}
+	given := e.Version
+	err = s.configure(ctx, func(t *tx, version int64) error {
+		var stored int64
+		found, err := t.one("SELECT version FROM endpoints WHERE number = $1 AND living", []any{int64(e.Number)}, &stored)
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			return fmt.Errorf("endpoint %s: %w", e.ID, waybell.ErrNotFound)
+		case stored != given:
+			return fmt.Errorf("endpoint %s: %w: it has version %d, not %d", e.ID, waybell.ErrConflict, stored, given)
+		}
+		e.Version = version
+		t.queue(`UPDATE endpoints SET state = $2, state_since = $3, cancel_up_to = $4, version = $5,
+				created_at = $6, updated_at = $7, deleted_at = $8, living = $9, settings = $10, sealed = $11
+			WHERE number = $1`,
+			int64(e.Number), int16(e.State), micros(e.StateSince), int64(e.CancelUpTo), version,
+			micros(e.CreatedAt), micros(e.UpdatedAt), micros(e.DeletedAt), e.State != waybell.EndpointDeleted,
+			settings, e.Sealed)
+		if e.State == waybell.EndpointDeleted {
+			t.queue(sqlForgetHealth, int64(e.Number))
+		}
+		return nil
+	})
+	return e, err
+}
+
+// Endpoint implements [waybell.EndpointStore].
+func (s *Store) Endpoint(ctx context.Context, agent waybell.AgentNumber, id string) (waybell.Endpoint, error) {
+	e, err := readOne(ctx, s, readEndpoint, sqlEndpoint+" WHERE agent = $1 AND id = $2 AND living", agent, id)
+	return e, about("endpoint "+id, err)
+}
+
+// Endpoints implements [waybell.EndpointStore].
+func (s *Store) Endpoints(ctx context.Context, agent waybell.AgentNumber, q waybell.PageQuery) ([]waybell.Endpoint, error) {
+	return readAll(ctx, s, readEndpoint,
+		sqlEndpoint+" WHERE agent = $1 AND number < $2 AND living ORDER BY number DESC LIMIT $3", agent, before(q), q.Limit)
+}
+
+// sums are the counters of an endpoint over all its writers, healthColumns what
+// is known of it. Of several nodes' health the newest is the endpoint's.
+const (
+	sums = `sum(accepted)::bigint AS accepted, sum(pending)::bigint AS pending, sum(retrying)::bigint AS retrying,
+		sum(delivered)::bigint AS delivered, sum(failed)::bigint AS failed, sum(canceled)::bigint AS canceled`
+
+	healthColumns = `last_success, last_failure, failing_since, failures, refusals, refused_since, open, last_reason, last_status`
+
+	countersColumns = "endpoint, accepted, pending, retrying, delivered, failed, canceled, " + healthColumns
+)
+
+// sqlCounters reads the ledger with the health of the endpoints that where
+// chooses, in both tables.
+func sqlCounters(where string) string {
+	return "SELECT " + countersColumns + `
+		FROM (SELECT agent, endpoint, ` + sums + " FROM counters" + where + ` GROUP BY agent, endpoint) c
+		LEFT JOIN (SELECT DISTINCT ON (agent, endpoint) agent, endpoint, ` + healthColumns + " FROM health" + where + `
+			ORDER BY agent, endpoint, changed_at DESC, seat DESC) h USING (agent, endpoint)
+		ORDER BY endpoint`
+}
+
+// readCounters reads countersColumns; the health of an endpoint without an
+// outcome is NULL.
+func readCounters(r pgx.CollectableRow) (c waybell.Counters, err error) {
+	var success, failure, failing, refused *int64
+	var failures, refusals, status *int32
+	var open *bool
+	var reason *int16
+	if err := r.Scan(&c.Endpoint, &c.Accepted, &c.Pending, &c.Retrying, &c.Delivered, &c.Failed, &c.Canceled,
+		&success, &failure, &failing, &failures, &refusals, &refused, &open, &reason, &status); err != nil || success == nil {
+		return c, err
+	}
+	c.Health = waybell.Health{
+		LastSuccess: moment(*success), LastFailure: moment(*failure), FailingSince: moment(*failing),
+		Failures: int(*failures), Refusals: int(*refusals), RefusedSince: moment(*refused), Open: *open,
+		LastReason: waybell.Reason(*reason), LastStatus: int(*status),
+	}
+	return c, nil
+}
+
+// Counters implements [waybell.EndpointStore].
+func (s *Store) Counters(ctx context.Context, agent waybell.AgentNumber) ([]waybell.Counters, error) {
+	return readAll(ctx, s, readCounters, sqlCounters(" WHERE agent = $1"), agent)
+}
+
+// AllCounters implements [waybell.EndpointStore].
+func (s *Store) AllCounters(ctx context.Context) ([]waybell.Counters, error) {
+	return readAll(ctx, s, readCounters, sqlCounters(""))
+}
+
+// The failures of what is gone are forgotten, so that the index of failing
+// endpoints holds the living. Rows are locked in the order in which nodes write
+// them, so that nobody waits in a circle.
+const (
+	sqlForgetHealth = `UPDATE health h SET failures = 0 FROM (
+			SELECT agent, endpoint, seat FROM health WHERE endpoint = $1 AND failures >= 3
+			ORDER BY agent, endpoint, seat FOR NO KEY UPDATE) f
+		WHERE h.agent = f.agent AND h.endpoint = f.endpoint AND h.seat = f.seat`
+
+	sqlForgetAgentHealth = `UPDATE health h SET failures = 0 FROM (
+			SELECT agent, endpoint, seat FROM health WHERE agent = $1 AND failures >= 3
+			ORDER BY agent, endpoint, seat FOR NO KEY UPDATE) f
+		WHERE h.agent = f.agent AND h.endpoint = f.endpoint AND h.seat = f.seat`
+)
