@@ -58,6 +58,7 @@ var allowedImports = map[string][]string{
 	"internal/bench/receiver": {},
 	"internal/chaos":          {},
 	"internal/screentest":     {},
+	"deploy":                  {},
 
 	// What a receiver's developer copies needs nothing but the standard library.
 	"examples/verify":              {},
