@@ -10,8 +10,8 @@ FUZZTIME ?= 2m
 test: setup check race
 
 # setup installs what the tests need and the machine lacks: a C compiler for
-# the race detector, Node.js, Chromium, the packages that judge what Waybell
-# sends, and the languages of examples/verify.
+# the race detector, Node.js, Chromium, PostgreSQL and PgBouncer, the packages
+# that judge what Waybell sends, and the languages of examples/verify.
 setup:
 	@./internal/testsetup.sh
 

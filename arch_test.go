@@ -22,7 +22,7 @@ const module = "github.com/waybell/waybell"
 // standard library. Each package may import what is listed, and the libraries
 // that were argued for.
 var allowedImports = map[string][]string{
-	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "internal/stream", "internal/statistics", "internal/reception", "internal/intake", "internal/record", "internal/ring", "internal/signing", "internal/tokencache", "golang.org/x/time/rate"},
+	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "internal/lock", "internal/share", "internal/stream", "internal/statistics", "internal/reception", "internal/intake", "internal/record", "internal/ring", "internal/signing", "internal/tokencache", "golang.org/x/time/rate"},
 	"format":                  {"signature", "internal/retry", "internal/jsjson", "internal/rawjson", "internal/catalogue"},
 	"signature":               {},
 	"internal/retry":          {},
@@ -30,6 +30,8 @@ var allowedImports = map[string][]string{
 	"internal/jsjson":         {},
 	"internal/rawjson":        {"internal/jsjson"},
 	"internal/keyring":        {},
+	"internal/lock":           {},
+	"internal/share":          {},
 	"internal/egress":         {"code.dny.dev/ssrf", "golang.org/x/net/idna"},
 	"internal/catalogue":      {"internal/jsjson", "internal/schema"},
 	"internal/schema":         {"internal/jsjson", "github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/text/language", "golang.org/x/text/message"},

@@ -62,13 +62,16 @@ const (
 	maxBrandName     = 60
 	maxLogoBytes     = 64 << 10
 	brandingFresh    = 5 * time.Second // so late another node shows a change
+	brandingFailed   = time.Second     // so long the store is not asked again where there is nothing to show
 )
 
 // brandingCache keeps the branding in memory: anybody may ask for it.
 type brandingCache struct {
-	mu    sync.Mutex // held while it is read, so that one reads for all
-	value *Branding
-	read  time.Time
+	mu       sync.Mutex // held while it is read, so that one reads for all
+	value    *Branding
+	read     time.Time
+	failed   error // of a reading at failedAt, while there is no value
+	failedAt time.Time
 }
 
 // Branding is how the screens present themselves; a change on another node
@@ -80,10 +83,15 @@ func (s *Service) Branding(ctx context.Context) (Branding, error) {
 	if c.value != nil && time.Since(c.read) < brandingFresh {
 		return *c.value, nil
 	}
+	if c.value == nil && time.Since(c.failedAt) < brandingFailed {
+		return Branding{}, c.failed // those who waited meanwhile need not wait for another
+	}
 	b, err := s.readBranding(ctx)
 	switch {
 	case err == nil:
 		c.value, c.read = &b, time.Now()
+	case c.value == nil && ctx.Err() == nil:
+		c.failed, c.failedAt = err, time.Now()
 	case c.value != nil: // an old name is better than no screens
 		if ctx.Err() == nil {
 			c.read = time.Now() // a store that is away is not asked for everybody, one after the other
@@ -140,7 +148,7 @@ func (s *Service) SetBranding(ctx context.Context, in BrandingInput) (Branding, 
 		return Branding{}, storeFailed("branding", err)
 	}
 	if err := s.store.PutSetting(ctx, brandingSetting, doc); err != nil {
-		c.value = nil // it may have been stored
+		c.value, c.failedAt = nil, time.Time{} // it may have been stored
 		return Branding{}, storeFailed("put branding", err)
 	}
 	c.value, c.read = &b, time.Now()

@@ -181,7 +181,7 @@ func (b *bulk) send(ctx context.Context, rows []DeliveryView) error {
 		d := rows[i].Delivery
 		e, why := b.svc.resendable(&d)
 		if _, inHand := b.svc.dispatcher.find(d.DeliveryRef); inHand && why == nil && e.over(&d) {
-			why = errorf(CodeBusy, "it was canceled while an attempt is under way: send it again when that has ended")
+			why = stillUnderWay(CodeBusy)
 		}
 		if why != nil {
 			b.skip(d.ID(), why)
@@ -200,10 +200,17 @@ func (b *bulk) send(ctx context.Context, rows []DeliveryView) error {
 		if err == nil {
 			b.Retried++
 		} else {
+			if err.Code == CodeDeliveryInFlight {
+				err = stillUnderWay(CodeBusy) // the same, whichever node has it
+			}
 			b.skip(list[i].ID(), err)
 		}
 	}
 	return nil
+}
+
+func stillUnderWay(code Code) *Error {
+	return &Error{Code: code, Message: "it was canceled while an attempt is under way: send it again when that has ended", RetryAfter: time.Second}
 }
 
 // resendable finds the endpoint of a delivery, or tells why it takes none now.
@@ -259,6 +266,10 @@ func (s *Service) requeue(ctx context.Context, agent *agentEntry, list []Deliver
 	}
 	for j := range requeued {
 		d, w := &list[of[j]], &requeued[j]
+		if errors.Is(w.Err, ErrConflict) {
+			results[of[j]] = stillUnderWay(CodeDeliveryInFlight)
+			continue
+		}
 		if w.Err != nil {
 			results[of[j]] = asError(s.storeError(w.Err, CodeDeliveryNotFound))
 			continue

@@ -16,6 +16,9 @@ const (
 	claimPace    = 2 * time.Millisecond // between two claims, at least
 	reclaimLimit = 512                  // rows of one piece of expiring or reading back
 	readAhead    = 64                   // events read at once for claimed rows
+
+	testEvery = 250 * time.Millisecond // between two looks for test sends of nodes that do not deliver, at least
+	testMost  = 16                     // of them in one claim
 )
 
 // claimer brings due deliveries from the store into the dispatcher: retries,
@@ -29,6 +32,7 @@ type claimer struct {
 	suspects time.Time // when there was a suspect, or may have been one
 
 	suspected time.Time // when there was no suspect, or it was the others' turn
+	tested    time.Time // when test sends were looked for
 
 	wake chan struct{}
 }
@@ -128,17 +132,22 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	wants, next := s.dispatcher.wants(due, now)
+	idle := len(wants) == 0
+	if s.shared() && now.Sub(c.tested) >= testEvery && s.dispatcher.takesTests() {
+		wants, c.tested = append(wants, ClaimWant{Max: testMost, Tests: true}), now
+	}
 	more := false
 	if len(wants) > 0 {
 		more, err = c.claim(ctx, now, wants)
-	} else {
+	}
+	if err == nil && idle {
 		more, err = c.suspect(ctx, now)
 	}
 	if err != nil {
 		return 0, err
 	}
 	wait := claimRest
-	if s.lease.Load().Shared {
+	if s.shared() {
 		wait = claimPoll
 	}
 	if more {
@@ -153,7 +162,9 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 // claim takes due rows in hand and tells whether there may be more.
 func (c *claimer) claim(ctx context.Context, now time.Time, wants []ClaimWant) (more bool, err error) {
 	s := c.svc
-	s.owning.RLock()
+	if err := s.owning.RLock(ctx); err != nil {
+		return false, err
+	}
 	defer s.owning.RUnlock()
 	rows, err := s.store.Claim(ctx, *s.lease.Load(), now, wants)
 	if err != nil {
@@ -209,6 +220,9 @@ func (c *claimer) drained(wants []ClaimWant, rows []Waiting) (more bool) {
 		got[r.Endpoint]++
 	}
 	for _, w := range wants {
+		if w.Tests {
+			continue // people make them: what is left can wait for the next look
+		}
 		if got[w.Endpoint] >= w.Max {
 			more = true
 		} else if w.Oldest != 0 {
@@ -239,7 +253,9 @@ func (c *claimer) takeOwned(ctx context.Context) error {
 // or leaves it meanwhile, so what is owned and not in hand is nobody's.
 func (c *claimer) takePiece(ctx context.Context, after Waiting) ([]Waiting, error) {
 	s := c.svc
-	s.owning.Lock()
+	if err := s.owning.Lock(ctx); err != nil {
+		return nil, err
+	}
 	defer s.owning.Unlock()
 	rows, err := s.store.Owned(ctx, *s.lease.Load(), after, reclaimLimit)
 	if err != nil {
@@ -286,7 +302,7 @@ func (d *dispatcher) wants(due []DueEndpoint, now time.Time) (wants []ClaimWant,
 			d.due = append(d.due, q)
 		}
 		switch {
-		case ep != nil && ep.IsHeld():
+		case ep != nil && ep.IsHeld(), d.limit(ep) == 0:
 			continue
 		case q.pace.health.Open && ep != nil && ep.State == EndpointActive:
 			if q.busy() {
@@ -312,6 +328,13 @@ func (d *dispatcher) wants(due []DueEndpoint, now time.Time) (wants []ClaimWant,
 		wants[i].Max = min(wants[i].Max, share)
 	}
 	return wants, next
+}
+
+// takesTests tells whether test sends of other nodes may start here now.
+func (d *dispatcher) takesTests() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.stopped && !d.alone && d.inFlight < d.limits.InFlight && d.outcomes < d.limits.Outcomes
 }
 
 // drainedUpTo ends the oldest-first order of a resumed endpoint.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/waybell/waybell/internal/ring"
+	"github.com/waybell/waybell/internal/share"
 )
 
 // dispatcher holds the deliveries that are in this node's hands and decides
@@ -18,11 +19,14 @@ type dispatcher struct {
 	svc    *Service
 	limits Limits
 
-	mu        sync.Mutex
-	queues    map[EndpointNumber]*queue
-	ready     ring.Ring[*queue]     // queues that may have something to send, in turn
-	denied    []*queue              // queues that wait for a free share of a busy node, each once
-	due       []*queue              // queues with backlog set
+	mu     sync.Mutex
+	queues map[EndpointNumber]*queue
+	ready  ring.Ring[*queue] // queues that may have something to send, in turn
+	denied []*queue          // queues that wait for a free share of a busy node, each once
+	due    []*queue          // queues with backlog set
+	// open has every queue with an open breaker, and may have some whose breaker
+	// closed since; see learnOpen.
+	open      map[EndpointNumber]*queue
 	inHand    map[DeliveryRef]*work // queued, being sent, or outcome not yet durable
 	inFlight  int                   // attempts being made
 	active    int                   // queues with something queued or in flight
@@ -30,6 +34,7 @@ type dispatcher struct {
 	reserved  int                   // places promised to publishes under way
 	bodyBytes int64                 // events kept in memory with works in hand, each once
 	outcomes  int                   // outcomes not yet durable
+	share     share.Share           // this node's of what endpoints allow at once
 	alone     bool                  // a suspect is being sent: nothing else starts
 	stopped   bool                  // no new attempt starts
 	workers   sync.WaitGroup
@@ -53,6 +58,7 @@ func newDispatcher(s *Service) *dispatcher {
 		svc: s, limits: s.cfg.Limits,
 		queues: map[EndpointNumber]*queue{},
 		inHand: map[DeliveryRef]*work{},
+		open:   map[EndpointNumber]*queue{},
 		room:   make(chan struct{}, 1),
 		quiet:  make(chan struct{}, 1),
 	}
@@ -103,6 +109,10 @@ func (d *dispatcher) adopt(works []*work) {
 			old.reclaimed = true
 			continue
 		}
+		if w.Test && !d.stopped {
+			d.direct(w)
+			continue
+		}
 		d.take(d.queue(w.Endpoint), w, now)
 	}
 	d.pump()
@@ -113,20 +123,22 @@ func (d *dispatcher) adopt(works []*work) {
 // to be told so: a rate limit may put that off for hours. A change that the
 // directory does not have yet is applied to the queue after this. d.mu is held.
 func (d *dispatcher) take(q *queue, w *work, now time.Time) {
-	if o, skip := d.svc.withoutAttempt(w, d.svc.dir.entry(w.Endpoint), now); skip {
+	e := d.svc.dir.entry(w.Endpoint)
+	if o, skip := d.svc.withoutAttempt(w, e, now); skip {
 		d.concludeUnsent(w, o)
 		return
 	}
 	d.push(q, w)
-	d.settleBack(q, now)
+	d.settleBack(q, e.Endpoint, now)
 }
 
-// settleBack gives back what came in too late: after the stop, or after the
-// breaker opened, but for the probe. d.mu is held.
-func (d *dispatcher) settleBack(q *queue, now time.Time) {
+// settleBack gives back what came in too late: after the stop, after the limit
+// became other nodes', or after the breaker opened, but for the probe. d.mu is
+// held.
+func (d *dispatcher) settleBack(q *queue, e *Endpoint, now time.Time) {
 	probes := 0
 	switch {
-	case d.stopped:
+	case d.stopped, d.limit(e) == 0:
 	case !q.pace.health.Open:
 		return
 	case q.inFlight == 0 && !q.pace.nextProbe.After(now):
@@ -206,14 +218,11 @@ func (d *dispatcher) next() (*queue, *work) {
 // limit, its pace (rate limit, breaker, recovery), and its share of a node that
 // is more than half used. d.mu is held.
 func (d *dispatcher) mayStart(q *queue) bool {
-	limit, perSecond := d.limits.Concurrency, 0.0
-	if e := d.svc.dir.endpoint(q.number); e != nil {
-		perSecond = e.RateLimit
-		if e.Concurrency > 0 {
-			limit = e.Concurrency
-		}
+	e, perSecond := d.svc.dir.endpoint(q.number), 0.0
+	if e != nil {
+		perSecond = d.share.Rate(e.RateLimit)
 	}
-	if q.inFlight >= q.pace.limit(limit) {
+	if q.inFlight >= q.pace.limit(d.limit(e)) {
 		return false
 	}
 	now := time.Now()
@@ -274,6 +283,7 @@ func (d *dispatcher) finish(q *queue, w *work, o outcome) (*queue, *work) {
 		d.svc.janitor.suspendSoon(w.Endpoint, o.suspend)
 	}
 	if changed.opened {
+		d.open[q.number] = q
 		d.sift(q, release)
 	}
 	d.outcomes++
@@ -390,7 +400,7 @@ func (d *dispatcher) endpointChanged(old, e *Endpoint) {
 		case e.cancels(w.Entered):
 			return canceled(w, now), true
 		}
-		return released(w, w.NextAt), e.IsHeld()
+		return released(w, w.NextAt), e.IsHeld() || d.limit(e) == 0
 	})
 	d.list(q)
 	d.pump()
@@ -432,20 +442,25 @@ func (d *dispatcher) startDirect(w *work) (<-chan struct{}, bool) {
 	if d.stopped {
 		return nil, false
 	}
+	w.done = make(chan struct{})
+	done := w.done
+	d.direct(w)
+	return done, true
+}
+
+// direct starts an attempt beside the queue. d.mu is held.
+func (d *dispatcher) direct(w *work) {
 	q := d.queue(w.Endpoint)
 	if !q.busy() {
 		d.active++
 	}
 	d.keepBody(w)
-	w.done = make(chan struct{})
-	done := w.done
 	d.inHand[w.DeliveryRef] = w
 	q.pace.begin(time.Now(), q.inFlight)
 	q.inFlight++
 	d.inFlight++
 	d.workers.Add(1)
 	go d.work(q, w)
-	return done, true
 }
 
 // stop lets no new attempt start, gives back what is queued and waits for the
@@ -544,8 +559,11 @@ func (d *dispatcher) restore(counters []Counters, now time.Time) {
 	defer d.mu.Unlock()
 	for _, c := range counters {
 		if h := c.Health; h != (Health{}) {
-			p := &d.queue(c.Endpoint).pace
-			p.restore(h, now)
+			q := d.queue(c.Endpoint)
+			p := &q.pace
+			if p.restore(h, now); h.Open {
+				d.open[c.Endpoint] = q
+			}
 			if e := d.svc.dir.endpoint(c.Endpoint); e != nil && !e.IsHeld() && e.StateSince.After(h.LastFailure) {
 				p.resume() // nothing was sent since it was resumed
 			}

@@ -23,7 +23,7 @@ func (r *rig) damage(statement string, args ...any) {
 	if err != nil || len(files) != 1 {
 		r.t.Fatalf("database files: %v (%v)", files, err)
 	}
-	db, err := sql.Open("sqlite", files[0])
+	db, err := sql.Open("sqlite", files[0]+"?_pragma=busy_timeout(5000)") // the service may be writing
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -34,6 +34,7 @@ const (
 	CodeIdempotencyMismatch Code = "idempotency_mismatch" // same id or key, other content
 	CodeDeliveryHeld        Code = "delivery_held"        // resume the endpoint first
 	CodeDeliveryFinished    Code = "delivery_finished"    // nothing left to cancel
+	CodeDeliveryInFlight    Code = "delivery_in_flight"   // canceled, but its attempt on another node has not ended
 	CodeEndpointDisabled    Code = "endpoint_disabled"    // enable the endpoint first
 	CodeTooManyEndpoints    Code = "too_many_endpoints"   // the limit per agent is reached
 	CodeTooManySessions     Code = "too_many_sessions"    // the limit per agent is reached
@@ -69,7 +70,7 @@ type Error struct {
 	Code       Code
 	Message    string
 	Fields     []FieldError
-	RetryAfter time.Duration // only with CodeBusy, CodeUnavailable, CodeDraining and CodeRateLimited
+	RetryAfter time.Duration // only with CodeBusy, CodeUnavailable, CodeDraining, CodeDeliveryInFlight and CodeRateLimited
 	Err        error         // the cause, for the log only; may be nil
 }
 

@@ -219,12 +219,12 @@ func storeFailed(op string, err error) error {
 	}
 	cause := fmt.Errorf("%s: %w", op, err)
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return cause
-	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrCommitUnknown), errors.Is(err, ErrConflict):
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrCommitUnknown), errors.Is(err, ErrConflict), errors.Is(err, ErrFenced):
 		e := errorf(CodeUnavailable, "the change could not be stored now")
 		e.RetryAfter, e.Err = time.Second, cause
 		return e
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return cause
 	}
 	e := errorf(CodeInternal, "something went wrong here")
 	e.Err = cause
@@ -236,14 +236,21 @@ func storeFailed(op string, err error) error {
 // older configuration, as the store refuses it, and the node's own check of
 // the version tries again.
 func (s *Service) changed(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
+	wait := refreshTimeout
+	if s.shared() { // it is looked for anyway, and the answer is due
+		wait = refreshShared
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
 	defer cancel()
 	if err := s.refresh(ctx); err != nil {
 		s.log.Error("configuration is stale", "error", err)
 	}
 }
 
-const refreshTimeout = 5 * time.Second
+const (
+	refreshTimeout = 5 * time.Second
+	refreshShared  = time.Second
+)
 
 // clock is the time as it is stored: UTC, in microseconds.
 func clock() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

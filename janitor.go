@@ -8,14 +8,11 @@ import (
 
 const (
 	tendEvery       = 15 * time.Second
-	adoptEvery      = 5 * time.Second
+	adoptEvery      = time.Second // so that what a dead node had is taken over within 15 s of its last heartbeat
 	retentionEvery  = 5 * time.Minute
 	sweepBudget     = 250 * time.Millisecond // of one sweep; between two the store rests
 	sessionPiece    = 500                    // rows of one piece of the sweep of sessions
 	idempotencySpan = 24 * time.Hour         // how long an Idempotency-Key is remembered
-	configPoll      = 500 * time.Millisecond // how often another node's changes are looked for
-	heartbeatEvery  = 2 * time.Second
-	leaseSpan       = 8 * time.Second // without a confirmed heartbeat for so long, nothing starts
 )
 
 // janitor does what nobody waits for: it expires and cancels in pieces, takes
@@ -27,7 +24,8 @@ type janitor struct {
 	suspend chan suspension
 	// canceling carries endpoints whose waiting deliveries are to be canceled.
 	canceling chan *Endpoint
-	tended    time.Time // when tend ran last
+	adopted   chan struct{} // closed once the work of dead nodes was looked for
+	tended    time.Time     // when tend ran last
 }
 
 type suspension struct {
@@ -36,28 +34,37 @@ type suspension struct {
 }
 
 func newJanitor(s *Service) *janitor {
-	return &janitor{svc: s, suspend: make(chan suspension, 256), canceling: make(chan *Endpoint, 256)}
+	return &janitor{svc: s, suspend: make(chan suspension, 256), canceling: make(chan *Endpoint, 256), adopted: make(chan struct{})}
 }
 
-// clean takes over the work of dead nodes and sweeps: what may take long.
-func (j *janitor) clean(ctx context.Context) {
-	adopt := time.NewTicker(adoptEvery)
-	defer adopt.Stop()
-	retention := time.NewTicker(retentionEvery)
-	defer retention.Stop()
-	adopted := j.adopt(ctx)
-	j.sweep(ctx)
-	for {
-		if adopted && !j.svc.lease.Load().Shared {
-			adopt.Stop() // there is nobody else whose work could be taken over
-		}
+// takeOver takes over the work of dead nodes: of a store that no others use,
+// once.
+func (j *janitor) takeOver(ctx context.Context) {
+	tick := time.NewTicker(adoptEvery)
+	defer tick.Stop()
+	done := j.adopt(ctx)
+	close(j.adopted)
+	for !done || j.svc.shared() {
 		select {
 		case <-ctx.Done():
 			return
-		case <-adopt.C:
-			adopted = j.adopt(ctx)
-		case <-retention.C:
-			j.sweep(ctx)
+		case <-tick.C:
+			done = j.adopt(ctx)
+		}
+	}
+}
+
+// clean sweeps, which may take long.
+func (j *janitor) clean(ctx context.Context) {
+	tick := time.NewTicker(retentionEvery)
+	defer tick.Stop()
+	<-j.adopted
+	for {
+		j.sweep(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
 	}
 }

@@ -219,7 +219,8 @@ func (d *directory) dropKey(id string) {
 }
 
 // Authenticate finds the working key with this text, or the session with this
-// token; CodeUnauthorized, and for a token CodeUnavailable. Keys are compared by
+// token; CodeUnauthorized, and CodeUnavailable where the store would have to tell
+// and does not answer. Keys are compared by
 // their hash, so that the time taken tells nothing about a key, and found
 // without the store. What is returned is shared: it must not be changed.
 func (s *Service) Authenticate(ctx context.Context, key string) (*APIKey, error) {
@@ -229,6 +230,9 @@ func (s *Service) Authenticate(ctx context.Context, key string) (*APIKey, error)
 		k := s.dir.keys[hash]
 		s.dir.mu.RUnlock()
 		if k != nil && subtle.ConstantTimeCompare(k.Hash[:], hash[:]) == 1 {
+			if !s.knowsKeys() { // another node may have revoked it
+				return nil, &Error{Code: CodeUnavailable, Message: "the store does not answer; try again", RetryAfter: 5 * time.Second}
+			}
 			return k, nil
 		}
 		if strings.HasPrefix(key, tokenTextPrefix) {

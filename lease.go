@@ -6,71 +6,160 @@ import (
 	"time"
 )
 
+const (
+	heartbeatEvery = 2 * time.Second
+	heartbeatWait  = 3 * time.Second        // for the store, so that a call that hangs is not the last one
+	heartbeatPace  = 250 * time.Millisecond // between two, at least
+	leaseSpan      = 8 * time.Second        // without a confirmed heartbeat for so long, nothing starts
+	configPoll     = 500 * time.Millisecond // how often another node's changes are looked for
+	configWait     = 4 * time.Second        // for the store
+	configFresh    = 5 * time.Second        // for so long a key counts as not revoked
+	hintPace       = 20 * time.Millisecond  // between two looks that the store asks for, at least
+	owningWait     = 800 * time.Millisecond // for the lock, so that with the store's own time publishing answers within 5 s
+)
+
+// shared tells whether other nodes may use the store.
+func (s *Service) shared() bool {
+	lease := s.lease.Load()
+	return lease != nil && lease.Shared
+}
+
 // mayStart tells whether this node's lease was confirmed lately, by the
 // monotonic clock: a node cut off from its store, or frozen, starts no attempt,
 // because another may have taken its deliveries over.
 func (s *Service) mayStart() bool {
-	if !s.lease.Load().Shared {
-		return true
-	}
-	at := s.confirmed.Load()
-	return at != nil && time.Since(*at) < leaseSpan
+	return !s.shared() || within(s.confirmed.Load(), leaseSpan)
 }
 
 func (s *Service) confirm(at time.Time) { s.confirmed.Store(&at) }
 
-// heartbeat confirms the lease and looks for configuration changes of other
-// nodes until ctx ends.
-func (s *Service) heartbeat(ctx context.Context) {
-	if !s.lease.Load().Shared {
-		return
+// knowsKeys tells whether the configuration was read lately, so that no key
+// works for long that was revoked on another node.
+func (s *Service) knowsKeys() bool {
+	return !s.shared() || within(s.current.Load(), configFresh)
+}
+
+func within(at *time.Time, span time.Duration) bool { return at != nil && time.Since(*at) < span }
+
+// enter takes owning for reading, for a caller who waits. It does not wait for
+// long: who holds it may wait for the store.
+func (s *Service) enter(ctx context.Context) error {
+	if s.owning.TryRLock() {
+		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, owningWait)
+	defer cancel()
+	return s.owning.RLock(ctx)
+}
+
+// heartbeat confirms the lease until ctx ends.
+func (s *Service) heartbeat(ctx context.Context) {
 	beat := time.NewTicker(heartbeatEvery)
 	defer beat.Stop()
-	poll := time.NewTicker(configPoll)
-	defer poll.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-beat.C:
-			s.beat(ctx)
-		case <-poll.C:
-			v, err := s.store.ConfigVersion(ctx)
-			if err == nil && v > s.dir.version.Load() {
-				err = s.refresh(ctx)
-			}
-			if err != nil && ctx.Err() == nil {
-				s.log.Warn("configuration changes cannot be read", "error", err)
-			}
+		case <-s.fenced:
 		}
+		s.beat(ctx)
+		pause(ctx, heartbeatPace)
 	}
 }
 
 // beat confirms the lease once, and joins anew when it was lost.
 func (s *Service) beat(ctx context.Context) {
 	at := time.Now() // before the call: what counts is when it was surely valid
-	err := s.store.Heartbeat(ctx, *s.lease.Load(), s.dispatcher.load())
+	bounded, cancel := context.WithTimeout(ctx, heartbeatWait)
+	defer cancel()
+	err := s.store.Heartbeat(bounded, *s.lease.Load(), s.dispatcher.load())
 	switch {
 	case err == nil:
+		lapsed := !s.mayStart()
 		s.confirm(at)
+		if lapsed {
+			s.claimer.dueAt(at)
+		}
 	case errors.Is(err, ErrFenced):
 		s.log.Error("the lease was lost: joining as a new node")
 		s.confirmed.Store(nil) // no attempt starts
-		at = time.Now()
-		lease, err := s.store.Join(ctx, s.nodeInfo())
-		if err != nil {
-			s.log.Error("cannot join", "error", err)
-			return
+		if err := s.rejoin(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("cannot join", "retry_in", heartbeatEvery, "error", err)
 		}
-		s.keys.start(lease.Slot, lease.LastKey)
-		s.owning.Lock()
-		s.dispatcher.forget()
-		s.lease.Store(&lease)
-		s.owning.Unlock()
-		s.confirm(at)
-		s.claimer.dueAt(at)
 	case ctx.Err() == nil:
 		s.log.Warn("heartbeat failed", "error", err)
 	}
+}
+
+// rejoin becomes a new node. What was queued is another's to send by now; what
+// is under way ends and is written as an attempt of whoever has it.
+func (s *Service) rejoin(ctx context.Context) error {
+	at := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, heartbeatWait)
+	defer cancel()
+	lease, err := s.store.Join(bounded, s.nodeInfo())
+	if err != nil {
+		return err
+	}
+	if err := s.owning.Lock(ctx); err != nil {
+		return err
+	}
+	s.keys.start(lease.Slot, lease.LastKey)
+	s.dispatcher.forget()
+	s.lease.Store(&lease)
+	s.owning.Unlock()
+	s.confirm(at)
+	s.claimer.dueAt(at)
+	return nil
+}
+
+// fencedBy has the lease looked at soon where a write was refused for it.
+func (s *Service) fencedBy(err error) {
+	if errors.Is(err, ErrFenced) {
+		signal(s.fenced)
+	}
+}
+
+// watch looks until ctx ends for what other nodes do: changes of the
+// configuration, work they put aside, what they know of receivers, and that
+// they come and go. The store's hints make it look sooner.
+func (s *Service) watch(ctx context.Context) {
+	poll := time.NewTicker(configPoll)
+	defer poll.Stop()
+	around := time.NewTicker(heartbeatEvery)
+	defer around.Stop()
+	changes := s.store.Changes()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-around.C:
+			if err := s.lookAround(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("other nodes cannot be looked for", "error", err)
+			}
+			continue
+		case <-poll.C:
+		case <-changes:
+			s.claimer.dueAt(time.Now())
+		}
+		if err := s.lookAtConfig(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("configuration changes cannot be read", "error", err)
+		}
+		pause(ctx, hintPace)
+	}
+}
+
+func (s *Service) lookAtConfig(ctx context.Context) error {
+	at := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, configWait)
+	defer cancel()
+	v, err := s.store.ConfigVersion(ctx)
+	if err == nil && v > s.dir.version.Load() {
+		err = s.refresh(ctx)
+	}
+	if err == nil {
+		s.current.Store(&at)
+	}
+	return err
 }

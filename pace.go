@@ -66,7 +66,7 @@ func (h *Health) begin() {
 func (p *pace) limit(full int) int {
 	switch {
 	case p.health.Open:
-		return 1
+		return min(1, full)
 	case p.ramp > 0:
 		return min(p.ramp, full)
 	}

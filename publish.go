@@ -14,6 +14,10 @@ import (
 	"github.com/waybell/waybell/internal/jsjson"
 )
 
+// acceptWait is how long events that have to be matched again wait for a place in
+// the store's next transaction.
+const acceptWait = 4 * time.Second
+
 // PublishInput is an event to publish. Data and Messages are JSON as the
 // caller has it; they are checked and brought into canonical form.
 type PublishInput struct {
@@ -329,37 +333,49 @@ func (s *Service) accept(ctx context.Context, events []*pending) ([]BatchItem, e
 	if all := s.publishing.Add(size); all > s.cfg.Limits.PublishBytes && all > size {
 		return nil, &Error{Code: CodeBusy, Message: "too many events wait to be stored; try again", RetryAfter: time.Second}
 	}
-	if s.draining.Load() {
-		return nil, drainingError()
+	if e := s.takesNothing(); e != nil {
+		return nil, e
 	}
 	rows := make([]*NewEvent, len(events))
 	for i, p := range events {
 		rows[i] = &p.NewEvent
 	}
-	for {
-		version := s.dir.version.Load()
-		for _, p := range events {
-			s.match(p, time.Now())
+	items, err := s.matched(ctx, events, rows)
+	if errors.Is(err, ErrConfigChanged) {
+		ctx, cancel := context.WithTimeout(ctx, acceptWait) // the store answers, but that took its time
+		defer cancel()
+		for errors.Is(err, ErrConfigChanged) {
+			if err = s.refresh(ctx); err == nil {
+				items, err = s.matched(ctx, events, rows)
+			}
 		}
-		items, err := s.commit(ctx, version, events, rows)
-		if err == nil {
-			return items, nil
-		}
+	}
+	if err != nil {
+		return nil, s.acceptError(err)
+	}
+	return items, nil
+}
+
+// matched matches events with the configuration as it is known and commits them.
+func (s *Service) matched(ctx context.Context, events []*pending, rows []*NewEvent) ([]BatchItem, error) {
+	version := s.dir.version.Load()
+	for _, p := range events {
+		s.match(p, time.Now())
+	}
+	items, err := s.commit(ctx, version, events, rows)
+	if err != nil {
 		for _, p := range events {
 			s.dispatcher.unreserve(p.Targets)
 		}
-		if !errors.Is(err, ErrConfigChanged) {
-			return nil, s.acceptError(err)
-		}
-		if err := s.refresh(ctx); err != nil {
-			return nil, s.acceptError(err)
-		}
 	}
+	return items, err
 }
 
 // commit makes events durable and takes their deliveries in hand.
 func (s *Service) commit(ctx context.Context, version int64, events []*pending, rows []*NewEvent) ([]BatchItem, error) {
-	s.owning.RLock()
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
 	defer s.owning.RUnlock()
 	results, err := s.store.Accept(ctx, *s.lease.Load(), version, rows)
 	if err != nil {
@@ -442,6 +458,7 @@ func (s *Service) acceptError(err error) *Error {
 	if errors.Is(err, ErrCommitUnknown) {
 		s.claimer.readBack()
 	}
+	s.fencedBy(err)
 	if !errors.Is(err, context.Canceled) {
 		s.log.Warn("publish: the store cannot write", "error", err)
 	}
@@ -458,6 +475,17 @@ func fieldErrors(problems []format.Problem) []FieldError {
 
 func invalidEvent(problems []FieldError) *Error {
 	return &Error{Code: CodeInvalid, Message: "the event is not valid", Fields: problems}
+}
+
+// takesNothing tells why this node takes no events; nil where it does.
+func (s *Service) takesNothing() *Error {
+	switch {
+	case s.draining.Load():
+		return drainingError()
+	case s.cfg.Role == RoleWorker:
+		return &Error{Code: CodeUnavailable, Message: "this node only delivers; publish to another", RetryAfter: time.Second}
+	}
+	return nil
 }
 
 func drainingError() *Error {

@@ -15,7 +15,9 @@ import (
 // Retry makes a delivery due now: a waiting one keeps its schedule, a settled
 // one starts a fresh schedule and window. CodeDeliveryHeld while its endpoint
 // is paused or suspended, CodeEndpointDisabled while it is disabled. While an
-// attempt of the delivery is under way the call is coalesced with it.
+// attempt of the delivery is under way the call is coalesced with it; where the
+// delivery was canceled meanwhile it waits for that attempt, or answers
+// CodeDeliveryInFlight where another node makes it.
 func (s *Service) Retry(ctx context.Context, agentID, deliveryID string) (DeliveryView, error) {
 	agent, d, err := s.findDelivery(ctx, agentID, deliveryID)
 	if err != nil {
@@ -75,7 +77,9 @@ type TestInput struct {
 
 // Test sends a real signed request to an endpoint, waits for it and returns
 // the delivery with its attempt. It is logged like any other, never retried,
-// and goes through whatever state the endpoint is in.
+// and goes through whatever state the endpoint is in. A node that does not
+// deliver leaves it to one that does; where none has sent it in time, the
+// delivery is returned as it waits.
 func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestInput) (DeliveryView, error) {
 	agent, e, err := s.entryOf(agentID, endpointID)
 	if err != nil {
@@ -92,11 +96,12 @@ func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestI
 	p.Test = true
 	now := time.Now()
 	p.Targets = []NewTarget{e.target1(now)}
+	p.Targets[0].Aside = !s.cfg.Role.Delivers()
 	p.Deliveries = 1
-	if s.draining.Load() {
-		return DeliveryView{}, drainingError()
+	if e := s.takesNothing(); e != nil {
+		return DeliveryView{}, e
 	}
-	w, done, err := s.startTest(ctx, p)
+	done, err := s.startTest(ctx, p)
 	if err != nil {
 		return DeliveryView{}, err
 	}
@@ -104,7 +109,30 @@ func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestI
 	case <-done:
 	case <-ctx.Done(): // the attempt goes on and is logged
 	}
-	return s.view(context.WithoutCancel(ctx), agent, w.DeliveryRef)
+	ref := DeliveryRef{p.Key, e.Number}
+	if s.shared() {
+		ctx, cancel := context.WithTimeout(ctx, e.Timeout+testPatience)
+		defer cancel()
+		s.awaitSettled(ctx, p.Agent, ref)
+	}
+	return s.view(context.WithoutCancel(ctx), agent, ref)
+}
+
+const (
+	testPatience  = 10 * time.Second // for a node that makes a test send, besides its timeout
+	testPollFirst = 20 * time.Millisecond
+	testPollLast  = 250 * time.Millisecond
+)
+
+// awaitSettled returns when a delivery is settled, whichever node does it, or at
+// the end of ctx.
+func (s *Service) awaitSettled(ctx context.Context, agent AgentNumber, ref DeliveryRef) {
+	for wait := testPollFirst; ctx.Err() == nil; wait = min(2*wait, testPollLast) {
+		if d, err := s.store.Delivery(ctx, agent, ref); err == nil && d.State.Settled() || errors.Is(err, ErrNotFound) {
+			return
+		}
+		pause(ctx, wait)
+	}
 }
 
 // exampleEvent is what a test sends to an endpoint: the event asked for, or the
@@ -136,34 +164,43 @@ func (s *Service) exampleEvent(e *Endpoint, in TestInput) (envelope, error) {
 	return env, nil
 }
 
-// startTest makes a test send durable and starts it.
-func (s *Service) startTest(ctx context.Context, p *pending) (w *work, done <-chan struct{}, err error) {
-	works, _ := p.works(nil, false)
-	w = works[0]
+// startTest makes a test send durable and starts it, unless it is put aside for
+// another node. done is closed when nothing more happens here.
+func (s *Service) startTest(ctx context.Context, p *pending) (done <-chan struct{}, err error) {
+	works, aside := p.works(nil, false)
 	ok := false
 	for {
 		err := func() error {
-			s.owning.RLock()
+			if err := s.enter(ctx); err != nil {
+				return err
+			}
 			defer s.owning.RUnlock()
 			_, err := s.store.Accept(ctx, *s.lease.Load(), s.dir.version.Load(), []*NewEvent{&p.NewEvent})
-			if err == nil {
-				s.tellAccepted(p)
-				done, ok = s.dispatcher.startDirect(w)
+			if err != nil {
+				return err
 			}
-			return err
+			s.tellAccepted(p)
+			if aside {
+				over := make(chan struct{})
+				close(over)
+				done, ok = over, true
+				return nil
+			}
+			done, ok = s.dispatcher.startDirect(works[0])
+			return nil
 		}()
 		switch {
 		case ok:
-			return w, done, nil
+			return done, nil
 		case err == nil:
-			s.dispatcher.settleUnsent(w, canceled(w, time.Now()))
-			return nil, nil, drainingError()
+			s.dispatcher.settleUnsent(works[0], canceled(works[0], time.Now()))
+			return nil, drainingError()
 		}
 		if !errors.Is(err, ErrConfigChanged) {
-			return nil, nil, s.acceptError(err)
+			return nil, s.acceptError(err)
 		}
 		if err := s.refresh(ctx); err != nil {
-			return nil, nil, s.acceptError(err)
+			return nil, s.acceptError(err)
 		}
 	}
 }

@@ -53,6 +53,9 @@ func (s *Service) attempt(w *work) (o outcome) {
 	if err != nil {
 		panic(renderError{err})
 	}
+	if !s.mayStart() { // reading the event took its time
+		return released(w, now)
+	}
 	m := &sent{w: w, e: e, p: p, body: body, started: started}
 	m.header = s.header(m)
 	result := s.egress.Do(s.sending, &egress.Request{
@@ -88,14 +91,14 @@ func (s *Service) withoutAttempt(w *work, e *endpointEntry, now time.Time) (outc
 		return released(w, now.Add(time.Second)), true // its configuration is on its way
 	case e.State == EndpointDeleted:
 		return canceled(w, now), true
+	case !s.mayStart():
+		return released(w, now), true
 	case w.Test:
 		return outcome{}, false
 	case e.State == EndpointDisabled || w.Entered <= e.CancelUpTo:
 		return canceled(w, now), true
 	case e.IsHeld():
 		return released(w, w.NextAt), true
-	case !s.mayStart():
-		return released(w, now), true
 	}
 	return outcome{}, false
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
+	"github.com/waybell/waybell/internal/lock"
 	"github.com/waybell/waybell/internal/reception"
 	"github.com/waybell/waybell/internal/tokencache"
 )
@@ -29,6 +30,8 @@ type Service struct {
 	startedAt atomic.Pointer[time.Time]
 	lease     atomic.Pointer[Lease]
 	confirmed atomic.Pointer[time.Time] // when the lease was last surely valid
+	current   atomic.Pointer[time.Time] // when the configuration was last surely the store's
+	fenced    chan struct{}             // signalled when a write was refused for the lease
 	keys      keyMaker
 	dir       directory
 	sessions  *tokencache.Cache[*APIKey] // by the hash of their token
@@ -37,9 +40,9 @@ type Service struct {
 	// owning is held for reading from a commit that changes what this node owns
 	// until its memory knows, and for writing to look at all that it owns, or to
 	// change its lease.
-	owning sync.RWMutex
+	owning lock.RW
 
-	refreshing sync.Mutex   // one refresh of the directory at a time
+	refreshing lock.RW      // one refresh of the directory at a time, as a writer
 	publishing atomic.Int64 // bytes of events that wait to be durable
 	draining   atomic.Bool
 
@@ -53,6 +56,9 @@ type Service struct {
 	// sending ends when attempts under way are to be cut off.
 	sending context.Context
 	cutOff  context.CancelFunc
+	// closing bounds what is written after the last attempt; see finishAttempts.
+	closing context.Context
+	closed  context.CancelFunc
 
 	// onEndpoint is endpointChanged, unless a test listens instead.
 	onEndpoint func(old, new *Endpoint)
@@ -68,8 +74,8 @@ const (
 	stopped
 )
 
-// leaveWait is how long the store may take to give the lease back.
-const leaveWait = 5 * time.Second
+// closingWait is how long the last writes may take where the grace is over.
+const closingWait = 5 * time.Second
 
 // teardownStep is one step of Stop; they run last in, first out.
 type teardownStep struct {
@@ -89,7 +95,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, log: cfg.Logger, store: cfg.Store, userAgent: "Waybell/" + cfg.Version,
-		sessions: newSessionCache(), gate: reception.NewGate(cfg.Limits.InboxBodyBytes),
+		sessions: newSessionCache(), gate: reception.NewGate(cfg.Limits.InboxBodyBytes), fenced: make(chan struct{}, 1),
 	}
 	out := egress.Config{
 		Allow: cfg.AllowTargets, Resolver: cfg.Resolver, TLS: cfg.TLS, Dial: cfg.Dial,
@@ -137,11 +143,20 @@ func (s *Service) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start: join: %w", err)
 	}
+	if !lease.Shared && s.cfg.Role != RoleAll {
+		return errors.Join(fmt.Errorf("start: the role %s needs a store that nodes share", s.cfg.Role), s.store.Leave(ctx, lease))
+	}
 	s.confirm(at)
 	s.lease.Store(&lease)
 	s.keys.start(lease.Slot, lease.LastKey)
 	if err := s.refresh(ctx); err != nil {
 		return fmt.Errorf("start: %w", err)
+	}
+	s.current.Store(&at)
+	if lease.Shared {
+		if err := s.lookAround(ctx); err != nil {
+			return fmt.Errorf("start: look for other nodes: %w", err)
+		}
 	}
 	counters, err := s.store.AllCounters(ctx)
 	if err != nil {
@@ -157,23 +172,22 @@ func (s *Service) Start(ctx context.Context) error {
 // launch starts the goroutines; each is stopped by its teardown step.
 func (s *Service) launch(ctx context.Context) {
 	s.sending, s.cutOff = context.WithCancel(ctx)
-	s.push("leave", func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWait) // the grace may be over
-		defer cancel()
-		return s.store.Leave(ctx, *s.lease.Load())
-	})
+	s.push("leave", func(context.Context) error { return s.store.Leave(s.closing, *s.lease.Load()) })
 	// Until the last outcome is written the node is alive: nobody may adopt what
 	// it has in hand.
 	beat, stopBeat := context.WithCancel(ctx)
 	var beating sync.WaitGroup
-	beating.Go(func() { s.heartbeat(beat) })
+	if s.shared() {
+		beating.Go(func() { s.heartbeat(beat) })
+		beating.Go(func() { s.watch(beat) })
+	}
 	s.push("stop the heartbeat", func(context.Context) error { stopBeat(); beating.Wait(); return nil })
 	tally, stopTallies := context.WithCancel(ctx)
 	go s.tallies.run(tally)
-	s.push("write statistics", func(ctx context.Context) error {
+	s.push("write statistics", func(context.Context) error {
 		stopTallies()
 		<-s.tallies.done
-		s.tallies.flush(context.WithoutCancel(ctx)) // the grace may be over
+		s.tallies.flush(s.closing)
 		return nil
 	})
 	settle, stopSettler := context.WithCancel(ctx)
@@ -182,8 +196,11 @@ func (s *Service) launch(ctx context.Context) {
 	s.push("finish attempts", s.finishAttempts)
 	background, stopBackground := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	for _, run := range []func(context.Context){s.claimer.run, s.janitor.run, s.janitor.clean} {
+	for _, run := range []func(context.Context){s.janitor.run, s.janitor.takeOver, s.janitor.clean} {
 		running.Go(func() { run(background) })
+	}
+	if s.cfg.Role.Delivers() {
+		running.Go(func() { s.claimer.run(background) })
 	}
 	s.push("stop claiming", func(context.Context) error { stopBackground(); running.Wait(); return nil })
 	s.push("stop intake", func(context.Context) error { s.Drain(); return nil })
@@ -194,8 +211,16 @@ func (s *Service) push(name string, stop func(context.Context) error) {
 }
 
 // finishAttempts waits for the attempts under way; at the end of ctx it cuts
-// them off, and their deliveries are released to be sent again.
+// them off, and their deliveries are released to be sent again. What is left of
+// the grace then, or closingWait, is for the last writes together.
 func (s *Service) finishAttempts(ctx context.Context) error {
+	defer func() {
+		end := time.Now().Add(closingWait)
+		if grace, ok := ctx.Deadline(); ok && grace.After(end) {
+			end = grace
+		}
+		s.closing, s.closed = context.WithDeadline(context.WithoutCancel(ctx), end)
+	}()
 	err := s.dispatcher.stop(ctx)
 	s.cutOff()
 	if err != nil {
@@ -223,6 +248,7 @@ func (s *Service) Stop(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("stop: %s: %w", s.teardown[i].name, err))
 		}
 	}
+	s.closed()
 	return errors.Join(errs...)
 }
 
@@ -311,7 +337,9 @@ func (s *Service) StoreStats(ctx context.Context) (StoreStats, error) { return s
 // change of an agent, endpoint, event type or key ends with it, before the
 // caller gets its answer, so that the next publish sees the change.
 func (s *Service) refresh(ctx context.Context) error {
-	s.refreshing.Lock()
+	if err := s.refreshing.Lock(ctx); err != nil {
+		return fmt.Errorf("refresh configuration: %w", err)
+	}
 	defer s.refreshing.Unlock()
 	change, err := s.store.ConfigSince(ctx, s.dir.version.Load())
 	if err != nil {

@@ -72,8 +72,8 @@ func (t *settler) size() int {
 }
 
 // run writes outcomes until ctx ends and nothing is left. While the store
-// cannot write it tries again, so that no outcome is lost; ctx's end limits
-// that to the outcomes of one last try.
+// cannot write it tries again, so that no outcome is lost; from ctx's end on
+// only as long as the service takes to close.
 func (t *settler) run(ctx context.Context) {
 	defer close(t.done)
 	for {
@@ -106,7 +106,8 @@ func (t *settler) write(ctx context.Context, works []*work, batch []Settlement) 
 	s := t.svc
 	wait := 10 * time.Millisecond
 	for try := 1; ; try++ {
-		err := t.settle(ctx, works, batch)
+		once, rest := t.patience(ctx)
+		err := t.settle(once, works, batch)
 		switch {
 		case err == nil:
 			s.tellOutcomes(ctx, works, batch)
@@ -116,6 +117,7 @@ func (t *settler) write(ctx context.Context, works []*work, batch []Settlement) 
 			// Another node has taken these deliveries over; it attempts them
 			// again. Nothing of ours may be written any more.
 			s.log.Error("outcomes lost: the lease was lost", "outcomes", len(batch), "error", err)
+			s.fencedBy(err)
 			s.dispatcher.settled(works)
 			return
 		case errors.Is(err, ErrUnavailable) || errors.Is(err, ErrCommitUnknown) || try < refusals:
@@ -124,22 +126,33 @@ func (t *settler) write(ctx context.Context, works []*work, batch []Settlement) 
 			t.divide(ctx, works, batch)
 			return
 		}
-		if ctx.Err() != nil {
-			s.dispatcher.settled(works) // stopping: the rows stay owned and are adopted at the next start
+		if once.Err() != nil {
+			s.dispatcher.settled(works) // the rows stay owned and are adopted by whoever comes next
 			return
 		}
-		pause(ctx, wait)
+		pause(rest, wait)
 		wait = min(2*wait, time.Second)
 	}
+}
+
+// patience is what bounds one try to write, and the pause after it: nothing and
+// ctx while the service runs, then the time it has to close.
+func (t *settler) patience(ctx context.Context) (once, rest context.Context) {
+	if ctx.Err() != nil {
+		return t.svc.closing, t.svc.closing
+	}
+	return context.WithoutCancel(ctx), ctx
 }
 
 // settle tries once. What became durable leaves the node's hand before anybody
 // can look at what it owns.
 func (t *settler) settle(ctx context.Context, works []*work, batch []Settlement) error {
 	s := t.svc
-	s.owning.RLock()
+	if err := s.owning.RLock(ctx); err != nil {
+		return err
+	}
 	defer s.owning.RUnlock()
-	err := s.store.Settle(context.WithoutCancel(ctx), *s.lease.Load(), batch)
+	err := s.store.Settle(ctx, *s.lease.Load(), batch)
 	if err == nil {
 		s.tallies.count(batch)
 		s.dispatcher.settled(works)

@@ -88,6 +88,12 @@ type StatisticsStore interface {
 	// FailingSince, at most limit. Its cost is bounded by the number of living
 	// endpoints that fail.
 	FailingCounters(ctx context.Context, limit int) ([]Counters, error)
+	// OpenBreakers returns Endpoint and Health, and no ledger, of the living
+	// endpoints whose Health is Open, by rising Endpoint, at most limit. Where each
+	// node's health is kept apart, the newest of an endpoint counts, the one with
+	// the latest LastAttempt. Nodes ask every two seconds: its cost is bounded by
+	// the number of rows with an open Health.
+	OpenBreakers(ctx context.Context, limit int) ([]Counters, error)
 	// CountersOf returns the ledger rows of these endpoints, in their order;
 	// those that never had a delivery are left out.
 	CountersOf(ctx context.Context, endpoints []EndpointNumber) ([]Counters, error)

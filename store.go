@@ -252,6 +252,9 @@ type ClaimWant struct {
 	// Oldest, when not 0, asks for the due rows entered at or before it, by
 	// rising Entered instead of rising NextAt.
 	Oldest Key
+	// Tests asks for the due test sends of all endpoints, by rising NextAt;
+	// Endpoint and Oldest are 0. Other wants may return test sends, too.
+	Tests bool
 }
 
 // SettleKind says what becomes of a waiting row.
@@ -399,8 +402,9 @@ type DeliveryStore interface {
 	// entered at or before CanceledUpTo is settled as canceled first, and then
 	// waits again like any settled one. Attempts never overlap: a delivery that
 	// was canceled, or is so now, while another living node owned it is refused
-	// with ErrConflict until that node has written its outcome or is dead. Of
-	// what the lease's own node has in hand the caller knows.
+	// with ErrConflict, and left as it is, until that node has settled it in any
+	// way (its attempt, a release) or is dead. Of what the lease's own node has in
+	// hand the caller knows.
 	Requeue(ctx context.Context, lease Lease, list []Requeue) ([]Requeued, error)
 	// CancelDelivery settles a waiting delivery as canceled, owned or not; a
 	// settled one is ErrConflict, none ErrNotFound.

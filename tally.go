@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/waybell/waybell/internal/lock"
 	"github.com/waybell/waybell/internal/statistics"
 )
 
@@ -15,8 +16,8 @@ const (
 	tallyEvery = 10 * time.Second // from the first attempt counted to its writing
 	tallyBatch = 256              // rows in one call of the store: some milliseconds
 	// tallyPatience is how long one writing waits for places in the store's
-	// transactions.
-	tallyPatience = 5 * time.Second
+	// transactions, and how long a reader waits.
+	tallyPatience = 4 * time.Second
 	// maxTallies bounds what waits while the store does not take it. It is only
 	// reached by very many endpoints: without its store a node makes no more
 	// attempts than Limits.Outcomes.
@@ -37,7 +38,7 @@ type tallies struct {
 	// moving guards rows. It is held for writing while rows go to the store, and
 	// for reading by who adds up both, so that nothing is seen twice or not at
 	// all. Whoever counts never waits for it.
-	moving sync.RWMutex
+	moving lock.RW
 	rows   map[StatisticsKey]*Tally // taken out of cells, not yet in the store
 }
 
@@ -106,7 +107,10 @@ func (t *tallies) run(ctx context.Context) {
 func (t *tallies) flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, tallyPatience)
 	defer cancel()
-	t.moving.Lock()
+	if t.moving.Lock(ctx) != nil {
+		signal(t.dirty)
+		return // who reads them waits for the store, which takes nothing now
+	}
 	defer t.moving.Unlock()
 	t.mu.Lock()
 	cells := t.cells
@@ -169,7 +173,11 @@ func addCell(rows map[StatisticsKey]*Tally, c tallyCell, tally *Tally) {
 // read returns the stored rows that q asks for and those not yet stored, in no
 // order; a key may occur more than once.
 func (t *tallies) read(ctx context.Context, q StatisticsQuery) ([]StatisticsRow, error) {
-	t.moving.RLock()
+	ctx, cancel := context.WithTimeout(ctx, tallyPatience)
+	defer cancel()
+	if err := t.moving.RLock(ctx); err != nil {
+		return nil, err
+	}
 	defer t.moving.RUnlock()
 	rows, err := t.svc.store.Statistics(ctx, q)
 	if err != nil {

@@ -172,7 +172,8 @@ func (s *Server) registerDeliveries() {
 		id: "retry-delivery", method: http.MethodPost, path: one + "/retry", tag: tagDeliveries, summary: "Send a delivery again",
 		description: "Due now, through the same path: a waiting one keeps its schedule, a finished one starts a fresh schedule and window. While an attempt runs it is coalesced.",
 		scope:       waybell.ScopeDeliveriesWrite, status: http.StatusAccepted,
-		codes: []waybell.Code{waybell.CodeDeliveryNotFound, waybell.CodeDeliveryHeld, waybell.CodeEndpointNotFound, waybell.CodeEndpointDisabled},
+		codes: []waybell.Code{waybell.CodeDeliveryNotFound, waybell.CodeDeliveryHeld, waybell.CodeDeliveryInFlight,
+			waybell.CodeEndpointNotFound, waybell.CodeEndpointDisabled},
 	}, func(ctx context.Context, p *deliveryParams, _ *none) (*answer[deliveryDetailView], error) {
 		d, err := s.svc.Retry(ctx, p.AgentID, p.DeliveryID)
 		return shownDelivery(d, err)

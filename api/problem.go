@@ -60,6 +60,7 @@ var kinds = map[waybell.Code]kind{
 	waybell.CodeIdempotencyMismatch: {http.StatusConflict, "Idempotency mismatch"},
 	waybell.CodeDeliveryHeld:        {http.StatusConflict, "Delivery is held"},
 	waybell.CodeDeliveryFinished:    {http.StatusConflict, "Delivery is finished"},
+	waybell.CodeDeliveryInFlight:    {http.StatusConflict, "Delivery is in flight"},
 	waybell.CodeEndpointDisabled:    {http.StatusConflict, "Endpoint is disabled"},
 	waybell.CodeTooManyEndpoints:    {http.StatusConflict, "Too many endpoints"},
 	waybell.CodeTooManySessions:     {http.StatusConflict, "Too many sessions"},

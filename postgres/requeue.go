@@ -22,11 +22,6 @@ const (
 				reason, owner, test)
 			SELECT agent, event, endpoint, type, $1, $2, $3, attempts, attempts, status_code, reason, 0, test FROM gone
 		) SELECT state, attempts FROM gone`
-
-	// sqlSending tells whether a living node has an attempt of a canceled delivery
-	// under way.
-	sqlSending = `SELECT EXISTS (SELECT 1 FROM nodes n WHERE n.node = d.owner AND NOT n.dead) AND d.owner NOT IN (0, $4)
-		FROM deliveries d WHERE d.agent = $1 AND d.event = $2 AND d.endpoint = $3 FOR UPDATE OF d`
 )
 
 // Requeue implements [waybell.DeliveryStore].
@@ -60,6 +55,9 @@ func (t *tx) requeue(r *waybell.Requeue) (waybell.Waiting, error) {
 	case err != nil:
 		return waybell.Waiting{}, err
 	case len(rows) > 0 && rows[0].Entered <= r.CanceledUpTo:
+		if err := t.notUnderWay(r, rows[0].owner); err != nil {
+			return waybell.Waiting{}, err
+		}
 		t.end(rows, waybell.DeliveryCanceled, waybell.ReasonCanceled, r.Now)
 		err = t.reopen(r, key)
 	case len(rows) == 0:
@@ -80,17 +78,31 @@ func (t *tx) requeue(r *waybell.Requeue) (waybell.Waiting, error) {
 	return rows[0].Waiting, nil
 }
 
+// notUnderWay refuses a delivery that another living node has in hand.
+func (t *tx) notUnderWay(r *waybell.Requeue, owner int64) error {
+	if owner == 0 || owner == t.node {
+		return nil
+	}
+	var living bool
+	_, err := t.one("SELECT EXISTS (SELECT 1 FROM nodes WHERE node = $1 AND NOT dead)", []any{owner}, &living)
+	if err == nil && living {
+		err = fmt.Errorf("delivery %s: node %d has an attempt under way: %w", r.DeliveryRef, owner, waybell.ErrConflict)
+	}
+	return err
+}
+
 // reopen makes a settled delivery wait again.
 func (t *tx) reopen(r *waybell.Requeue, key []any) error {
-	sending := false
-	there, err := t.one(sqlSending, append(key, t.node), &sending)
+	var owner int64
+	there, err := t.one("SELECT owner FROM deliveries WHERE agent = $1 AND event = $2 AND endpoint = $3 FOR UPDATE", key, &owner)
 	switch {
 	case err != nil:
 		return err
 	case !there:
 		return fmt.Errorf("delivery %s: %w", r.DeliveryRef, waybell.ErrNotFound)
-	case sending:
-		return fmt.Errorf("delivery %s: another node's attempt is under way: %w", r.DeliveryRef, waybell.ErrConflict)
+	}
+	if err := t.notUnderWay(r, owner); err != nil {
+		return err
 	}
 	var state int16
 	var attempts int

@@ -192,6 +192,19 @@ func (s *Store) FailingCounters(ctx context.Context, limit int) ([]waybell.Count
 		WHERE h.failures >= 3 ORDER BY failing_since, h.endpoint LIMIT $2`, int16(waybell.EndpointDisabled), limit)
 }
 
+// OpenBreakers implements [waybell.StatisticsStore].
+func (s *Store) OpenBreakers(ctx context.Context, limit int) ([]waybell.Counters, error) {
+	list, err := readAll(ctx, s, readCounters, `SELECT h.`+countersColumns+`
+		FROM (SELECT DISTINCT agent, endpoint FROM health WHERE open) f
+		JOIN endpoints e ON e.number = f.endpoint AND e.living
+		CROSS JOIN LATERAL (SELECT * FROM health o WHERE o.agent = f.agent AND o.endpoint = f.endpoint
+			ORDER BY changed_at DESC, seat DESC LIMIT 1) h
+		CROSS JOIN (SELECT 0::bigint AS accepted, 0::bigint AS pending, 0::bigint AS retrying, 0::bigint AS delivered,
+			0::bigint AS failed, 0::bigint AS canceled) c
+		WHERE h.open ORDER BY h.endpoint LIMIT $1`, limit)
+	return list, err
+}
+
 // CountersOf implements [waybell.StatisticsStore].
 func (s *Store) CountersOf(ctx context.Context, endpoints []waybell.EndpointNumber) ([]waybell.Counters, error) {
 	found, err := readAll(ctx, s, readCounters, sqlCounters(" WHERE endpoint = ANY($1::bigint[])"), numbers(endpoints))

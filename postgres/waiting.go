@@ -44,6 +44,12 @@ const (
 		) UPDATE waiting w SET owner = $1, begun = w.adopted FROM c
 		WHERE w.agent = c.agent AND w.event = c.event AND w.endpoint = c.endpoint RETURNING ` + waitingColumns
 
+	sqlClaimTests = `WITH c AS (
+			SELECT agent, event, endpoint FROM waiting WHERE next_at <= $3 AND owner = 0 AND test AND deaths < 3
+			ORDER BY next_at LIMIT $2 FOR UPDATE SKIP LOCKED
+		) UPDATE waiting w SET owner = $1, begun = w.adopted FROM c
+		WHERE w.agent = c.agent AND w.event = c.event AND w.endpoint = c.endpoint RETURNING ` + waitingColumns
+
 	sqlClaimSuspect = `WITH c AS (
 			SELECT agent, event, endpoint FROM waiting WHERE next_at <= $2 AND owner = 0 AND deaths >= 3
 			ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -59,17 +65,21 @@ func (s *Store) Claim(ctx context.Context, lease waybell.Lease, now time.Time, w
 		t.plan()
 		var endpoints []int64
 		var most []int32
-		for _, w := range wants {
-			t.touch(w.Endpoint)
-			if w.Max <= 0 || w.Oldest != 0 {
-				continue
-			}
-			endpoints, most = append(endpoints, int64(w.Endpoint)), append(most, int32(w.Max))
-		}
 		take := func(r pgx.CollectableRow) error {
 			w, err := readWaiting(r)
 			claimed = append(claimed, w.Waiting)
+			t.touch(w.Endpoint)
 			return err
+		}
+		for _, w := range wants {
+			switch {
+			case w.Max <= 0 || w.Oldest != 0:
+			case w.Tests:
+				t.query(take, sqlClaimTests, t.node, w.Max, micros(now))
+			default:
+				t.touch(w.Endpoint) // others may have taken what was due
+				endpoints, most = append(endpoints, int64(w.Endpoint)), append(most, int32(w.Max))
+			}
 		}
 		if len(endpoints) > 0 {
 			t.query(take, sqlClaimDue, t.node, endpoints, most, micros(now))
@@ -81,6 +91,7 @@ func (s *Store) Claim(ctx context.Context, lease waybell.Lease, now time.Time, w
 			if w.Oldest == 0 || w.Max <= 0 {
 				continue
 			}
+			t.touch(w.Endpoint)
 			rows, err := t.claimOldest(now, w)
 			if err != nil {
 				return err
@@ -106,12 +117,13 @@ func (t *tx) plan() {
 // of its due times or entries: a statement returns what it changed in any order.
 func inOrder(rows []waybell.Waiting, wants []waybell.ClaimWant) []waybell.Waiting {
 	place := make(map[waybell.EndpointNumber]int, len(wants))
+	oldest := make(map[waybell.EndpointNumber]bool)
 	for i, w := range wants {
-		place[w.Endpoint] = i
+		place[w.Endpoint], oldest[w.Endpoint] = i, w.Oldest != 0
 	}
 	slices.SortStableFunc(rows, func(a, b waybell.Waiting) int {
 		first := cmp.Compare(place[a.Endpoint], place[b.Endpoint])
-		if first == 0 && wants[place[a.Endpoint]].Oldest != 0 {
+		if first == 0 && oldest[a.Endpoint] {
 			first = cmp.Compare(a.Entered, b.Entered)
 		}
 		return cmp.Or(first, a.NextAt.Compare(b.NextAt), cmp.Compare(a.Entered, b.Entered))

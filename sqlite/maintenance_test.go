@@ -154,7 +154,7 @@ func TestCheck(t *testing.T) {
 		{"waiting delivery without its event", "DELETE FROM events WHERE key = (SELECT min(event) FROM waiting)"},
 		{"settled delivery without its event", "DELETE FROM events WHERE key = (SELECT min(event) FROM deliveries)"},
 		{"attempt without its event", "UPDATE attempts SET event = event + 1"},
-		{"both waiting and settled", `INSERT INTO deliveries SELECT agent, event, endpoint, type, 3, 0, 0, 0, 0 FROM waiting`},
+		{"both waiting and settled", `INSERT INTO deliveries SELECT agent, event, endpoint, type, 3, 0, 0, 0, 0, 0 FROM waiting`},
 		{"without a name", "DELETE FROM type_names"},
 		{"does not add up", "UPDATE counters SET accepted = accepted + 1"},
 		{"differs from the waiting rows", "UPDATE counters SET pending = pending - 1, canceled = canceled + 1"},

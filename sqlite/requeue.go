@@ -25,8 +25,8 @@ func (s *Store) Requeue(ctx context.Context, lease waybell.Lease, list []waybell
 		}
 		for i := range list {
 			var err error
-			got[i].Waiting, err = t.requeue(&list[i])
-			if got[i].Err = err; err != nil && !errors.Is(err, waybell.ErrNotFound) {
+			got[i].Waiting, err = t.requeue(lease, &list[i])
+			if got[i].Err = err; err != nil && !errors.Is(err, waybell.ErrNotFound) && !errors.Is(err, waybell.ErrConflict) {
 				return err
 			}
 		}
@@ -38,18 +38,29 @@ func (s *Store) Requeue(ctx context.Context, lease waybell.Lease, list []waybell
 	return got, nil
 }
 
-// requeue makes one delivery due. ErrNotFound leaves nothing half done.
-func (t *tx) requeue(r *waybell.Requeue) (waybell.Waiting, error) {
+// requeue makes one delivery due. ErrNotFound and ErrConflict leave nothing half
+// done.
+func (t *tx) requeue(lease waybell.Lease, r *waybell.Requeue) (waybell.Waiting, error) {
 	w, waits, err := t.s.waitingRow(t.conn, r.Agent, r.DeliveryRef)
 	switch {
 	case err != nil:
 		return waybell.Waiting{}, err
 	case waits && w.Entered <= r.CanceledUpTo:
-		if err := t.end(w, waybell.DeliveryCanceled, waybell.ReasonCanceled, r.Now); err != nil {
+		if err := t.notUnderWay(lease, r, w.owner); err != nil {
+			return waybell.Waiting{}, err
+		}
+		if err := t.end(w, cancelAt(r.Now)); err != nil {
 			return waybell.Waiting{}, err
 		}
 		err = t.reopen(r)
 	case !waits:
+		var owner int64
+		if _, err = t.row(func(r *rows) { owner = r.int() }, sqlSettledOwner, r.Agent, r.Event, r.Endpoint); err != nil {
+			return waybell.Waiting{}, err
+		}
+		if err = t.notUnderWay(lease, r, owner); err != nil {
+			return waybell.Waiting{}, err
+		}
 		err = t.reopen(r)
 	case w.Owned:
 		return w.Waiting, nil
@@ -64,6 +75,16 @@ func (t *tx) requeue(r *waybell.Requeue) (waybell.Waiting, error) {
 	t.moved(r.Endpoint, r.Now.UnixMicro())
 	w, _, err = t.s.waitingRow(t.conn, r.Agent, r.DeliveryRef)
 	return w.Waiting, err
+}
+
+const sqlSettledOwner = "SELECT owner FROM deliveries WHERE agent = ? AND event = ? AND endpoint = ?"
+
+// notUnderWay refuses a delivery that another living node has in hand.
+func (t *tx) notUnderWay(lease waybell.Lease, r *waybell.Requeue, owner int64) error {
+	if owner == 0 || owner == lease.Node || !t.s.isLiving(owner) {
+		return nil
+	}
+	return fmt.Errorf("delivery %s: node %d has an attempt under way: %w", r.DeliveryRef, owner, waybell.ErrConflict)
 }
 
 // reopen makes a settled delivery wait again.
@@ -97,7 +118,7 @@ func (s *Store) CancelDelivery(ctx context.Context, lease waybell.Lease, agent w
 			return err
 		}
 		if waits {
-			return t.end(w, waybell.DeliveryCanceled, waybell.ReasonCanceled, now)
+			return t.end(w, cancelAt(now))
 		}
 		d, err := s.delivery(t.conn, agent, ref)
 		if err == nil {

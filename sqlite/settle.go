@@ -52,17 +52,21 @@ func (t *tx) settle(lease waybell.Lease, o *waybell.Settlement) error {
 	switch {
 	case o.Kind == waybell.SettleRelease:
 		n, err := t.exec(sqlRelease, o.NextAt, o.Agent, o.Event, o.Endpoint, lease.Node)
-		if n > 0 {
-			t.touch(o.Endpoint)
-			t.moved(o.Endpoint, o.NextAt.UnixMicro())
+		if err != nil || n == 0 {
+			return t.letGo(lease, o, err)
 		}
-		return err
+		t.touch(o.Endpoint)
+		t.moved(o.Endpoint, o.NextAt.UnixMicro())
+		return nil
 	case o.Attempt == nil:
 		w, found, err := t.s.waitingRow(t.conn, o.Agent, o.DeliveryRef)
-		if err != nil || !found || w.owner != lease.Node {
-			return err
+		if err != nil || !found {
+			return t.letGo(lease, o, err)
 		}
-		return t.end(w, o.State, o.Reason, o.FinishedAt)
+		if w.owner != lease.Node {
+			return nil
+		}
+		return t.end(w, ending{o.State, o.Reason, o.FinishedAt, lease.Node})
 	}
 	applied, err := t.apply(lease, o)
 	if err != nil {
@@ -71,7 +75,17 @@ func (t *tx) settle(lease waybell.Lease, o *waybell.Settlement) error {
 	if applied {
 		return t.insertAttempt(o.Attempt)
 	}
-	return t.settleLate(o)
+	return t.settleLate(lease, o)
+}
+
+// letGo notes that the node has a delivery no longer in hand that was canceled
+// meanwhile.
+func (t *tx) letGo(lease waybell.Lease, o *waybell.Settlement, err error) error {
+	if err == nil {
+		_, err = t.exec("UPDATE deliveries SET owner = 0 WHERE agent = ? AND event = ? AND endpoint = ? AND owner = ?",
+			o.Agent, o.Event, o.Endpoint, lease.Node)
+	}
+	return err
 }
 
 // apply writes an outcome to the waiting row, where it is the next one of it.
@@ -127,7 +141,7 @@ func (t *tx) insertAttempt(a *waybell.Attempt) error {
 // node's, or that was written before. The delivery stays as it is, only counts
 // the attempt, so that numbers go on after it; but canceled becomes delivered
 // by a 2xx. Of a delivery that retention removed nothing is kept.
-func (t *tx) settleLate(o *waybell.Settlement) error {
+func (t *tx) settleLate(lease waybell.Lease, o *waybell.Settlement) error {
 	w, waits, err := t.s.waitingRow(t.conn, o.Agent, o.DeliveryRef)
 	if err != nil {
 		return err
@@ -151,8 +165,9 @@ func (t *tx) settleLate(o *waybell.Settlement) error {
 	if err != nil || !settled {
 		return err
 	}
-	_, err = t.exec("UPDATE deliveries SET attempts = max(attempts, ?) WHERE agent = ? AND event = ? AND endpoint = ?",
-		o.Attempt.Number, o.Agent, o.Event, o.Endpoint)
+	_, err = t.exec(`UPDATE deliveries SET attempts = max(attempts, ?), owner = iif(owner = ?, 0, owner)
+		WHERE agent = ? AND event = ? AND endpoint = ?`,
+		o.Attempt.Number, lease.Node, o.Agent, o.Event, o.Endpoint)
 	if err != nil {
 		return err
 	}

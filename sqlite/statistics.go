@@ -101,6 +101,17 @@ func (s *Store) FailingCounters(ctx context.Context, limit int) ([]waybell.Count
 		ORDER BY failing_since, endpoint LIMIT ?`, limit)
 }
 
+// OpenBreakers implements [waybell.StatisticsStore].
+func (s *Store) OpenBreakers(ctx context.Context, limit int) ([]waybell.Counters, error) {
+	list, err := s.counters(ctx, "SELECT "+countersColumns+` FROM counters WHERE open = 1
+		AND EXISTS (SELECT 1 FROM endpoints WHERE number = counters.endpoint AND living = 1)
+		ORDER BY endpoint LIMIT ?`, limit)
+	for i := range list {
+		list[i] = waybell.Counters{Endpoint: list[i].Endpoint, Health: list[i].Health}
+	}
+	return list, err
+}
+
 // CountersOf implements [waybell.StatisticsStore].
 func (s *Store) CountersOf(ctx context.Context, endpoints []waybell.EndpointNumber) (list []waybell.Counters, err error) {
 	err = s.snapshot(ctx, func(c *conn) error {
@@ -117,8 +128,8 @@ func (s *Store) CountersOf(ctx context.Context, endpoints []waybell.EndpointNumb
 }
 
 // The health of what is gone is forgotten, so that the index of failing
-// endpoints holds the living.
+// endpoints holds the living. An open breaker has more than three failures.
 const (
-	sqlForgetHealth      = "UPDATE counters SET failures = 0 WHERE endpoint = ? AND failures >= 3"
-	sqlForgetAgentHealth = "UPDATE counters SET failures = 0 WHERE agent = ? AND failures >= 3"
+	sqlForgetHealth      = "UPDATE counters SET failures = 0, open = 0 WHERE endpoint = ? AND failures >= 3"
+	sqlForgetAgentHealth = "UPDATE counters SET failures = 0, open = 0 WHERE agent = ? AND failures >= 3"
 )

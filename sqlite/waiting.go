@@ -55,6 +55,9 @@ func (s *Store) Due(ctx context.Context, until time.Time) ([]waybell.DueEndpoint
 const sqlClaimDue = "SELECT " + waitingColumns + ` FROM waiting
 	WHERE endpoint = ? AND next_at <= ? AND owner = 0 AND deaths < 3 ORDER BY next_at LIMIT ?`
 
+const sqlClaimTests = "SELECT " + waitingColumns + ` FROM waiting INDEXED BY waiting_test
+	WHERE next_at <= ? AND owner = 0 AND test = 1 AND deaths < 3 ORDER BY next_at LIMIT ?`
+
 const sqlOwn = `UPDATE waiting SET owner = ?, begun = adopted WHERE agent = ? AND event = ? AND endpoint = ?`
 
 // Claim implements [waybell.WorkStore].
@@ -92,10 +95,12 @@ func (s *Store) Claim(ctx context.Context, lease waybell.Lease, now time.Time, w
 
 // claimable finds the rows for one want.
 func (t *tx) claimable(now time.Time, w waybell.ClaimWant) ([]waitingRow, error) {
-	if w.Max <= 0 {
+	switch {
+	case w.Max <= 0:
 		return nil, nil
-	}
-	if w.Oldest != 0 {
+	case w.Tests:
+		return collect(t.query(sqlClaimTests, now, w.Max), t.s.readWaiting)
+	case w.Oldest != 0:
 		return t.oldest(now, w)
 	}
 	return collect(t.query(sqlClaimDue, w.Endpoint, now, w.Max), t.s.readWaiting)
@@ -172,7 +177,7 @@ func (s *Store) ExpireWaiting(ctx context.Context, lease waybell.Lease, e waybel
 			if w.WindowEnd.After(e.End) {
 				break
 			}
-			if err := t.end(w, waybell.DeliveryFailed, waybell.ReasonExpired, e.Now); err != nil {
+			if err := t.end(w, ending{state: waybell.DeliveryFailed, reason: waybell.ReasonExpired, at: e.Now}); err != nil {
 				return err
 			}
 			n++
@@ -198,7 +203,7 @@ func (s *Store) CancelWaiting(ctx context.Context, lease waybell.Lease, c waybel
 			return err
 		}
 		for _, w := range list {
-			if err := t.end(w, waybell.DeliveryCanceled, waybell.ReasonCanceled, c.Now); err != nil {
+			if err := t.end(w, cancelAt(c.Now)); err != nil {
 				return err
 			}
 			n++
@@ -208,15 +213,28 @@ func (s *Store) CancelWaiting(ctx context.Context, lease waybell.Lease, c waybel
 	return n, err
 }
 
-const sqlEnd = `INSERT INTO deliveries (agent, event, endpoint, type, state, reason, attempts, status_code, finished_at)
-	SELECT agent, event, endpoint, type, ?, ?, attempts, status_code, ? FROM waiting
+// sqlEnd keeps the owner of a row that is canceled under it, until it lets go.
+const sqlEnd = `INSERT INTO deliveries (agent, event, endpoint, type, state, reason, attempts, status_code, finished_at, owner)
+	SELECT agent, event, endpoint, type, ?, ?, attempts, status_code, ?, iif(owner = ?, 0, owner) FROM waiting
 	WHERE agent = ? AND event = ? AND endpoint = ?`
 
 const sqlDeleteWaiting = "DELETE FROM waiting WHERE agent = ? AND event = ? AND endpoint = ?"
 
+// ending is how a waiting row is settled without an attempt.
+type ending struct {
+	state  waybell.DeliveryState
+	reason waybell.Reason
+	at     time.Time
+	owner  int64 // set when it is the row's owner who settles it
+}
+
+func cancelAt(now time.Time) ending {
+	return ending{state: waybell.DeliveryCanceled, reason: waybell.ReasonCanceled, at: now}
+}
+
 // end settles a waiting row without an attempt.
-func (t *tx) end(w waitingRow, state waybell.DeliveryState, reason waybell.Reason, now time.Time) error {
-	if _, err := t.exec(sqlEnd, state, reason, now, w.Agent, w.Event, w.Endpoint); err != nil {
+func (t *tx) end(w waitingRow, by ending) error {
+	if _, err := t.exec(sqlEnd, by.state, by.reason, by.at, by.owner, w.Agent, w.Event, w.Endpoint); err != nil {
 		return err
 	}
 	if _, err := t.exec(sqlDeleteWaiting, w.Agent, w.Event, w.Endpoint); err != nil {
@@ -224,7 +242,7 @@ func (t *tx) end(w waitingRow, state waybell.DeliveryState, reason waybell.Reaso
 	}
 	c := t.counts(w.Agent, w.Endpoint)
 	c.waits(w.Attempts > 0, -1)
-	c.settles(state, 1)
+	c.settles(by.state, 1)
 	if !w.Owned {
 		t.touch(w.Endpoint)
 	}

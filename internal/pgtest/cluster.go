@@ -72,7 +72,11 @@ type Cluster struct {
 // death of every process, so faults of processes are as real as on a disk.
 func Memory() string {
 	const dir = "/dev/shm"
+	const writeAndSearch = 0b011 // access(2)
 	var fs syscall.Statfs_t
+	if syscall.Access(dir, writeAndSearch) != nil {
+		return ""
+	}
 	if err := syscall.Statfs(dir, &fs); err != nil || fs.Bavail*uint64(fs.Bsize) < 2<<30 {
 		return ""
 	}
@@ -183,17 +187,18 @@ func (c *Cluster) launch() error {
 // configure writes postgresql.conf. ALTER SYSTEM goes before it.
 func (c *Cluster) configure() error {
 	settings := map[string]string{
-		"cluster_name":            c.name,
-		"listen_addresses":        "127.0.0.1",
-		"port":                    strconv.Itoa(c.port),
-		"unix_socket_directories": c.guard.dir,
-		"shared_buffers":          "64MB",
-		"max_connections":         "300",
-		"fsync":                   "on", // the store refuses less
-		"wal_level":               "replica",
-		"timezone":                "UTC",
-		"log_timezone":            "UTC",
-		"log_line_prefix":         "%m [%p] %d ",
+		"cluster_name":               c.name,
+		"dynamic_shared_memory_type": "mmap", // in the folder, so that nothing else stays of a killed server
+		"listen_addresses":           "127.0.0.1",
+		"port":                       strconv.Itoa(c.port),
+		"unix_socket_directories":    c.guard.dir,
+		"shared_buffers":             "64MB",
+		"max_connections":            "300",
+		"fsync":                      "on", // the store refuses less
+		"wal_level":                  "replica",
+		"timezone":                   "UTC",
+		"log_timezone":               "UTC",
+		"log_line_prefix":            "%m [%p] %d ",
 	}
 	if c.opts.Disk == 0 {
 		settings["wal_keep_size"] = "256MB" // a standby may be away for a while

@@ -49,7 +49,7 @@ func refused(t *testing.T, url string) {
 
 func TestStopFreezeKill(t *testing.T) {
 	t.Parallel()
-	c := pgtest.Start(t, pgtest.Options{Settings: map[string]string{"work_mem": "7MB"}})
+	c := pgtest.Start(t, pgtest.Options{Dir: pgtest.Memory(), Settings: map[string]string{"work_mem": "7MB"}})
 	url := c.Database(t)
 	conn := connect(t, url)
 	exec(t, conn, "CREATE TABLE mark (n int)")
@@ -108,7 +108,7 @@ func TestStopFreezeKill(t *testing.T) {
 // standby was synchronous.
 func TestStandbyTakesOver(t *testing.T) {
 	t.Parallel()
-	primary := pgtest.Start(t, pgtest.Options{})
+	primary := pgtest.Start(t, pgtest.Options{Dir: pgtest.Memory()})
 	url := primary.Database(t)
 	exec(t, connect(t, url), "CREATE TABLE mark (n int)")
 	standby := primary.Standby(t, true)

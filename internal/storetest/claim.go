@@ -15,6 +15,7 @@ var claimTests = []test{
 	{"Oldest", testClaimOldest},
 	{"OldestAmongRetries", testOldestAmongRetries},
 	{"Fair", testClaimFair},
+	{"Tests", testClaimTests},
 	{"ManyClaimers", testManyClaimers},
 	{"Owned", testOwned},
 }
@@ -267,4 +268,46 @@ func testOwned(e *env) {
 		after = page[len(page)-1]
 	}
 	e.same("owned", got, want)
+}
+
+// testClaimTests claims test sends of all endpoints, and nothing else, once.
+func testClaimTests(e *env) {
+	a, eps := e.agent(2)
+	send := func(ep waybell.EndpointNumber, test bool) waybell.DeliveryRef {
+		n := aside(e.event(a, ep))
+		n.Test = test
+		e.accept(n)
+		return ref(n, ep)
+	}
+	send(eps[0], false)
+	first, second, third := send(eps[1], true), send(eps[0], true), send(eps[1], true)
+	send(eps[1], false)
+	owned := e.event(a, eps[0])
+	owned.Test = true
+	e.accept(owned)
+	if got := e.claim(third.Event.Time().Add(-time.Microsecond), waybell.ClaimWant{Tests: true, Max: 1}); !slices.Equal(refs(got), []waybell.DeliveryRef{first}) {
+		e.Fatalf("claimed %v, want the first test", refs(got))
+	}
+	now := start.Add(time.Hour)
+	got := e.claim(now, waybell.ClaimWant{Tests: true, Max: 10}, waybell.ClaimWant{Endpoint: eps[0], Max: 10}, waybell.ClaimWant{Endpoint: eps[1], Max: 10})
+	if len(got) != 4 || !slices.Equal(refs(got[:2]), []waybell.DeliveryRef{second, third}) || !got[0].Test || !got[0].Owned {
+		e.Fatalf("claimed %+v, want two tests and two others", got)
+	}
+	if again := e.claim(now, waybell.ClaimWant{Tests: true, Max: 10}); len(again) != 0 {
+		e.Fatalf("claimed %v twice", refs(again))
+	}
+	// One that was given back is due again; a suspect is not.
+	e.settle(release(a.Number, third, now.Add(time.Minute)))
+	if early := e.claim(now, waybell.ClaimWant{Tests: true, Max: 10}); len(early) != 0 {
+		e.Fatalf("claimed %v before it was due", refs(early))
+	}
+	for deaths := range waybell.SuspectDeaths + 1 {
+		e.crash()
+		e.adoptAll(now)
+		got = e.claim(now, waybell.ClaimWant{Tests: true, Max: 10})
+		if want := 3; deaths < waybell.SuspectDeaths && len(got) != want || deaths == waybell.SuspectDeaths && len(got) != 0 {
+			e.Fatalf("claimed %d tests after %d deaths", len(got), deaths)
+		}
+	}
+	e.ledger(a)
 }

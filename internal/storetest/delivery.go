@@ -15,6 +15,8 @@ var deliveryTests = []test{
 	{"Requeue", testRequeue},
 	{"RequeueMany", testRequeueMany},
 	{"RequeueCanceled", testRequeueCanceled},
+	{"RequeueUnderWay", testRequeueUnderWay},
+	{"RequeueAfterLeave", testRequeueAfterLeave},
 	{"Cancel", testCancelDelivery},
 }
 
@@ -298,6 +300,97 @@ func testRequeueCanceled(e *env) {
 	if led := e.ledger(a)[eps[0]]; led.Pending != 3 || led.Canceled != 0 {
 		e.Fatalf("ledger %+v", led)
 	}
+}
+
+// testRequeueUnderWay cancels deliveries while another node has them in hand:
+// they wait again only when that node has let go of them, however it does.
+func testRequeueUnderWay(e *env) {
+	other := e.join("other")
+	a, eps := e.agent(1)
+	now := start.Add(time.Hour)
+	for _, c := range []struct {
+		name     string
+		let      func(r waybell.DeliveryRef) waybell.Settlement
+		attempts int
+	}{
+		{"failure", func(r waybell.DeliveryRef) waybell.Settlement {
+			return final(attempt(a.Number, r, 1, 503), waybell.DeliveryFailed)
+		}, 1},
+		{"retry", func(r waybell.DeliveryRef) waybell.Settlement {
+			return retry(attempt(a.Number, r, 1, 503), now.Add(time.Hour))
+		}, 1},
+		{"success", func(r waybell.DeliveryRef) waybell.Settlement {
+			return final(attempt(a.Number, r, 1, 200), waybell.DeliveryDelivered)
+		}, 1},
+		{"release", func(r waybell.DeliveryRef) waybell.Settlement { return release(a.Number, r, now) }, 0},
+		{"cancellation", func(r waybell.DeliveryRef) waybell.Settlement {
+			return waybell.Settlement{DeliveryRef: r, Agent: a.Number, Kind: waybell.SettleFinal,
+				State: waybell.DeliveryCanceled, Reason: waybell.ReasonCanceled, FinishedAt: now}
+		}, 0},
+	} {
+		held, gone, free := e.event(a, eps[0]), e.event(a, eps[0]), aside(e.event(a, eps[0]))
+		_, err := e.s.Accept(e.ctx(), other, e.version(), []*waybell.NewEvent{held, gone})
+		e.ok(err)
+		e.accept(free)
+		e.ok(e.s.CancelDelivery(e.ctx(), e.lease, a.Number, ref(gone, eps[0]), now))
+		requeue := func(n *waybell.NewEvent, lease waybell.Lease, canceledUpTo waybell.Key) (waybell.Waiting, error) {
+			return e.requeueOne(lease, waybell.Requeue{DeliveryRef: ref(n, eps[0]), Agent: a.Number, Now: now,
+				Entered: e.key(), WindowEnd: now.Add(time.Hour), CanceledUpTo: canceledUpTo})
+		}
+		before := e.all(a.Number)
+		_, err = requeue(gone, e.lease, 0)
+		e.is(err, waybell.ErrConflict)
+		_, err = requeue(held, e.lease, held.Key)
+		e.is(err, waybell.ErrConflict)
+		e.same(c.name+": after the refusals", e.all(a.Number), before)
+		// One that is refused holds no other up, and an owned one that was not
+		// canceled is coalesced.
+		got, err := e.s.Requeue(e.ctx(), e.lease, []waybell.Requeue{
+			{DeliveryRef: ref(gone, eps[0]), Agent: a.Number, Now: now, Entered: e.key()},
+			{DeliveryRef: ref(free, eps[0]), Agent: a.Number, Now: now.Add(time.Second), Entered: e.key()},
+			{DeliveryRef: ref(held, eps[0]), Agent: a.Number, Now: now, Entered: e.key()},
+		})
+		e.ok(err)
+		e.is(got[0].Err, waybell.ErrConflict)
+		if got[1].Err != nil || !got[1].NextAt.Equal(now.Add(time.Second)) || got[2].Err != nil || !got[2].Owned {
+			e.Fatalf("%s: beside the refused one: %+v", c.name, got[1:])
+		}
+		e.ok(e.s.Settle(e.ctx(), other, []waybell.Settlement{c.let(ref(gone, eps[0]))}))
+		w, err := requeue(gone, e.lease, 0)
+		e.ok(err)
+		if w.Owned || w.Attempts != c.attempts || !w.NextAt.Equal(now) {
+			e.Fatalf("%s: waits again as %+v", c.name, w)
+		}
+		// The node itself knows what it has in hand.
+		_, err = requeue(held, other, held.Key)
+		e.ok(err)
+		e.ledger(a)
+	}
+}
+
+// testRequeueAfterLeave cancels what another node has in hand that never tells:
+// once it has left nobody is waited for.
+func testRequeueAfterLeave(e *env) {
+	other := e.join("other")
+	a, eps := e.agent(1)
+	canceled, counts := e.event(a, eps[0]), e.event(a, eps[0])
+	_, err := e.s.Accept(e.ctx(), other, e.version(), []*waybell.NewEvent{canceled, counts})
+	e.ok(err)
+	now := start.Add(time.Hour)
+	e.ok(e.s.CancelDelivery(e.ctx(), e.lease, a.Number, ref(canceled, eps[0]), now))
+	e.ok(e.s.Leave(e.ctx(), other))
+	for _, n := range []*waybell.NewEvent{canceled, counts} {
+		w, err := e.requeueOne(e.lease, waybell.Requeue{DeliveryRef: ref(n, eps[0]), Agent: a.Number, Now: now,
+			Entered: e.key(), WindowEnd: now.Add(time.Hour), CanceledUpTo: counts.Key})
+		e.ok(err)
+		if w.Owned || !w.NextAt.Equal(now) {
+			e.Fatalf("waits again as %+v", w)
+		}
+	}
+	if n := e.adoptAll(now); n != 0 {
+		e.Fatalf("adopted %d rows that nobody owned", n)
+	}
+	e.ledger(a)
 }
 
 func testRequeue(e *env) {

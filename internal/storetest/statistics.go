@@ -18,6 +18,7 @@ var statisticsTests = []test{
 	{"Stay", testStatisticsStay},
 	{"Sweep", testSweepStatistics},
 	{"Failing", testFailingCounters},
+	{"OpenBreakers", testOpenBreakers},
 	{"CountersOf", testCountersOf},
 }
 
@@ -273,6 +274,58 @@ func testFailingCounters(e *env) {
 	e.same("failing still", list(10), []waybell.EndpointNumber{eps[4], eps[6], eps[0]})
 	e.fail(a, eps[4], waybell.Health{LastSuccess: since(61)})
 	e.same("after a success", list(10), []waybell.EndpointNumber{eps[6], eps[0]})
+}
+
+func testOpenBreakers(e *env) {
+	other := e.join("other")
+	a, eps := e.agent(5)
+	open := func(minute int) waybell.Health {
+		at := start.Add(time.Duration(minute) * time.Minute)
+		return waybell.Health{LastFailure: at, FailingSince: start, Failures: 20, Refusals: 20, RefusedSince: start,
+			Open: true, LastReason: waybell.ReasonConnect}
+	}
+	for _, i := range []int{3, 0, 1, 4} {
+		e.fail(a, eps[i], open(i))
+	}
+	failing := open(9)
+	failing.Open = false
+	e.fail(a, eps[2], failing)
+	list := func(limit int) []waybell.Counters {
+		e.Helper()
+		rows, err := e.s.OpenBreakers(e.ctx(), limit)
+		e.ok(err)
+		return rows
+	}
+	row := func(i int) waybell.Counters { return waybell.Counters{Endpoint: eps[i], Health: open(i)} }
+	e.same("open", list(10), []waybell.Counters{row(0), row(1), row(3), row(4)})
+	e.same("the first two", list(2), []waybell.Counters{row(0), row(1)})
+
+	// What another node saw later counts, whichever way.
+	settle := func(i int, h waybell.Health) {
+		n := e.event(a, eps[i])
+		_, err := e.s.Accept(e.ctx(), other, e.version(), []*waybell.NewEvent{n})
+		e.ok(err)
+		o := final(attempt(a.Number, ref(n, eps[i]), 1, 200), waybell.DeliveryDelivered)
+		o.Health = &h
+		e.ok(e.s.Settle(e.ctx(), other, []waybell.Settlement{o}))
+	}
+	settle(0, waybell.Health{LastSuccess: start.Add(20 * time.Minute), LastReason: waybell.ReasonDelivered, LastStatus: 200})
+	settle(2, open(20))
+	want := row(2)
+	want.Health = open(20)
+	e.same("after the other's outcomes", list(10), []waybell.Counters{row(1), want, row(3), row(4)})
+	counters, err := e.s.CountersOf(e.ctx(), eps[:1])
+	e.ok(err)
+	if h := counters[0].Health; h.Open || !h.LastSuccess.Equal(start.Add(20*time.Minute)) {
+		e.Fatalf("the newest health is %+v", h)
+	}
+
+	ep, err := e.s.Endpoint(e.ctx(), a.Number, e.endpointID(a, eps[3]))
+	e.ok(err)
+	ep.State, ep.DeletedAt = waybell.EndpointDeleted, start
+	_, err = e.s.UpdateEndpoint(e.ctx(), ep)
+	e.ok(err)
+	e.same("without the deleted one", list(10), []waybell.Counters{row(1), want, row(4)})
 }
 
 func testCountersOf(e *env) {

@@ -202,6 +202,7 @@ CREATE TABLE waiting (
 CREATE INDEX waiting_due ON waiting (endpoint, next_at) WHERE owner = 0 AND deaths < 3;
 CREATE INDEX waiting_suspect ON waiting (next_at) WHERE owner = 0 AND deaths >= 3;
 CREATE INDEX waiting_entered ON waiting (endpoint, entered) WHERE owner = 0;
+CREATE INDEX waiting_test ON waiting (next_at) WHERE owner = 0 AND test AND deaths < 3;
 CREATE INDEX waiting_attempted ON waiting (endpoint, entered) WHERE owner = 0 AND attempts > cycle;
 
 -- The record.
