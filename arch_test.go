@@ -49,6 +49,7 @@ var allowedImports = map[string][]string{
 	"web":                     {},
 	"web/build":               {"github.com/evanw/esbuild"},
 	"internal/ring":           {},
+	"internal/scaling":        {"internal/ring"},
 	"internal/signing":        {"format", "signature"},
 	"internal/stream":         {"internal/ring"},
 	"internal/tokencache":     {},
@@ -57,6 +58,7 @@ var allowedImports = map[string][]string{
 	"internal/bench/receiver": {},
 	"internal/chaos":          {},
 	"internal/screentest":     {},
+	"deploy":                  {},
 
 	// What a receiver's developer copies needs nothing but the standard library.
 	"examples/verify":              {},

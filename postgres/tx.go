@@ -32,7 +32,7 @@ func (s *Store) snapshot(ctx context.Context, f func(context.Context, querier) e
 // readLog is snapshot for queries of the log: of the replica, where there is one
 // that answers.
 func (s *Store) readLog(ctx context.Context, f func(context.Context, querier) error) error {
-	in := func(ctx context.Context, c *pgxpool.Conn) error { return inSnapshot(ctx, c, f) }
+	in := func(ctx context.Context, c *pgxpool.Conn) error { return begun(ctx, c, sqlBeginLog, f) }
 	if s.replica != nil {
 		err := s.readFrom(ctx, s.replica, in)
 		if err == nil || !errors.Is(err, waybell.ErrUnavailable) || s.open(ctx) != nil {
@@ -43,9 +43,21 @@ func (s *Store) readLog(ctx context.Context, f func(context.Context, querier) er
 	return s.readFrom(ctx, s.pool, in)
 }
 
+const sqlBeginRead = "begin isolation level repeatable read read only"
+
+// sqlBeginLog has lists read in the order of an index and stop there, whatever
+// the planner believes of partitions that were never analyzed. Compiling
+// statements takes longer than a page of them.
+const sqlBeginLog = sqlBeginRead + `; set local enable_sort = off; set local enable_seqscan = off;
+	set local enable_bitmapscan = off; set local jit = off`
+
 func inSnapshot(ctx context.Context, c *pgxpool.Conn, f func(context.Context, querier) error) error {
-	return pgx.BeginTxFunc(ctx, c, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly},
-		func(t pgx.Tx) error { return f(ctx, t) })
+	return begun(ctx, c, sqlBeginRead, f)
+}
+
+// begun runs f in a transaction that begins with sql.
+func begun(ctx context.Context, c *pgxpool.Conn, sql string, f func(context.Context, querier) error) error {
+	return pgx.BeginTxFunc(ctx, c, pgx.TxOptions{BeginQuery: sql}, func(t pgx.Tx) error { return f(ctx, t) })
 }
 
 func (s *Store) readFrom(ctx context.Context, pool *pgxpool.Pool, f func(context.Context, *pgxpool.Conn) error) error {

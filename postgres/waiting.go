@@ -230,15 +230,9 @@ func (t *tx) end(rows []waitingRow, state waybell.DeliveryState, reason waybell.
 }
 
 // locked reads waiting rows for update.
-func (t *tx) locked(sql string, args ...any) (rows []waitingRow, err error) {
+func (t *tx) locked(sql string, args ...any) ([]waitingRow, error) {
 	t.plan()
-	t.query(func(r pgx.CollectableRow) error {
-		w, err := readWaiting(r)
-		rows = append(rows, w)
-		return err
-	}, sql, args...)
-	err = t.flush()
-	return rows, err
+	return t.look(sql, args...)
 }
 
 const (

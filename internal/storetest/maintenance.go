@@ -36,6 +36,7 @@ func testSweep(e *env) {
 	done.IdempotencyKey = "key"
 	e.accept(owned, parked, done, other)
 	e.settle(final(attempt(a.Number, ref(done, eps[0]), 1, 100), waybell.DeliveryDelivered))
+	e.tomorrow()
 	border := e.event(a, eps[0])
 	e.accept(border)
 	kept := e.park(a, eps[0], start.Add(time.Hour))
@@ -85,10 +86,11 @@ func testSweepManyAttempts(e *env) {
 		e.settle(retry(attempt(a.Number, ref(second, eps[0]), number, 500), start))
 		e.claim(start, waybell.ClaimWant{Endpoint: eps[0], Max: 1})
 	}
-	last := third.Key
+	e.tomorrow()
+	before := e.key()
 	total, calls := 0, 0
 	for more := true; more; calls++ {
-		n, again, err := e.s.Sweep(e.ctx(), e.lease, last+1, time.Microsecond)
+		n, again, err := e.s.Sweep(e.ctx(), e.lease, before, time.Microsecond)
 		e.ok(err)
 		total, more = total+n, again
 	}
@@ -139,14 +141,18 @@ func testSweepIdempotency(e *env) {
 	}
 }
 
-// testSweepBeside has publishers go on while their older events are removed.
+// testSweepBeside has publishers go on, for days, while their older events are
+// removed.
 func testSweepBeside(e *env) {
 	a, eps := e.agent(1)
 	var wg sync.WaitGroup
 	version := e.version()
-	for range 4 {
+	for publisher := range 4 {
 		wg.Go(func() {
-			for range 25 {
+			for i := range 25 {
+				if publisher == 0 && i%8 == 7 {
+					e.tomorrow()
+				}
 				n := e.event(a, eps[0])
 				if _, err := e.s.Accept(e.ctx(), e.lease, version, []*waybell.NewEvent{n}); err != nil {
 					e.Error(err)
@@ -167,6 +173,7 @@ func testSweepBeside(e *env) {
 		e.ok(err)
 		swept += n
 	}
+	e.tomorrow()
 	swept += e.sweep(e.key())
 	if swept != 100 {
 		e.Fatalf("%d events went, want 100", swept)

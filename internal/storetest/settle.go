@@ -226,9 +226,11 @@ func testSettleAfterReopen(e *env) {
 
 func testSettleAfterSweep(e *env) {
 	a, eps := e.agent(1)
-	n, kept := e.event(a, eps[0]), e.event(a, eps[0])
+	n := e.event(a, eps[0])
+	e.tomorrow()
+	kept := e.event(a, eps[0])
 	e.accept(n, kept)
-	e.sweep(n.Key + 1)
+	e.sweep(kept.Key)
 	e.settle(final(attempt(a.Number, ref(n, eps[0]), 1, 200), waybell.DeliveryDelivered),
 		final(attempt(a.Number, ref(kept, eps[0]), 1, 200), waybell.DeliveryDelivered))
 	_, err := e.s.Delivery(e.ctx(), a.Number, ref(n, eps[0]))

@@ -94,6 +94,14 @@ func (e *env) key() waybell.Key {
 	return e.last | waybell.Key(e.lease.Slot)
 }
 
+// tomorrow has the next keys lie in the next day (UTC): a store may sweep whole
+// days only.
+func (e *env) tomorrow() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.last = waybell.KeyAt(e.last.Time().Truncate(24 * time.Hour).Add(24 * time.Hour))
+}
+
 // unique makes a different word each time.
 func (e *env) unique(word string) string {
 	e.mu.Lock()
