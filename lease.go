@@ -129,6 +129,9 @@ func (s *Service) watch(ctx context.Context) {
 	defer poll.Stop()
 	around := time.NewTicker(heartbeatEvery)
 	defer around.Stop()
+	follow := time.NewTicker(followEvery)
+	defer follow.Stop()
+	known := ledgers{}
 	changes := s.store.Changes()
 	for {
 		select {
@@ -138,6 +141,9 @@ func (s *Service) watch(ctx context.Context) {
 			if err := s.lookAround(ctx); err != nil && ctx.Err() == nil {
 				s.log.Warn("other nodes cannot be looked for", "error", err)
 			}
+			continue
+		case <-follow.C:
+			s.tellOthers(ctx, known)
 			continue
 		case <-poll.C:
 		case <-changes:
