@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,7 +36,8 @@ func newShared(direct, given string, roles ...string) *shared {
 func (d *shared) nodes(t *testing.T) (list []*server) {
 	t.Helper()
 	for i, role := range d.roles {
-		s := newServer(t, i+1, "--database-url", d.urls[i], "--role", role, "--node-name", nodeName(i+1))
+		s := newServer(t, i+1, "--database-url", d.urls[i], "--role", role, "--node-name", nodeName(i+1),
+			"--endpoint-concurrency", strconv.Itoa(16 * *load))
 		s.role = role
 		list = append(list, s)
 	}
@@ -239,9 +241,12 @@ func (tr *trial) judgeTakeovers(v *verdict) {
 		}
 		first, last, n := takeover(index, f)
 		again += n
-		if n == 0 || slices.ContainsFunc(tr.faults, func(g *fault) bool {
-			return g != f && g.began.Sub(f.stranded.seen).Abs() < takeoverBar+busyMachine
-		}) {
+		if n == 0 {
+			continue
+		}
+		end := f.stranded.seen.Add(last)
+		if slices.ContainsFunc(tr.faults, func(g *fault) bool { return g != f && g.began.Before(end) && g.ended.After(f.began.Add(-takeoverBar)) }) {
+			t.Logf("fault %d, beside another: taken over after %v to %v", i, first, last)
 			continue
 		}
 		firsts, lasts = append(firsts, first), append(lasts, last)
@@ -289,7 +294,7 @@ func lasts(short, full time.Duration) time.Duration {
 func TestNodesKill(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Start(t, pgtest.Options{Dir: memory()}).Database(t)
-	tr := newTrial(t, options{temper: temper{fail: 4, hang: 2, reset: 2, slow: 20, slowness: 300 * time.Millisecond},
+	tr := newTrial(t, options{temper: temper{fail: 4, hang: 2, reset: 2, slow: 50, slowness: 400 * time.Millisecond},
 		timeout: 2 * time.Second, shared: newShared(url, url, "all", "all", "all")})
 	var last *fault
 	for n := range repeat(2) {
@@ -313,7 +318,7 @@ func TestNodesFreeze(t *testing.T) {
 	t.Parallel()
 	direct := pgtest.Start(t, pgtest.Options{Dir: memory()}).Database(t)
 	bouncer := pgtest.StartBouncer(t, direct, nil)
-	tr := newTrial(t, options{temper: temper{fail: 4, hang: 2, reset: 2, slow: 20, slowness: 300 * time.Millisecond},
+	tr := newTrial(t, options{temper: temper{fail: 4, hang: 2, reset: 2, slow: 50, slowness: 400 * time.Millisecond},
 		timeout: 2 * time.Second, shared: newShared(direct, bouncer.URL(databaseOf(t, direct)), "all", "all", "all")})
 	var joined []time.Duration
 	for range repeat(1) {
@@ -341,7 +346,7 @@ func TestNodesFreeze(t *testing.T) {
 func TestNodesTerminate(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Start(t, pgtest.Options{Dir: memory()}).Database(t)
-	tr := newTrial(t, options{temper: temper{fail: 4, reset: 2, slow: 20, slowness: 300 * time.Millisecond},
+	tr := newTrial(t, options{temper: temper{fail: 4, reset: 2, slow: 50, slowness: 400 * time.Millisecond},
 		timeout: 10 * time.Second, shared: newShared(url, url, "api", "api", "worker", "worker")})
 	var stopped, ready []time.Duration
 	for range repeat(1) {
