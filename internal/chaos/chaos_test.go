@@ -172,6 +172,7 @@ func newTrial(t *testing.T, o options) *trial {
 		}
 		tr.paths[made.ID] = x.path
 	}
+	tr.awaitAgent()
 	tr.feeder = startFeeder(t, tr.nodes)
 	return tr
 }
