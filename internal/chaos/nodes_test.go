@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -25,6 +26,9 @@ type shared struct {
 	direct string   // its URL, past all that may break
 	urls   []string // by node: what it is given
 	roles  []string // by node
+	// concurrency is how many attempts an endpoint gets from a node at once; 0
+	// leaves the default, or more under more load.
+	concurrency int
 }
 
 // newShared is a database for a node of each role, all given the same URL. direct
@@ -38,7 +42,7 @@ func (d *shared) nodes(t *testing.T) (list []*server) {
 	t.Helper()
 	for i, role := range d.roles {
 		s := newServer(t, i+1, "--database-url", d.urls[i], "--role", role, "--node-name", nodeName(i+1),
-			"--endpoint-concurrency", strconv.Itoa(16**load))
+			"--endpoint-concurrency", strconv.Itoa(cmp.Or(d.concurrency, 16**load)))
 		s.role = role
 		list = append(list, s)
 	}

@@ -19,7 +19,7 @@ func TestNodesPartition(t *testing.T) {
 	direct := c.Database(t)
 	proxy := pgtest.StartProxy(t, c.Addr())
 	shared := newShared(direct, direct, "all", "all", "all")
-	shared.urls[0] = proxy.URL(direct)
+	shared.urls[0], shared.concurrency = proxy.URL(direct), 8
 	calm := temper{fail: 4, reset: 2, slow: 50, slowness: 400 * time.Millisecond}
 	tr := newTrial(t, options{temper: calm, timeout: 2 * time.Second, shared: shared})
 	s := tr.nodes[0]
