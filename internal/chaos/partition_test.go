@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -19,7 +20,7 @@ func TestNodesPartition(t *testing.T) {
 	direct := c.Database(t)
 	proxy := pgtest.StartProxy(t, c.Addr())
 	shared := newShared(direct, direct, "all", "all", "all")
-	shared.urls[0], shared.concurrency = proxy.URL(direct), 8
+	shared.urls[0], shared.concurrency = proxy.URL(direct), 4
 	calm := temper{fail: 4, reset: 2, slow: 50, slowness: 400 * time.Millisecond}
 	tr := newTrial(t, options{temper: calm, timeout: 2 * time.Second, shared: shared})
 	s := tr.nodes[0]
@@ -33,7 +34,7 @@ func TestNodesPartition(t *testing.T) {
 		number := shared.numbers(t)[s.number]
 		// Work queues up, so that there is some left when the lease runs out.
 		tr.receiver.behave(temper{slow: 100, slowness: 1900 * time.Millisecond})
-		tr.pause(3*time.Second, 4*time.Second)
+		tr.await("work queues up", func() bool { return s.queued(t) >= 40 })
 		before := tr.feeder.count()
 		f := tr.duringOf(s, cutOff, func() {
 			began := time.Now()
@@ -68,6 +69,27 @@ func TestNodesPartition(t *testing.T) {
 	} else {
 		t.Logf("refused after %v at most", slowest.Round(time.Millisecond))
 	}
+}
+
+// queued is how many deliveries a node has in its memory that wait for an attempt.
+func (s *server) queued(t *testing.T) int {
+	t.Helper()
+	var list struct {
+		Data []struct {
+			This   bool
+			Queued int
+		}
+	}
+	if err := s.call(t.Context(), http.MethodGet, "/v1/nodes", nil, &list); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range list.Data {
+		if n.This {
+			return n.Queued
+		}
+	}
+	t.Fatalf("node %d is not listed", s.number)
+	return 0
 }
 
 // lastOf tells how long after its last heartbeat a node that was cut off sent its
