@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
+	"github.com/waybell/waybell/internal/keyring"
 	"github.com/waybell/waybell/internal/signing"
 	"github.com/waybell/waybell/signature"
 )
@@ -199,6 +201,30 @@ func (s *Service) DeleteSecret(ctx context.Context, agentID, id string) error {
 // reencryptPiece is how many endpoints are looked at before the directory is
 // read again.
 const reencryptPiece = 256
+
+// CheckEncryption tells whether the keys open the headers and secrets of all
+// these endpoints, as a store gives them: what has to be known before data moves
+// to where other keys may be in use. The error names an endpoint that they do
+// not open.
+func CheckEncryption(keys []Secret, endpoints []Endpoint) error {
+	texts := make([]string, len(keys))
+	for i, k := range keys {
+		texts[i] = k.Reveal()
+	}
+	ring, err := keyring.Parse(texts...)
+	if err != nil {
+		return fmt.Errorf("encryption keys: %w", err)
+	}
+	for _, e := range endpoints { // a copy: what was opened is dropped
+		if e.State == EndpointDeleted {
+			continue
+		}
+		if err := e.open(ring); err != nil {
+			return fmt.Errorf("endpoint %s: %w", e.ID, err)
+		}
+	}
+	return nil
+}
 
 // ReencryptSecrets seals every endpoint's headers and secrets that an older
 // key sealed with the first key, in pieces, and tells how many there were.

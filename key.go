@@ -99,6 +99,7 @@ const (
 	maxKeyAgents  = 250
 	minRootKey    = 24
 	maxKeyText    = 256
+	rootKeyPage   = 250
 )
 
 // newKeyText makes the text of a key or token: the prefix, for secret scanners,
@@ -248,25 +249,16 @@ func unauthorized() *Error {
 // EnsureRootKey sees to it that somebody can use the API. A configured key of
 // 24–256 printable ASCII characters becomes the only root key, and so replaces
 // one of an earlier start. Without one, and where no key works, a root key is
-// made and returned, once.
+// made and returned, once: of any number of nodes that start at the same time
+// one gets it.
 func (s *Service) EnsureRootKey(ctx context.Context, configured Secret) (made Secret, err error) {
-	text := configured
-	if text == "" {
-		switch working, err := s.store.Keys(ctx, "", 1); {
-		case err != nil:
-			return "", storeFailed("root key", err)
-		case len(working) > 0:
-			return "", nil
-		}
-		made = newKeyText(keyTextPrefix)
-		text = made
-	} else if !validRootKey(text.Reveal()) {
+	if configured == "" {
+		made, err = s.makeRootKey(ctx)
+	} else if !validRootKey(configured.Reveal()) {
 		return "", errorf(CodeInvalid, "the API key must have %d to %d printable characters without blanks", minRootKey, maxKeyText)
+	} else {
+		err = s.store.ReplaceRootKey(ctx, rootKey(configured))
 	}
-	err = s.store.ReplaceRootKey(ctx, APIKey{
-		ID: newID(keyPrefix), Name: "root", Hash: keyHash(text.Reveal()),
-		Scopes: []Scope{ScopeAdmin}, Root: true, CreatedAt: clock(),
-	})
 	switch {
 	case errors.Is(err, ErrExists):
 		return "", errorf(CodeInvalid, "the API key works already as another key than the root key")
@@ -277,6 +269,60 @@ func (s *Service) EnsureRootKey(ctx context.Context, configured Secret) (made Se
 		return "", storeFailed("root key", err)
 	}
 	return made, nil
+}
+
+func rootKey(text Secret) APIKey {
+	return APIKey{
+		ID: newID(keyPrefix), Name: "root", Hash: keyHash(text.Reveal()),
+		Scopes: []Scope{ScopeAdmin}, Root: true, CreatedAt: clock(),
+	}
+}
+
+// makeRootKey makes a root key where no key works. Nodes that find none at the
+// same time make one each, and keep the one with the lowest version: versions
+// rise in the order of the commits, so whoever looks after its own commit sees
+// every lower one.
+func (s *Service) makeRootKey(ctx context.Context) (Secret, error) {
+	switch working, err := s.store.Keys(ctx, "", 1); {
+	case err != nil:
+		return "", err
+	case len(working) > 0:
+		return "", nil
+	}
+	text := newKeyText(keyTextPrefix)
+	own, err := s.store.CreateKey(ctx, rootKey(text))
+	if err != nil {
+		return "", err
+	}
+	first, err := s.firstRootKey(ctx)
+	if err == nil && first == own.ID {
+		return text, nil
+	}
+	// Another node's key is shown, or this one cannot be: nobody knows it.
+	if revoked := s.store.RevokeKey(ctx, own.ID, clock()); !errors.Is(revoked, ErrNotFound) {
+		err = errors.Join(err, revoked)
+	}
+	return "", err
+}
+
+// firstRootKey is the id of the working root key with the lowest version, or "".
+func (s *Service) firstRootKey(ctx context.Context) (string, error) {
+	first, after := APIKey{}, ""
+	for {
+		page, err := s.store.Keys(ctx, after, rootKeyPage)
+		if err != nil {
+			return "", err
+		}
+		for _, k := range page {
+			if k.Root && (first.ID == "" || k.Version < first.Version) {
+				first = k
+			}
+		}
+		if len(page) < rootKeyPage {
+			return first.ID, nil
+		}
+		after = page[len(page)-1].ID
+	}
 }
 
 // validRootKey allows what can be sent as a bearer token without quoting.

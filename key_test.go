@@ -1,10 +1,12 @@
 package waybell_test
 
 import (
+	"context"
 	"errors"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/waybell/waybell"
@@ -225,6 +227,59 @@ func TestRootKey(t *testing.T) {
 	}
 	n, made = ensure("") // nobody could use the API any more
 	works(n, made, true)
+}
+
+// together lets the first look at the keys of all nodes find the same.
+type together struct {
+	waybell.Store
+	first sync.Once
+	all   *sync.WaitGroup
+}
+
+func (s *together) Keys(ctx context.Context, after string, limit int) ([]waybell.APIKey, error) {
+	list, err := s.Store.Keys(ctx, after, limit)
+	s.first.Do(func() {
+		s.all.Done()
+		s.all.Wait()
+	})
+	return list, err
+}
+
+// Of nodes that start at the same time one shows a key, and that one works.
+func TestRootKeyOfManyNodes(t *testing.T) {
+	t.Parallel()
+	shared := openConfigStore(t)
+	const nodes = 5
+	var looked, ended sync.WaitGroup
+	looked.Add(nodes)
+	made := make([]waybell.Secret, nodes)
+	list := make([]*node, nodes)
+	for i := range nodes {
+		list[i] = start(t, func(c *waybell.Config) { c.Store = &configStore{Store: &together{Store: shared, all: &looked}} })
+		ended.Go(func() {
+			var err error
+			if made[i], err = list[i].EnsureRootKey(t.Context(), ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	ended.Wait()
+	shown := 0
+	for i, text := range made {
+		if text == "" {
+			continue
+		}
+		shown++
+		if k, err := list[i].Authenticate(t.Context(), text.Reveal()); err != nil || !k.Root {
+			t.Errorf("the key that was shown does not work: %v", err)
+		}
+	}
+	if shown != 1 {
+		t.Errorf("%d nodes showed a key", shown)
+	}
+	if working, err := shared.Keys(t.Context(), "", 10); err != nil || len(working) != 1 {
+		t.Errorf("%d keys work, %v", len(working), err)
+	}
 }
 
 func TestRootKeyRules(t *testing.T) {

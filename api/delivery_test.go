@@ -261,6 +261,7 @@ func TestDocumentIsServed(t *testing.T) {
 		{"", "GET /v1/statistics", "", nil, 200, "", ""},
 		{"", "GET /v1/failing-endpoints", "", nil, 200, "", ""},
 		{"", "GET /v1/system", "", nil, 200, "", ""},
+		{"", "GET /v1/nodes", "", nil, 200, "", ""},
 		{"", "POST /v1/keys", `{"scopes":["admin"]}`, nil, 201, "", "key=id"},
 		{"", "GET /v1/keys", "", nil, 200, "", ""},
 		{"", "DELETE /v1/keys/{key}", "", nil, 204, "", ""},

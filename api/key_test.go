@@ -85,6 +85,7 @@ var scopesOf = map[string]waybell.Scope{
 	"GET /v1/statistics":                            waybell.ScopeAdmin,
 	"GET /v1/failing-endpoints":                     waybell.ScopeAdmin,
 	"GET /v1/system":                                waybell.ScopeAdmin,
+	"GET /v1/nodes":                                 waybell.ScopeAdmin,
 	"POST /v1/keys":                                 waybell.ScopeAdmin,
 	"GET /v1/keys":                                  waybell.ScopeAdmin,
 	"DELETE /v1/keys/key":                           waybell.ScopeAdmin,

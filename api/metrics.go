@@ -97,21 +97,24 @@ type snapshot struct {
 	waiting time.Duration // of the delivery that is due longest; 0 = none is due
 	ledger  waybell.Ledger
 	store   waybell.StoreStats
-	err     error // the store did not answer: all but load is missing
+	role    waybell.Role
+	ready   bool
+	nodes   []waybell.NodeView
+	err     error // the store did not answer: what it would have told is missing
 }
 
 func takeSnapshot(ctx context.Context, svc *waybell.Service) snapshot {
-	s := snapshot{load: svc.Load()}
-	oldest, err := svc.OldestDue(ctx)
-	if err != nil {
-		return snapshot{load: s.load, err: err}
+	s := snapshot{load: svc.Load(), role: svc.Config().Role, ready: svc.Ready() == nil}
+	var oldest time.Time
+	if oldest, s.err = svc.OldestDue(ctx); s.err != nil {
+		return s
 	}
 	if !oldest.IsZero() {
 		s.waiting = max(0, time.Since(oldest))
 	}
-	counters, err := svc.Counters(ctx)
-	if err != nil {
-		return snapshot{load: s.load, err: err}
+	var counters []waybell.Counters
+	if counters, s.err = svc.Counters(ctx); s.err != nil {
+		return s
 	}
 	for _, c := range counters {
 		s.ledger.Accepted += c.Accepted
@@ -120,6 +123,9 @@ func takeSnapshot(ctx context.Context, svc *waybell.Service) snapshot {
 		s.ledger.Delivered += c.Delivered
 		s.ledger.Failed += c.Failed
 		s.ledger.Canceled += c.Canceled
+	}
+	if s.nodes, s.err = svc.Nodes(ctx); s.err != nil {
+		return s
 	}
 	s.store, s.err = svc.StoreStats(ctx)
 	return s
@@ -145,11 +151,9 @@ func (s snapshot) Collect(ch chan<- prometheus.Metric) {
 	send(gauge, "waybell_attempts_in_flight", "Attempts under way on this node.", float64(s.load.InFlight))
 	send(gauge, "waybell_outcomes_waiting", "Outcomes that wait to be durable.", float64(s.load.Outcomes))
 	send(gauge, "waybell_breakers_open", "Endpoints that only probes go to.", float64(s.load.BreakersOpen))
-	up := 1.0
-	if s.err != nil {
-		up = 0
-	}
-	send(gauge, "waybell_store_up", "Whether the store answered this scrape.", up)
+	send(gauge, "waybell_node_info", "Always 1; the label tells the part of the work this node does.", 1, "role", s.role.String())
+	send(gauge, "waybell_ready", "Whether publishing works on this node, as /readyz says.", oneIf(s.ready))
+	send(gauge, "waybell_store_up", "Whether the store answered this scrape.", oneIf(s.err == nil))
 	if s.err != nil {
 		return
 	}
@@ -168,5 +172,35 @@ func (s snapshot) Collect(ch chan<- prometheus.Metric) {
 	send(gauge, "waybell_store_size_bytes", "Size of the store.", float64(s.store.SizeBytes))
 	send(gauge, "waybell_store_log_bytes", "Size of the store's write-ahead log.", float64(s.store.LogBytes))
 	send(gauge, "waybell_store_events", "Events that are kept, an estimate.", float64(s.store.EventsKept))
+	for group, n := range countNodes(s.nodes) {
+		send(gauge, "waybell_nodes", "Nodes that use the store. Dead ones are those whose deliveries are still being taken over.",
+			float64(n), "role", group.role.String(), "state", nodeState(group.dead))
+	}
 	send(gauge, "waybell_store_info", "Always 1; the label tells which store.", 1, "driver", s.store.Driver)
+}
+
+// nodeGroup is what nodes are counted by.
+type nodeGroup struct {
+	role waybell.Role
+	dead bool
+}
+
+// countNodes has each group, empty ones too: a series that comes and goes is
+// hard to alert on.
+func countNodes(nodes []waybell.NodeView) map[nodeGroup]int {
+	groups := map[nodeGroup]int{}
+	for _, role := range []waybell.Role{waybell.RoleAll, waybell.RoleAPI, waybell.RoleWorker} {
+		groups[nodeGroup{role, false}], groups[nodeGroup{role, true}] = 0, 0
+	}
+	for _, n := range nodes {
+		groups[nodeGroup{n.Role, n.Dead}]++
+	}
+	return groups
+}
+
+func oneIf(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }

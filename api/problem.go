@@ -21,6 +21,7 @@ const (
 	codeMethodNotAllowed     waybell.Code = "method_not_allowed"
 	codeUnsupportedMediaType waybell.Code = "unsupported_media_type"
 	codeRequestTimeout       waybell.Code = "request_timeout"
+	codeMisdirected          waybell.Code = "misdirected"
 )
 
 // kind is what all errors of one code have in common.
@@ -54,6 +55,7 @@ var kinds = map[waybell.Code]kind{
 	codeNotFound:                    {http.StatusNotFound, "Not found"},
 	codeMethodNotAllowed:            {http.StatusMethodNotAllowed, "Method not allowed"},
 	codeRequestTimeout:              {http.StatusRequestTimeout, "Request timeout"},
+	codeMisdirected:                 {http.StatusMisdirectedRequest, "Misdirected request"},
 	waybell.CodeAgentExists:         {http.StatusConflict, "Agent exists"},
 	waybell.CodeIdempotencyMismatch: {http.StatusConflict, "Idempotency mismatch"},
 	waybell.CodeDeliveryHeld:        {http.StatusConflict, "Delivery is held"},

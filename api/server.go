@@ -60,6 +60,7 @@ type Server struct {
 	huma    huma.API
 	openAPI []byte
 	aliases map[string]string // of built-in types
+	worker  bool              // the role
 	buffers sync.Pool         // of *buffer
 	noStore []string
 	noSniff []string
@@ -83,7 +84,7 @@ func New(svc *waybell.Service, cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		svc: svc, cfg: cfg, log: cfg.Logger, limits: svc.Config().Limits, mux: http.NewServeMux(),
-		aliases: typeAliases(),
+		aliases: typeAliases(), worker: svc.Config().Role == waybell.RoleWorker,
 		noStore: []string{"no-store"}, noSniff: []string{"nosniff"}, jsonUTF: []string{mediaJSON},
 	}
 	s.huma = newHuma(s)
@@ -103,6 +104,7 @@ func New(svc *waybell.Service, cfg Config) (*Server, error) {
 	s.registerBranding()
 	s.registerStreams()
 	s.registerStatistics()
+	s.registerNodes()
 	s.registerSystem()
 	s.registerHealth()
 	if err := s.finishOpenAPI(); err != nil {
@@ -155,7 +157,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h["X-Content-Type-Options"] = s.noSniff
 	start := time.Now()
 	defer func() { s.finish(rw, r, start, recover()) }()
+	if s.worker && !s.servedByWorkers(r.URL.Path) {
+		r.Pattern = "/"
+		s.fail(rw, r, newProblem(codeMisdirected, "this node delivers, and serves health and metrics only: ask a node with the role all or api"))
+		return
+	}
 	s.mux.ServeHTTP(rw, r)
+}
+
+// servedByWorkers tells what load balancers and monitoring look at: all that a
+// node with the role worker serves. 421 tells clients (RFC 9110, section
+// 15.5.20) that it is not the request that is wrong.
+func (s *Server) servedByWorkers(path string) bool {
+	return path == "/livez" || path == "/readyz" || s.cfg.Metrics != nil && path == s.cfg.MetricsPath
 }
 
 // finish turns a panic into a 500 and writes the request's line of the log. The

@@ -23,6 +23,10 @@ const (
 	stateNoDatabase   = "3D000"
 	stateBadPassword  = "28P01"
 	stateBadAuth      = "28000"
+	stateLocked       = "55P03" // lock_timeout
+	statePrerequisite = "55000" // of a partition: its removal was begun already
+	stateNoTable      = "42P01"
+	stateCanceled     = "57014" // statement_timeout, or by us
 	stateIdleTimeout  = "25P03" // idle_in_transaction_session_timeout
 	classConnection   = "08"
 	classResources    = "53" // disk full, out of memory, too many connections

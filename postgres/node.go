@@ -236,6 +236,8 @@ func (s *Store) hear(url string) error {
 	if _, err := conn.Exec(s.ctx, "LISTEN waybell"); err != nil {
 		return err
 	}
+	s.listening.Store(true)
+	defer s.listening.Store(false)
 	for {
 		n, err := conn.WaitForNotification(s.ctx)
 		if err != nil {

@@ -259,14 +259,14 @@ func (t *tx) noteHealth(o *waybell.Settlement) {
 	t.healths[ledgerKey{o.Agent, o.Endpoint}] = o.Health
 }
 
-const sqlHealth = `INSERT INTO health (agent, endpoint, seat, changed_at, last_success, last_failure, failing_since, refused_since,
+const sqlHealth = `INSERT INTO health (agent, endpoint, seat, changed_at, written_at, last_success, last_failure, failing_since, refused_since,
 		failures, refusals, last_status, last_reason, open)
-	SELECT agent, endpoint, $1, greatest(last_success, last_failure), last_success, last_failure, failing_since, refused_since,
+	SELECT agent, endpoint, $1, greatest(last_success, last_failure), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, last_success, last_failure, failing_since, refused_since,
 		failures, refusals, last_status, last_reason, open
 	FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::integer[], $9::integer[],
 		$10::integer[], $11::smallint[], $12::boolean[])
 		AS u (agent, endpoint, last_success, last_failure, failing_since, refused_since, failures, refusals, last_status, last_reason, open)
-	ON CONFLICT (agent, endpoint, seat) DO UPDATE SET changed_at = excluded.changed_at, last_success = excluded.last_success,
+	ON CONFLICT (agent, endpoint, seat) DO UPDATE SET changed_at = excluded.changed_at, written_at = excluded.written_at, last_success = excluded.last_success,
 		last_failure = excluded.last_failure, failing_since = excluded.failing_since, refused_since = excluded.refused_since,
 		failures = excluded.failures, refusals = excluded.refusals, last_status = excluded.last_status,
 		last_reason = excluded.last_reason, open = excluded.open`

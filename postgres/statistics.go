@@ -187,7 +187,7 @@ func (s *Store) FailingCounters(ctx context.Context, limit int) ([]waybell.Count
 		FROM (SELECT DISTINCT agent, endpoint FROM health WHERE failures >= 3) f
 		JOIN endpoints e ON e.number = f.endpoint AND e.living AND e.state <> $1
 		CROSS JOIN LATERAL (SELECT * FROM health o WHERE o.agent = f.agent AND o.endpoint = f.endpoint
-			ORDER BY changed_at DESC, seat DESC LIMIT 1) h
+			ORDER BY changed_at DESC, written_at DESC LIMIT 1) h
 		CROSS JOIN LATERAL (SELECT `+sums+` FROM counters o WHERE o.agent = f.agent AND o.endpoint = f.endpoint) c
 		WHERE h.failures >= 3 ORDER BY failing_since, h.endpoint LIMIT $2`, int16(waybell.EndpointDisabled), limit)
 }
@@ -198,7 +198,7 @@ func (s *Store) OpenBreakers(ctx context.Context, limit int) ([]waybell.Counters
 		FROM (SELECT DISTINCT agent, endpoint FROM health WHERE open) f
 		JOIN endpoints e ON e.number = f.endpoint AND e.living
 		CROSS JOIN LATERAL (SELECT * FROM health o WHERE o.agent = f.agent AND o.endpoint = f.endpoint
-			ORDER BY changed_at DESC, seat DESC LIMIT 1) h
+			ORDER BY changed_at DESC, written_at DESC LIMIT 1) h
 		CROSS JOIN (SELECT 0::bigint AS accepted, 0::bigint AS pending, 0::bigint AS retrying, 0::bigint AS delivered,
 			0::bigint AS failed, 0::bigint AS canceled) c
 		WHERE h.open ORDER BY h.endpoint LIMIT $1`, limit)

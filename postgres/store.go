@@ -93,6 +93,8 @@ type Store struct {
 	readers chan struct{} // one place per read under way
 	pooled  bool          // a pooler lies between: sessions keep nothing
 	server  string        // its version
+	// listening tells that notifications are heard at this moment.
+	listening atomic.Bool
 
 	ctx     context.Context // ends with the store
 	cancel  context.CancelCauseFunc

@@ -59,30 +59,32 @@ const (
 
 // Claim implements [waybell.WorkStore].
 func (s *Store) Claim(ctx context.Context, lease waybell.Lease, now time.Time, wants []waybell.ClaimWant) ([]waybell.Waiting, error) {
-	var claimed []waybell.Waiting
+	var tests, claimed []waybell.Waiting
 	err := s.write(ctx, lease, func(t *tx) error {
-		claimed = claimed[:0]
+		tests, claimed = tests[:0], claimed[:0]
 		t.plan()
 		var endpoints []int64
 		var most []int32
-		take := func(r pgx.CollectableRow) error {
-			w, err := readWaiting(r)
-			claimed = append(claimed, w.Waiting)
-			t.touch(w.Endpoint)
-			return err
+		into := func(list *[]waybell.Waiting) func(pgx.CollectableRow) error {
+			return func(r pgx.CollectableRow) error {
+				w, err := readWaiting(r)
+				*list = append(*list, w.Waiting)
+				t.touch(w.Endpoint)
+				return err
+			}
 		}
 		for _, w := range wants {
 			switch {
 			case w.Max <= 0 || w.Oldest != 0:
 			case w.Tests:
-				t.query(take, sqlClaimTests, t.node, w.Max, micros(now))
+				t.query(into(&tests), sqlClaimTests, t.node, w.Max, micros(now))
 			default:
 				t.touch(w.Endpoint) // others may have taken what was due
 				endpoints, most = append(endpoints, int64(w.Endpoint)), append(most, int32(w.Max))
 			}
 		}
 		if len(endpoints) > 0 {
-			t.query(take, sqlClaimDue, t.node, endpoints, most, micros(now))
+			t.query(into(&claimed), sqlClaimDue, t.node, endpoints, most, micros(now))
 		}
 		if err := t.flush(); err != nil {
 			return err
@@ -98,13 +100,13 @@ func (s *Store) Claim(ctx context.Context, lease waybell.Lease, now time.Time, w
 			}
 			claimed = append(claimed, rows...)
 		}
-		t.rows = len(claimed)
+		t.rows = len(tests) + len(claimed)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return inOrder(claimed, wants), nil
+	return append(inOrder(tests, nil), inOrder(claimed, wants)...), nil
 }
 
 // plan keeps the planner from reading the queue from end to end, whatever it

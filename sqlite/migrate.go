@@ -1,10 +1,13 @@
 package sqlite
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -22,6 +25,41 @@ var ErrForeign = errors.New("not a Waybell database")
 // ErrNewer tells that a later version of Waybell made the database. There is no
 // way back: use that version, or restore a backup.
 var ErrNewer = errors.New("made by a newer version of Waybell")
+
+// Migration is a step of the schema.
+type Migration struct {
+	Version   int
+	Name, SQL string
+	Applied   bool // the database has it
+}
+
+// Migrations lists the steps of the schema and tells which the database in a
+// directory has, whether a server uses it or not. It makes no database: without
+// one the error is fs.ErrNotExist. Others: ErrForeign, ErrNewer.
+func Migrations(ctx context.Context, dir string) ([]Migration, error) {
+	path := filepath.Join(dir, FileName)
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	list, err := readMigrations(migrations)
+	if err != nil {
+		return nil, err
+	}
+	c, err := connect(context.WithoutCancel(ctx), path, "busy_timeout = 2000", "query_only = ON")
+	if err != nil {
+		return nil, err
+	}
+	version, err := checkVersion(c, list)
+	if err = errors.Join(err, c.close()); err != nil {
+		return nil, fmt.Errorf("migrations of %s: %w", path, err)
+	}
+	steps := make([]Migration, len(list))
+	for i, m := range list {
+		name := strings.TrimSuffix(strings.TrimPrefix(m.name, "migrations/"), ".sql")
+		steps[i] = Migration{int(m.number), name, m.script, m.number <= version}
+	}
+	return steps, nil
+}
 
 // migrate brings the schema to the newest version. Migrations only go forward;
 // each runs in its own transaction, with the version it leads to.
@@ -63,26 +101,36 @@ func readMigrations(files fs.FS) ([]migration, error) {
 	return list, nil
 }
 
-// migrateBy runs the migrations above the database's version.
-func migrateBy(c *conn, list []migration) error {
+// checkVersion is the number of the newest migration that the database has,
+// where the file is for this program.
+func checkVersion(c *conn, list []migration) (int64, error) {
 	newest := list[len(list)-1].number
 	id, err := c.int("PRAGMA application_id")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	version, err := c.int("PRAGMA user_version")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	tables, err := c.int("SELECT count(*) FROM sqlite_schema")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	switch {
 	case id != applicationID && (id != 0 || version != 0 || tables != 0):
-		return ErrForeign
+		return 0, ErrForeign
 	case version > newest:
-		return fmt.Errorf("%w: schema %d, this one knows %d", ErrNewer, version, newest)
+		return 0, fmt.Errorf("%w: schema %d, this one knows %d", ErrNewer, version, newest)
+	}
+	return version, nil
+}
+
+// migrateBy runs the migrations above the database's version.
+func migrateBy(c *conn, list []migration) error {
+	version, err := checkVersion(c, list)
+	if err != nil {
+		return err
 	}
 	for _, m := range list {
 		if m.number <= version {

@@ -122,23 +122,20 @@ func copyFile(from, to string) error {
 
 // addDataDirFlags adds --data-dir and --config, and returns what tells the data
 // directory of the server with the same settings. Other settings are not
-// looked at: a backup must not fail because of them.
+// looked at: a backup must not fail because of them; but a server that uses
+// PostgreSQL has no data directory.
 func addDataDirFlags(cmd *cobra.Command) func() (string, error) {
-	row := setting{name: "data-dir", value: &newSettings().DataDir}
-	cmd.Flags().Var(&flagText{setting: row}, row.name, "data directory of the server (WAYBELL_DATA_DIR)")
-	cmd.Flags().String(configKey, "", "YAML file with the server's settings (WAYBELL_CONFIG)")
+	load := addSomeSettings(cmd, "data-dir")
 	return func() (string, error) {
-		c := &configuration{origins: map[string]string{}}
-		env := environment(os.Environ())
-		file := &configFile{}
-		if path := configPath(cmd.Flags(), env); path != "" {
-			var err error
-			if file, err = readConfigFile(path); err != nil {
-				return "", &exitError{exitUsage, err}
-			}
+		c, err := load()
+		if err != nil {
+			return "", err
 		}
-		err := c.resolve(row, []source{flagSource(cmd.Flags()), envSource(env), file.get})
-		return row.value.String(), err
+		if c.shared() && !cmd.Flags().Changed("data-dir") {
+			return "", usageErrorf("database-url is set (%s): this command is for the embedded store. PostgreSQL has its own tools: "+
+				"pg_dump or pg_basebackup to back it up, pg_amcheck to check it", c.origins["database-url"])
+		}
+		return string(c.DataDir), nil
 	}
 }
 

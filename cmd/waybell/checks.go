@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/waybell/waybell/api"
+	"github.com/waybell/waybell/postgres"
 )
 
 // surroundings is what the checks of GET /v1/system look at, besides the
@@ -23,13 +24,14 @@ type surroundings struct {
 	passed    func() time.Duration // since then, by the monotonic clock
 	storeSize func(context.Context) (int64, error)
 	freeBytes func(dir string) (free uint64, known bool)
+	findings  func(context.Context) []postgres.Check // nil: the store is embedded
 }
 
 // system is what the API is told of this process.
 func (s *server) system(c *configuration, listening net.Addr) api.System {
 	began := time.Now()
 	around := &surroundings{
-		configuration: c, listening: listening, freeBytes: freeBytes,
+		configuration: c, listening: listening, freeBytes: freeBytes, findings: s.findings,
 		started: began.Round(0), passed: func() time.Duration { return time.Since(began) },
 		storeSize: func(ctx context.Context) (int64, error) {
 			st, err := s.svc.StoreStats(ctx)
@@ -44,6 +46,12 @@ func (s *server) system(c *configuration, listening net.Addr) api.System {
 
 func (s *surroundings) checks(ctx context.Context, now time.Time) []api.Check {
 	list := []api.Check{s.checkPublicURL(), s.checkTargets(), s.checkOpenPages(), s.checkClock(now)}
+	if s.findings != nil {
+		for _, f := range s.findings(ctx) {
+			list = append(list, api.Check{Name: f.Name, Status: api.CheckStatus(f.Status), Text: f.Text})
+		}
+		return list
+	}
 	if runtime.GOOS != "windows" { // its rights are no mode bits
 		list = append(list, s.checkDataDir())
 	}
@@ -55,6 +63,9 @@ func (s *surroundings) checkPublicURL() api.Check {
 	text := string(s.PublicURL)
 	u, err := url.Parse(text)
 	switch {
+	case text == "" && s.shared():
+		return api.Check{Name: name, Status: api.CheckWarning,
+			Text: "public-url is not set: links begin with the address that each request came to, and an inbox made through one node is not reached by the others. Set it to where browsers find these nodes, the same for all."}
 	case text == "" && isLoopbackAddress(s.listening.String()):
 		return api.Check{Name: name, Status: api.CheckOK,
 			Text: "The server is reached from this machine only. Before others use it, put a TLS proxy in front and set public-url."}

@@ -197,13 +197,7 @@ func indent(text string) string {
 // check finds what no single value tells.
 func (c *configuration) check() error {
 	var errs []error
-	if c.DatabaseURL != "" {
-		errs = append(errs, errors.New("database-url: this build has the embedded SQLite store only; leave it out and set data-dir"))
-	}
-	if c.DataDir == "" {
-		errs = append(errs, errors.New("data-dir: is empty; name a directory"))
-	}
-	errs = append(errs, checkAddress("listen", string(c.Listen)))
+	errs = append(errs, c.checkStore(), checkAddress("listen", string(c.Listen)))
 	if c.MetricsListen != "" {
 		errs = append(errs, checkAddress("metrics-listen", string(c.MetricsListen)))
 		if !c.Metrics {

@@ -52,10 +52,13 @@ without it, to where this command reached the server.`,
 	})
 }
 
+// screens tells whether this process serves them: a worker does not.
+func (s *settings) screens() bool { return bool(s.Console) && s.role() != waybell.RoleWorker }
+
 // signInLink makes the link that a starting server shows; "" where there is no
 // console.
 func (s *server) signInLink(ctx context.Context, c *configuration) (string, error) {
-	if !c.Console {
+	if !c.screens() {
 		return "", nil
 	}
 	_, key, err := s.svc.CreateConsoleSession(ctx, nil, waybell.ConsoleInput{AtStart: true})

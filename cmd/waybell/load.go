@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -67,6 +68,39 @@ func addSettingFlags(flags *pflag.FlagSet, except ...string) {
 			file := setting{name: row.name + fileSuffix, value: new(textValue)}
 			flags.Var(&flagText{setting: file}, file.name, "file to read "+row.name+" from")
 		}
+	}
+}
+
+// addSomeSettings adds flags for a few settings of the server and --config, and
+// returns what loads them, and database-url, as serve would. Other settings are
+// not looked at.
+func addSomeSettings(cmd *cobra.Command, names ...string) func() (*configuration, error) {
+	var others []string
+	for _, row := range newSettings().table() {
+		if !containsWord(names, row.name) {
+			others = append(others, row.name)
+		}
+	}
+	addSettingFlags(cmd.Flags(), others...)
+	return func() (*configuration, error) {
+		c := &configuration{settings: newSettings(), origins: map[string]string{}}
+		env := environment(os.Environ())
+		file := &configFile{}
+		if c.path = configPath(cmd.Flags(), env); c.path != "" {
+			var err error
+			if file, err = readConfigFile(c.path); err != nil {
+				return nil, &exitError{exitUsage, err}
+			}
+		}
+		for _, row := range c.table() {
+			if row.name != "database-url" && !containsWord(names, row.name) {
+				continue
+			}
+			if err := c.resolve(row, []source{flagSource(cmd.Flags()), envSource(env), file.get}); err != nil {
+				return nil, &exitError{exitUsage, err}
+			}
+		}
+		return c, nil
 	}
 }
 

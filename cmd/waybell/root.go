@@ -70,9 +70,9 @@ func newRootCommand() *cobra.Command {
 		}
 	}
 	add("server", newServeCommand(), newDemoCommand(), newConfigCommand(), newBackupCommand(),
-		newCheckCommand(), newHealthcheckCommand())
+		newCheckCommand(), newMigrateCommand(), newImportCommand(), newHealthcheckCommand())
 	add("client", newSendCommand(), newTestEventCommand(), newAgentsCommand(), newEndpointsCommand(),
-		newDeliveriesCommand(), newKeysCommand(), newConsoleCommand())
+		newDeliveriesCommand(), newKeysCommand(), newConsoleCommand(), newNodesCommand())
 	add("tool", newSignCommand(), newVerifyCommand(), newBenchCommand(), newVersionCommand())
 	root.SetHelpCommandGroupID("tool")
 	root.SetCompletionCommandGroupID("tool")

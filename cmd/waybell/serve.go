@@ -24,10 +24,14 @@ Every setting is a flag, a variable WAYBELL_<NAME> and a key of the YAML file
 given with --config, all with the same name. A flag wins over the environment,
 that over the file. Secrets can be read from a file: WAYBELL_API_KEY_FILE.
 
+With --database-url everything is in PostgreSQL instead, and any number of such
+processes share the work; all need the same --encryption-key.
+
 SIGTERM or SIGINT ends it in order: publishing answers 503, attempts under way
 finish within --shutdown-grace. A second signal ends it at once.`,
 		Example: `  waybell serve
   waybell serve --listen :8080 --data-dir /var/lib/waybell --retention 90d
+  waybell serve --database-url postgres://waybell@db/waybell --encryption-key-file key
   WAYBELL_API_KEY_FILE=/run/secrets/key waybell serve --config waybell.yaml`,
 		Args: exactly(0),
 		RunE: runServe,
@@ -65,7 +69,11 @@ func runServe(cmd *cobra.Command, _ []string) error {
 	case link != "" && c.LogFormat == "text": // JSON lines are read by programs
 		announceLink(errs, link)
 	}
-	log.Info("ready", "url", s.url, "version", build().Version, "data_dir", string(c.DataDir), "config", c.path)
+	store := []any{"data_dir", string(c.DataDir)}
+	if c.shared() {
+		store = []any{"database", databaseName(string(c.DatabaseURL)), "role", c.Role, "node", s.svc.Config().Node}
+	}
+	log.Info("ready", append([]any{"url", s.url, "version", build().Version, "config", c.path}, store...)...)
 	failure := s.wait(ctx)
 	log.Info("stopping", "grace", c.ShutdownGrace.String())
 	// The context that asked for the stop has ended; stopping has its own time.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/api"
+	"github.com/waybell/waybell/postgres"
 	"github.com/waybell/waybell/sqlite"
 	"github.com/waybell/waybell/web"
 )
@@ -28,6 +29,8 @@ type server struct {
 	failed  chan error     // the listener broke
 	log     *slog.Logger
 	grace   time.Duration
+	// findings are the store's own checks; nil for one that has none.
+	findings func(context.Context) []postgres.Check
 
 	httpServers []*http.Server
 	closers     []func() error // the store, and what else outlives the service
@@ -81,8 +84,10 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 	// A key is made once and shown once: after this nothing may fail.
 	rest := tuneMemory(s.svc)
 	s.closers = append(s.closers, func() error { rest(); return nil })
-	if s.rootKey, err = s.svc.EnsureRootKey(ctx, waybell.Secret(c.APIKey)); err != nil {
-		return nil, fmt.Errorf("the API key: %w", err)
+	if c.APIKey != "" || c.role() != waybell.RoleWorker { // nobody signs in to a worker
+		if s.rootKey, err = s.svc.EnsureRootKey(ctx, waybell.Secret(c.APIKey)); err != nil {
+			return nil, fmt.Errorf("the API key: %w", err)
+		}
 	}
 	s.serve(listener, handler)
 	return s, nil
@@ -90,20 +95,14 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 
 // startService opens the store and starts the service on it.
 func (s *server) startService(ctx context.Context, c *configuration, onAttempt func(waybell.AttemptReport)) error {
-	if err := makeDataDir(string(c.DataDir)); err != nil {
-		return err
+	open := s.openEmbedded
+	if c.shared() {
+		open = s.openShared
 	}
-	keys, made, err := loadEncryptionKeys(c.settings)
+	store, keys, err := open(ctx, c)
 	if err != nil {
 		return err
 	}
-	s.madeKey = made
-	store, err := sqlite.Open(ctx, sqlite.Config{Dir: string(c.DataDir), Logger: s.log})
-	if err != nil {
-		return explainStore(err)
-	}
-	s.closers = append(s.closers, store.Close)
-	s.startControl(string(c.DataDir), store)
 	cfg := c.service()
 	cfg.Store, cfg.Logger, cfg.EncryptionKeys, cfg.OnAttempt = store, s.log, keys, onAttempt
 	if cfg.OwnURL == "" {
@@ -129,6 +128,49 @@ func (s *server) startService(ctx context.Context, c *configuration, onAttempt f
 		s.encryptAgain(ctx)
 	}
 	return nil
+}
+
+// openEmbedded opens the store in the data directory, and what makes its keys.
+func (s *server) openEmbedded(ctx context.Context, c *configuration) (waybell.Store, []waybell.Secret, error) {
+	if err := makeDataDir(string(c.DataDir)); err != nil {
+		return nil, nil, err
+	}
+	keys, made, err := loadEncryptionKeys(c.settings)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.madeKey = made
+	store, err := sqlite.Open(ctx, sqlite.Config{Dir: string(c.DataDir), Logger: s.log})
+	if err != nil {
+		return nil, nil, explainStore(err)
+	}
+	s.closers = append(s.closers, store.Close)
+	if err := refuseMoved(string(c.DataDir)); err != nil { // looked at under the lock, which an import holds
+		return nil, nil, err
+	}
+	s.startControl(string(c.DataDir), store)
+	return store, keys, nil
+}
+
+// openShared opens the store that nodes share. Nothing is kept on this machine.
+func (s *server) openShared(ctx context.Context, c *configuration) (waybell.Store, []waybell.Secret, error) {
+	keys, err := encryptionKeys(waybell.Secret(c.EncryptionKey))
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := openShared(ctx, c, s.log)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.closers = append(s.closers, store.Close)
+	switch importing, err := store.Importing(ctx); {
+	case err != nil:
+		return nil, nil, err
+	case importing:
+		return nil, nil, &exitError{exitRefused, errors.New("an import into this database has not ended: run 'waybell import' again until it has")}
+	}
+	s.findings = store.Checks
+	return store, keys, nil
 }
 
 // encryptAgain seals with the first encryption key what others sealed, while
@@ -196,7 +238,7 @@ func apiConfig(c *configuration, log *slog.Logger, metrics *api.Metrics) api.Con
 // newHandler is the API and, unless they are off, the screens in front of it.
 func newHandler(c *configuration, svc *waybell.Service, cfg api.Config) (http.Handler, error) {
 	calls, err := api.New(svc, cfg)
-	if err != nil || !bool(c.Console) {
+	if err != nil || !c.screens() {
 		return calls, err
 	}
 	screens, err := web.Handler(web.Config{PortalOrigins: c.PortalOrigins})
@@ -305,7 +347,7 @@ func (s *server) close() error {
 
 // explainStore adds what to do to the errors that an operator will meet.
 func explainStore(err error) error {
-	if errors.Is(err, sqlite.ErrNewer) {
+	if errors.Is(err, sqlite.ErrNewer) || errors.Is(err, postgres.ErrNewer) {
 		return fmt.Errorf("%w: use that version, or restore a backup", err)
 	}
 	return err

@@ -20,6 +20,9 @@ type settings struct {
 
 	DataDir     textValue
 	DatabaseURL secretValue // may hold a password
+	ListenURL   secretValue
+	ReplicaURL  secretValue
+	Connections intValue
 	Retention   durationValue
 
 	APIKey        secretValue
@@ -31,6 +34,7 @@ type settings struct {
 	SuspendAfter    durationValue
 	SuspendFailures intValue
 	NodeName        textValue
+	Role            string
 	ShutdownGrace   durationValue
 	LogFormat       string
 	LogLevel        string
@@ -70,7 +74,7 @@ const (
 func newSettings() *settings {
 	return &settings{
 		Listen: "127.0.0.1:8080", Metrics: true, Docs: true, Console: true,
-		DataDir: "./waybell-data", Retention: durationValue(30 * day),
+		DataDir: "./waybell-data", Connections: 16, Retention: durationValue(30 * day), Role: waybell.RoleAll.String(),
 		SuspendAfter: durationValue(5 * day), SuspendFailures: 20, InboxTTL: durationValue(7 * day),
 		ShutdownGrace: durationValue(25 * time.Second), LogFormat: "text", LogLevel: "info",
 		MaxEventBytes: 1 << 20, MaxBatchBytes: 10 << 20, MaxPublishBytes: 64 << 20, MaxQueueBytes: 64 << 20,
@@ -103,19 +107,27 @@ func (s *settings) table() []setting {
 
 		{section: sectionStore, name: "data-dir", value: &s.DataDir,
 			help: "directory of the embedded store, made if it is missing",
-			note: "One process at a time uses a data directory. It holds the database, its write-ahead log and, unless `encryption-key` is set, `encryption.key`."},
+			note: "One process at a time uses a data directory. It holds the database, its write-ahead log and, unless `encryption-key` is set, `encryption.key`. It is not used with `database-url`."},
 		{section: sectionStore, name: "database-url", value: &s.DatabaseURL, secret: true,
-			help: "reserved for PostgreSQL: this build has the embedded store only",
-			note: "A value stops the start with an error."},
+			help: "keep everything in PostgreSQL (15 or newer), which any number of nodes may share: postgres://user:password@host:5432/database",
+			note: "A database, or a schema, of its own. Several hosts may be given, with `?target_session_attrs=read-write`. It may lead through PgBouncer in transaction mode. `encryption-key` is needed then, the same for all nodes. A start waits up to a minute for the database."},
+		{section: sectionStore, name: "database-listen-url", value: &s.ListenURL, secret: true,
+			help: "the same database without a pooler, so that nodes hear at once what others change",
+			note: "Only for where `database-url` leads through a pooler; without it they ask twice a second."},
+		{section: sectionStore, name: "database-replica-url", value: &s.ReplicaURL, secret: true,
+			help: "a standby of the same database, for the queries of the log",
+			note: "They may be as far behind as the standby is. While it does not answer, `database-url` does."},
+		{section: sectionStore, name: "database-connections", value: &s.Connections,
+			help: "connections to PostgreSQL that this process opens at most"},
 		{section: sectionStore, name: "retention", value: &s.Retention,
 			help: "how long events and their log are kept; 0 keeps them for ever"},
 
 		{section: sectionSecurity, name: "api-key", value: &s.APIKey, secret: true,
 			help: "the first API key, with all rights (24-256 printable characters)",
-			note: "Without it a key is made and printed once, at the first start. A changed value replaces the key at the next start."},
+			note: "Without it a key is made and printed once, at the first start; of several nodes one prints it. A changed value replaces the key at the next start, for all nodes: give them the same, or none."},
 		{section: sectionSecurity, name: "encryption-key", value: &s.EncryptionKey, secret: true,
 			help: "encrypts signing secrets and header values: base64 of 32 bytes; several, separated by commas, decrypt and the first encrypts",
-			note: "Without it a key is made once and kept in `encryption.key` in the data directory, readable by the owner only. Make one with `openssl rand -base64 32`. Backups of the database do not hold the key."},
+			note: "Without it a key is made once and kept in `encryption.key` in the data directory, readable by the owner only; with `database-url` it must be given, the same to all nodes. Make one with `openssl rand -base64 32`. Backups of the database do not hold the key."},
 		{section: sectionSecurity, name: "allow-targets", value: &s.AllowTargets,
 			help: "networks, addresses, hosts or host:port that endpoints may lead to although they are not public",
 			note: "An explicit exception from the rule that only public addresses are reached, on any port; logged at each start. A wide network never includes loopback, link-local or metadata addresses unless they are named themselves. For a test on one machine: `127.0.0.0/8,::1`."},
@@ -133,6 +145,9 @@ func (s *settings) table() []setting {
 
 		{section: sectionProcess, name: "node-name", value: &s.NodeName,
 			help: "name of this process in the list of nodes; default host name and process id"},
+		{section: sectionProcess, name: "role", value: choiceValue{&s.Role, []string{"all", "api", "worker"}},
+			help: "part of the work that this node does: api serves the API and the screens and sends nothing, worker delivers and serves health and metrics only",
+			note: "Only with `database-url`; some node must deliver."},
 		{section: sectionProcess, name: "shutdown-grace", value: &s.ShutdownGrace,
 			help: "how long attempts under way may take after SIGTERM or SIGINT",
 			note: "Keep it below the time after which the process is killed (Docker: 10 s, Kubernetes: 30 s)."},
@@ -203,10 +218,22 @@ func (s *settings) service() waybell.Config {
 		return time.Duration(d)
 	}
 	return waybell.Config{
-		Node: string(s.NodeName), Version: build().Version, AllowTargets: s.AllowTargets,
+		Node: string(s.NodeName), Role: s.role(), Version: build().Version, AllowTargets: s.AllowTargets,
 		CreateAgents: bool(s.CreateAgents), Retention: never(s.Retention),
 		SuspendAfter: never(s.SuspendAfter), SuspendFailures: int(s.SuspendFailures),
 		OwnURL: string(s.PublicURL), InboxTTL: never(s.InboxTTL),
 		Formats: s.Formats, Limits: s.limits(),
 	}
 }
+
+// role is the setting of that name; the table allows no other word.
+func (s *settings) role() waybell.Role {
+	role, err := waybell.ParseRole(s.Role)
+	if err != nil {
+		return waybell.RoleAll
+	}
+	return role
+}
+
+// shared tells whether the store is one that other nodes may use.
+func (s *settings) shared() bool { return s.DatabaseURL != "" }

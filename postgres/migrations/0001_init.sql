@@ -268,6 +268,7 @@ CREATE TABLE health (
 	endpoint      bigint   NOT NULL,
 	seat          integer  NOT NULL,
 	changed_at    bigint   NOT NULL, -- the later of last_success and last_failure
+	written_at    bigint   NOT NULL, -- by the database's clock
 	last_success  bigint   NOT NULL,
 	last_failure  bigint   NOT NULL,
 	failing_since bigint   NOT NULL,

@@ -6,7 +6,7 @@ import type {
 } from "./types.ts";
 import type {
   ApiKey, ApiKeyInput, Branding, BrandingInput, ConsoleSession, EndpointHealth, FailingEndpoint, Period, PortalSession,
-  PortalSessionInput, Session, Statistics, SystemInfo,
+  PortalSessionInput, ServerNode, Session, Statistics, SystemInfo,
 } from "./types-server.ts";
 
 /** How a call ends early: every call takes one. */
@@ -111,6 +111,7 @@ export const server = {
   statistics: (query: { period: Period }, signal?: Abort): Promise<Statistics> => get("v1/statistics", query, signal),
   failing: (signal?: Abort): Promise<{ readonly data: readonly FailingEndpoint[] }> => get("v1/failing-endpoints", {}, signal),
   system: (signal?: Abort): Promise<SystemInfo> => get("v1/system", {}, signal),
+  nodes: (signal?: Abort): Promise<{ readonly data: readonly ServerNode[] }> => get("v1/nodes", {}, signal),
 };
 
 export const keys = {

@@ -67,6 +67,11 @@ export const verdicts: Readonly<Record<InboxRequest["verdict"]["status"], StateI
   unknown: { word: "Not checked", tone: "muted", icon: "question", text: "No webhook sends to this inbox, so there is no secret to check with." },
 };
 
+export const nodeStates: Readonly<Record<"living" | "dead", StateInfo>> = {
+  living: { word: "Living", tone: "good", icon: "ok", text: "It works." },
+  dead: { word: "Dead", tone: "bad", icon: "failed", text: "It was not heard of any more; the others take over what it had to send." },
+};
+
 export const checks: Readonly<Record<"ok" | "warning" | "error", StateInfo>> = {
   ok: { word: "Good", tone: "good", icon: "ok", text: "Nothing to do." },
   warning: { word: "Look at this", tone: "warn", icon: "warning", text: "It works, but should be looked at." },

@@ -166,6 +166,21 @@ export interface SystemInfo {
   readonly checks: readonly Check[];
 }
 
+/** A process that works with the store. */
+export interface ServerNode {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly role: "all" | "api" | "worker";
+  readonly state: "living" | "dead";
+  /** The one that answers. */
+  readonly this: boolean;
+  readonly in_flight: number;
+  readonly queued: number;
+  readonly joined_at: Timestamp;
+  readonly seen_at: Timestamp;
+}
+
 export interface Check {
   readonly name: string;
   readonly status: "ok" | "warning" | "error";

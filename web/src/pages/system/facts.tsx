@@ -5,7 +5,7 @@ import { CopyText, type Fact, Time } from "../../ui/index.ts";
 
 const names: Readonly<Record<string, string>> = {
   publishing: "Publishing", public_url: "Public address", allow_targets: "Allowed targets", open_pages: "Open pages", clock: "Clock",
-  data_dir: "Data directory", disk: "Disk",
+  data_dir: "Data directory", disk: "Disk", database: "Database", database_changes: "News from other nodes", database_replica: "Replica",
 };
 
 /** The name of a check; one that this version does not know speaks for itself. */

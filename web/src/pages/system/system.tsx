@@ -7,6 +7,7 @@ import { checks as words } from "../../core/state.ts";
 import type { Check } from "../../core/types-server.ts";
 import { ButtonLink, Card, KeyValue, Load, Page, State } from "../../ui/index.ts";
 import { checkName, loadFacts, serverFacts, settingFacts, storeFacts } from "./facts.tsx";
+import { Nodes } from "./nodes.tsx";
 import { OperatorOnly } from "./operator-only.tsx";
 
 export default function System() {
@@ -15,7 +16,10 @@ export default function System() {
 }
 
 function SystemPage() {
-  const system = useLoad((signal) => server.system(signal), []);
+  const system = useLoad(async (signal) => {
+    const [info, nodes] = await Promise.all([server.system(signal), server.nodes(signal)]);
+    return { info, nodes: nodes.data };
+  }, []);
   usePoll(5_000, system.reload);
   const links = (
     <>
@@ -26,9 +30,10 @@ function SystemPage() {
   return (
     <Page title="System" lead="The server, its store, and what should be looked at." actions={links}>
       <Load of={system}>
-        {(s) => (
+        {({ info: s, nodes }) => (
           <div class="stack">
             <Checks checks={s.checks} />
+            <Nodes nodes={nodes} />
             <div class="split">
               <Card title="Server"><KeyValue facts={serverFacts(s)} /></Card>
               <Card title="Store"><KeyValue facts={storeFacts(s)} /></Card>

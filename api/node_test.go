@@ -1,0 +1,105 @@
+package api_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/api"
+)
+
+func TestNodes(t *testing.T) {
+	t.Parallel()
+	s := setup(t, func(c *waybell.Config, _ *api.Config) { c.Node = "node-1" })
+	a := s.call(t, "GET /v1/nodes", "")
+	if a.status != 200 || !a.has(t, `{"data":[{"id":"*","name":"node-1","version":"test","role":"all","state":"living","this":true,
+		"in_flight":0,"queued":0,"joined_at":"*","seen_at":"*"}]}`) {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+	if a := s.call(t, "GET /v1/nodes", "", "Authorization: "); a.status != 401 {
+		t.Errorf("without a key: %d", a.status)
+	}
+}
+
+// crowd is a store that several nodes share.
+type crowd struct{ waybell.Store }
+
+func (c crowd) Nodes(ctx context.Context) ([]waybell.Node, error) {
+	nodes, err := c.Store.Nodes(ctx)
+	at := time.Date(2026, 4, 26, 8, 30, 14, 0, time.UTC)
+	for i, n := range []waybell.Node{
+		{NodeInfo: waybell.NodeInfo{Name: "api-1", Version: "1.0", Role: waybell.RoleAPI}},
+		{NodeInfo: waybell.NodeInfo{Name: "worker-1", Version: "1.1", Role: waybell.RoleWorker}, NodeLoad: waybell.NodeLoad{InFlight: 3, Queued: 70}},
+		{NodeInfo: waybell.NodeInfo{Name: "worker-2", Version: "1.1", Role: waybell.RoleWorker}, Dead: true},
+	} {
+		n.Number, n.JoinedAt, n.SeenAt = int64(100+i), at, at.Add(time.Minute)
+		nodes = append(nodes, n)
+	}
+	return nodes, err
+}
+
+func TestManyNodes(t *testing.T) {
+	t.Parallel()
+	s := setup(t, func(c *waybell.Config, _ *api.Config) { c.Store = crowd{c.Store} })
+	const times = `"joined_at":"2026-04-26T08:30:14.000Z","seen_at":"2026-04-26T08:31:14.000Z"`
+	a := s.call(t, "GET /v1/nodes", "")
+	if !a.has(t, fmt.Sprintf(`{"data":[{"this":true},
+		{"id":"100","name":"api-1","version":"1.0","role":"api","state":"living","this":false,"in_flight":0,"queued":0,%s},
+		{"id":"101","name":"worker-1","version":"1.1","role":"worker","state":"living","this":false,"in_flight":3,"queued":70,%s},
+		{"id":"102","name":"worker-2","version":"1.1","role":"worker","state":"dead","this":false,"in_flight":0,"queued":0,%s}]}`, times, times, times)) {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+	metrics := s.call(t, "GET /metrics", "").text
+	for _, line := range []string{
+		`waybell_nodes{role="all",state="living"} 1`, `waybell_nodes{role="api",state="living"} 1`,
+		`waybell_nodes{role="worker",state="living"} 1`, `waybell_nodes{role="worker",state="dead"} 1`,
+		`waybell_nodes{role="all",state="dead"} 0`, `waybell_node_info{role="all"} 1`, `waybell_ready 1`,
+	} {
+		if !strings.Contains(metrics, line+"\n") {
+			t.Errorf("no metric %s", line)
+		}
+	}
+	s.svc.Drain()
+	if metrics := s.call(t, "GET /metrics", "").text; !strings.Contains(metrics, "waybell_ready 0\n") {
+		t.Error("a draining node says that it is ready")
+	}
+}
+
+// lonely is a store that cannot tell its nodes.
+type lonely struct{ waybell.Store }
+
+func (lonely) Nodes(context.Context) ([]waybell.Node, error) { return nil, waybell.ErrUnavailable }
+
+func TestNodesOfASilentStore(t *testing.T) {
+	t.Parallel()
+	s := setup(t, func(c *waybell.Config, _ *api.Config) { c.Store = lonely{c.Store} })
+	if a := s.call(t, "GET /v1/nodes", ""); a.status != 503 || a.str("code") != "unavailable" || a.header.Get("Retry-After") == "" {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+	if metrics := s.call(t, "GET /metrics", "").text; !strings.Contains(metrics, "waybell_store_up 0\n") || strings.Contains(metrics, "waybell_nodes") {
+		t.Error("the metrics tell nodes of a store that is down")
+	}
+}
+
+// A worker serves health and metrics, and says of all else who does.
+func TestWorker(t *testing.T) {
+	t.Parallel()
+	s := setup(t, func(c *waybell.Config, _ *api.Config) { c.Role = waybell.RoleWorker })
+	for request, status := range map[string]int{
+		"GET /livez": 200, "GET /readyz": 200, "GET /metrics": 200, "POST /readyz": 405,
+		"GET /v1/nodes": 421, "POST /v1/agents/a1/events": 421, "GET /docs": 421, "GET /openapi.json": 421, "GET /nowhere": 421, "POST /in/x": 421,
+	} {
+		// The document, which a worker does not serve either, knows no 421.
+		method, path, _ := strings.Cut(request, " ")
+		w := httptest.NewRecorder()
+		s.api.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+		if w.Code != status || status == 421 && (!strings.Contains(w.Body.String(), `"code":"misdirected"`) ||
+			w.Header().Get("Content-Type") != "application/problem+json" || w.Header().Get("X-Request-Id") == "") {
+			t.Errorf("%s: %d %s", request, w.Code, w.Body)
+		}
+	}
+}
