@@ -12,6 +12,7 @@ import (
 
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/api"
+	"github.com/waybell/waybell/internal/teststore"
 )
 
 func TestMetrics(t *testing.T) {
@@ -63,7 +64,7 @@ func TestMetrics(t *testing.T) {
 // TestMetricsWithoutStore asks a node whose store is closed.
 func TestMetricsWithoutStore(t *testing.T) {
 	t.Parallel()
-	store := openStore(t, slog.New(slog.DiscardHandler))
+	store := teststore.Open(t, slog.New(slog.DiscardHandler))
 	svc, err := waybell.New(waybell.Config{Store: store, EncryptionKeys: encryptionKeys()})
 	if err != nil {
 		t.Fatal(err)
