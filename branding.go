@@ -8,9 +8,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/waybell/waybell/internal/lock"
 )
 
 // SettingStore keeps the few settings that are changed while the server runs,
@@ -67,7 +69,7 @@ const (
 
 // brandingCache keeps the branding in memory: anybody may ask for it.
 type brandingCache struct {
-	mu       sync.Mutex // held while it is read, so that one reads for all
+	mu       lock.RW // held while it is read, so that one reads for all
 	value    *Branding
 	read     time.Time
 	failed   error // of a reading at failedAt, while there is no value
@@ -78,7 +80,9 @@ type brandingCache struct {
 // shows within 5 s. The logo returned is shared: it must not be changed.
 func (s *Service) Branding(ctx context.Context) (Branding, error) {
 	c := &s.branding
-	c.mu.Lock()
+	if err := c.mu.Lock(ctx); err != nil {
+		return Branding{}, storeFailed("branding", err)
+	}
 	defer c.mu.Unlock()
 	if c.value != nil && time.Since(c.read) < brandingFresh {
 		return *c.value, nil
@@ -131,7 +135,9 @@ func (s *Service) SetBranding(ctx context.Context, in BrandingInput) (Branding, 
 		return Branding{}, err
 	}
 	c := &s.branding
-	c.mu.Lock()
+	if err := c.take(ctx); err != nil {
+		return Branding{}, storeFailed("branding", err)
+	}
 	defer c.mu.Unlock()
 	b, err := s.readBranding(ctx)
 	if err != nil {
@@ -153,6 +159,17 @@ func (s *Service) SetBranding(ctx context.Context, in BrandingInput) (Branding, 
 	}
 	c.value, c.read = &b, time.Now()
 	return b, nil
+}
+
+// take locks the cache for a change, unless others wait for the store.
+func (c *brandingCache) take(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, owningWait)
+	defer cancel()
+	err := c.mu.Lock(bounded)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
 }
 
 // parseLogo checks the kind of an image by its first bytes: what a browser is

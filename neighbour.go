@@ -179,9 +179,9 @@ func (s *Service) Nodes(ctx context.Context) ([]NodeView, error) {
 		return nil, s.storeError(err, CodeInternal)
 	}
 	list := make([]NodeView, len(nodes))
-	self := s.lease.Load().Node
+	own := s.lease.Load() // nil before the start
 	for i, n := range nodes {
-		list[i] = NodeView{Node: n, This: n.Number == self}
+		list[i] = NodeView{Node: n, This: own != nil && n.Number == own.Node}
 		if list[i].This {
 			list[i].NodeLoad = s.dispatcher.load() // newer than the last heartbeat
 		}

@@ -85,10 +85,19 @@ func TestNodesOfASilentStore(t *testing.T) {
 	}
 }
 
+// shared is a store that other nodes may use, as far as this one knows.
+type shared struct{ waybell.Store }
+
+func (s shared) Join(ctx context.Context, n waybell.NodeInfo) (waybell.Lease, error) {
+	lease, err := s.Store.Join(ctx, n)
+	lease.Shared = true
+	return lease, err
+}
+
 // A worker serves health and metrics, and says of all else who does.
 func TestWorker(t *testing.T) {
 	t.Parallel()
-	s := setup(t, func(c *waybell.Config, _ *api.Config) { c.Role = waybell.RoleWorker })
+	s := setup(t, func(c *waybell.Config, _ *api.Config) { c.Role, c.Store = waybell.RoleWorker, shared{c.Store} })
 	for request, status := range map[string]int{
 		"GET /livez": 200, "GET /readyz": 200, "GET /metrics": 200, "POST /readyz": 405,
 		"GET /v1/nodes": 421, "POST /v1/agents/a1/events": 421, "GET /docs": 421, "GET /openapi.json": 421, "GET /nowhere": 421, "POST /in/x": 421,

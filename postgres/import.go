@@ -28,7 +28,7 @@ var ErrSourceChanged = errors.New("the source was used since the import began")
 type Import struct {
 	s     *Store
 	place importPlace
-	made  map[time.Time]bool // days that have partitions
+	made  map[day]bool // days that have partitions
 }
 
 // importSetting is the name under which an import notes how far it has come.
@@ -67,7 +67,7 @@ type ImportProgress struct {
 // whether an import of it began before. uses is how often the source was used
 // until now. Errors: ErrNotEmpty, ErrInUse, ErrSourceChanged. Nothing is changed.
 func (s *Store) Import(ctx context.Context, id string, uses int64) (*Import, error) {
-	im := &Import{s: s, made: map[time.Time]bool{}}
+	im := &Import{s: s, made: map[day]bool{}}
 	var err error
 	if im.place, err = s.importPlace(ctx); err != nil {
 		return nil, err
@@ -278,17 +278,17 @@ func (im *Import) write(ctx context.Context, next importPlace, do func(pgx.Tx) e
 
 // makeDays makes the partitions for events, once.
 func (im *Import) makeDays(ctx context.Context, events []waybell.Event) error {
-	var missing []waybell.Key
 	for i := range events {
-		if day := events[i].Key.Time().Truncate(24 * time.Hour); !im.made[day] {
-			im.made[day] = true
-			missing = append(missing, events[i].Key)
+		d := dayOf(events[i].Key)
+		if im.made[d] {
+			continue
 		}
+		if err := im.s.makeDaysOf(ctx, []waybell.Key{events[i].Key}); err != nil {
+			return err
+		}
+		im.made[d] = true
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return im.s.makeDaysOf(ctx, missing)
+	return nil
 }
 
 // bulk is the rows of one table to be written in one go.

@@ -263,6 +263,8 @@ type watch struct {
 	// presume takes every node for dead that is not this process's: tests' way
 	// to end a process.
 	presume bool
+	// deadAfter and gap are nodeDeadAfter and lookGap; tests have less time.
+	deadAfter, gap time.Duration
 }
 
 // sighting is a node's heartbeat and since when it stands still.
@@ -272,13 +274,13 @@ type sighting struct {
 }
 
 const (
-	// deadAfter is how long a heartbeat must stand still, seen by a node that
+	// nodeDeadAfter is how long a heartbeat must stand still, seen by a node that
 	// could look all the time. It is longer than a cut-off node keeps sending
 	// (8 s), by more than clocks differ over such a time.
-	deadAfter = 12 * time.Second
-	// gap is how long this node may not have looked: after more, nothing it saw
+	nodeDeadAfter = 12 * time.Second
+	// lookGap is how long this node may not have looked: after more, nothing it saw
 	// before counts.
-	gap = 3 * time.Second
+	lookGap = 3 * time.Second
 )
 
 func (w *watch) join(node int64) {
@@ -298,7 +300,7 @@ func (w *watch) self() string {
 func (w *watch) silent(now time.Time, beats map[int64]int64) (dead []int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if now.Sub(w.sampled) > gap {
+	if now.Sub(w.sampled) > w.gap {
 		w.seen = nil
 	}
 	w.sampled = now
@@ -309,7 +311,7 @@ func (w *watch) silent(now time.Time, beats map[int64]int64) (dead []int64) {
 			old = sighting{n, now}
 		}
 		seen[node] = old
-		if w.presume || now.Sub(old.since) >= deadAfter {
+		if w.presume || now.Sub(old.since) >= w.deadAfter {
 			dead = append(dead, node)
 		}
 	}

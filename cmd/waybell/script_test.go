@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"insist":     insist,
 			"capture":    capture,
 			"poke":       poke,
+			"database":   databases(t),
 		},
 	})
 }
