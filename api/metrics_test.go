@@ -42,7 +42,7 @@ func TestMetrics(t *testing.T) {
 		`waybell_attempts_in_flight 0`,
 		`waybell_oldest_waiting_seconds 0`,
 		`waybell_ledger_deliveries{state="accepted"} 0`,
-		`waybell_store_info{driver="sqlite"} 1`,
+		`waybell_store_info{driver="` + teststore.Driver(t) + `"} 1`,
 		`waybell_http_requests_total{route="GET /v1/agents/{agent_id}",status="404"} 1`,
 		`waybell_store_up 1`,
 	} {

@@ -1,7 +1,7 @@
 // Package teststore chooses the store below what is tested: the API, the
 // command and the screens promise the same on both. The embedded store is used,
-// or with TEST_STORE=postgres in the environment PostgreSQL, where each store is
-// a database of its own on a server that the tests of a package share:
+// or with TEST_STORE=postgres in the environment PostgreSQL. Each store is a
+// database of its own there, on a server that the tests of a package share:
 //
 //	go test ./api
 //	TEST_STORE=postgres go test ./api
@@ -11,6 +11,7 @@
 package teststore
 
 import (
+	"cmp"
 	"log/slog"
 	"os"
 	"testing"
@@ -26,18 +27,20 @@ const variable = "TEST_STORE"
 // encryptionKey is that of the nodes of [Environ].
 const encryptionKey = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
+// Driver is the chosen store's name, as in [waybell.StoreStats].
+func Driver(t testing.TB) string {
+	t.Helper()
+	driver := cmp.Or(os.Getenv(variable), "sqlite")
+	if driver != "sqlite" && driver != "postgres" {
+		t.Fatalf("%s is %q; it must be sqlite or postgres", variable, driver)
+	}
+	return driver
+}
+
 // Embedded tells that the embedded store is the one chosen.
 func Embedded(t testing.TB) bool {
 	t.Helper()
-	switch chosen := os.Getenv(variable); chosen {
-	case "", "embedded":
-		return true
-	case "postgres":
-		return false
-	default:
-		t.Fatalf("%s is %q; it is embedded or postgres", variable, chosen)
-		return false
-	}
+	return Driver(t) == "sqlite"
 }
 
 // Open opens a new, empty store, which is closed at the end of the test.
