@@ -43,6 +43,7 @@ var allowedImports = map[string][]string{
 	"internal/pgserver":       {},
 	"internal/pgtest":         {"internal/pgserver", "github.com/jackc/pgx/v5"},
 	"internal/storetest":      {"", "internal/statistics", "pgregory.net/rapid", "github.com/google/go-cmp"},
+	"internal/teststore":      {"", "internal/pgtest", "postgres", "sqlite"},
 	"internal/transfer":       {""},
 	"sqlite":                  {"", "internal/statistics", "internal/transfer", "modernc.org/sqlite", "golang.org/x/sys/unix"},
 	"postgres":                {"", "internal/statistics", "internal/transfer", "github.com/jackc/pgx/v5"},
