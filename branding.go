@@ -9,8 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/waybell/waybell/internal/lock"
 )
 
 // SettingStore keeps the few settings that are changed while the server runs,
@@ -67,7 +68,7 @@ const (
 
 // brandingCache keeps the branding in memory: anybody may ask for it.
 type brandingCache struct {
-	mu       sync.Mutex // held while it is read, so that one reads for all
+	mu       lock.RW // held while it is read, so that one reads for all
 	value    *Branding
 	read     time.Time
 	failed   error // of a reading at failedAt, while there is no value
@@ -78,7 +79,9 @@ type brandingCache struct {
 // shows within 5 s. The logo returned is shared: it must not be changed.
 func (s *Service) Branding(ctx context.Context) (Branding, error) {
 	c := &s.branding
-	c.mu.Lock()
+	if err := c.mu.Lock(ctx); err != nil {
+		return Branding{}, storeFailed("branding", err)
+	}
 	defer c.mu.Unlock()
 	if c.value != nil && time.Since(c.read) < brandingFresh {
 		return *c.value, nil
@@ -131,7 +134,9 @@ func (s *Service) SetBranding(ctx context.Context, in BrandingInput) (Branding, 
 		return Branding{}, err
 	}
 	c := &s.branding
-	c.mu.Lock()
+	if err := soon(ctx, c.mu.Lock); err != nil {
+		return Branding{}, storeFailed("branding", err)
+	}
 	defer c.mu.Unlock()
 	b, err := s.readBranding(ctx)
 	if err != nil {

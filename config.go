@@ -105,8 +105,8 @@ type Limits struct {
 	PublishBytes int64
 	// InFlight is how many attempts this node makes at once, default 512.
 	InFlight int
-	// Concurrency is how many attempts an endpoint gets at once unless it has
-	// its own setting, default 16.
+	// Concurrency is how many attempts an endpoint gets at once from this node
+	// unless it has its own setting, which is divided among nodes; default 16.
 	Concurrency int
 	// Queued is how many deliveries wait in memory in all, default 65,536. Near
 	// it every endpoint keeps at least four; more wait in the store.

@@ -76,8 +76,8 @@ type Endpoint struct {
 	IncludeMessages bool
 	StandardHeaders bool // the three webhook-* headers
 	Retry           RetrySettings
-	RateLimit       float64 // requests per second, 0 = none
-	Concurrency     int     // attempts at once, 0 = the default
+	RateLimit       float64 // requests per second over all nodes, 0 = none
+	Concurrency     int     // attempts at once over all nodes, 0 = the default, of each node
 
 	Secrets []EndpointSecret // the current first; stored only inside Sealed
 	Sealed  []byte           // Headers and Secrets, encrypted; the store writes this, never the plain ones

@@ -18,7 +18,8 @@ type faultStore struct {
 	before map[string]error // method → instead of the call
 	after  map[string]error // method → after the call was carried out
 	calls  map[string]int
-	shared bool // leases look like those of a store with several nodes
+	hang   time.Duration // how long calls take that fail
+	shared bool          // leases look like those of a store with several nodes
 }
 
 func (s *faultStore) failBefore(err error, methods ...string) { s.set(s.before, err, methods) }
@@ -43,9 +44,13 @@ func (s *faultStore) count(method string) int {
 // fault counts a call and returns what it is to fail with.
 func (s *faultStore) fault(method string) (before, after error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.calls[method]++
-	return s.before[method], s.after[method]
+	before, after, hang := s.before[method], s.after[method], s.hang
+	s.mu.Unlock()
+	if before != nil {
+		<-time.After(hang)
+	}
+	return before, after
 }
 
 func faulty[T any](s *faultStore, method string, call func() (T, error)) (T, error) {

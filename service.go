@@ -32,6 +32,7 @@ type Service struct {
 	confirmed atomic.Pointer[time.Time] // when the lease was last surely valid
 	current   atomic.Pointer[time.Time] // when the configuration was last surely the store's
 	fenced    chan struct{}             // signalled when a write was refused for the lease
+	others    atomic.Bool               // there are other nodes
 	keys      keyMaker
 	dir       directory
 	sessions  *tokencache.Cache[*APIKey] // by the hash of their token
@@ -172,7 +173,12 @@ func (s *Service) Start(ctx context.Context) error {
 // launch starts the goroutines; each is stopped by its teardown step.
 func (s *Service) launch(ctx context.Context) {
 	s.sending, s.cutOff = context.WithCancel(ctx)
-	s.push("leave", func(context.Context) error { return s.store.Leave(s.closing, *s.lease.Load()) })
+	s.push("leave", func(context.Context) error {
+		if err := s.closing.Err(); err != nil { // the store does not answer: the lease ends by itself
+			return err
+		}
+		return s.store.Leave(s.closing, *s.lease.Load())
+	})
 	// Until the last outcome is written the node is alive: nobody may adopt what
 	// it has in hand.
 	beat, stopBeat := context.WithCancel(ctx)
@@ -187,7 +193,9 @@ func (s *Service) launch(ctx context.Context) {
 	s.push("write statistics", func(context.Context) error {
 		stopTallies()
 		<-s.tallies.done
-		s.tallies.flush(s.closing)
+		if s.closing.Err() == nil {
+			s.tallies.flush(s.closing)
+		}
 		return nil
 	})
 	settle, stopSettler := context.WithCancel(ctx)
@@ -212,12 +220,13 @@ func (s *Service) push(name string, stop func(context.Context) error) {
 
 // finishAttempts waits for the attempts under way; at the end of ctx it cuts
 // them off, and their deliveries are released to be sent again. What is left of
-// the grace then, or closingWait, is for the last writes together.
+// the grace then, less what the store may take for a call, is for the last writes
+// together, and closingWait at least.
 func (s *Service) finishAttempts(ctx context.Context) error {
 	defer func() {
 		end := time.Now().Add(closingWait)
-		if grace, ok := ctx.Deadline(); ok && grace.After(end) {
-			end = grace
+		if grace, ok := ctx.Deadline(); ok && grace.Add(-closingWait).After(end) {
+			end = grace.Add(-closingWait) // a call under way then ends within the grace
 		}
 		s.closing, s.closed = context.WithDeadline(context.WithoutCancel(ctx), end)
 	}()

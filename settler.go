@@ -107,6 +107,10 @@ func (t *settler) write(ctx context.Context, works []*work, batch []Settlement) 
 	wait := 10 * time.Millisecond
 	for try := 1; ; try++ {
 		once, rest := t.patience(ctx)
+		if once.Err() != nil { // closed: the rows stay owned and are adopted by whoever comes next
+			s.dispatcher.settled(works)
+			return
+		}
 		err := t.settle(once, works, batch)
 		switch {
 		case err == nil:
@@ -124,10 +128,6 @@ func (t *settler) write(ctx context.Context, works []*work, batch []Settlement) 
 			s.log.Warn("outcomes wait: the store cannot write", "outcomes", len(batch), "retry_in", wait, "error", err)
 		default:
 			t.divide(ctx, works, batch)
-			return
-		}
-		if once.Err() != nil {
-			s.dispatcher.settled(works) // the rows stay owned and are adopted by whoever comes next
 			return
 		}
 		pause(rest, wait)

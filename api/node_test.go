@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,14 +70,24 @@ func TestManyNodes(t *testing.T) {
 	}
 }
 
-// lonely is a store that cannot tell its nodes.
-type lonely struct{ waybell.Store }
+// lonely is a store that from some time on cannot tell its nodes.
+type lonely struct {
+	waybell.Store
+	silent *atomic.Bool
+}
 
-func (lonely) Nodes(context.Context) ([]waybell.Node, error) { return nil, waybell.ErrUnavailable }
+func (l lonely) Nodes(ctx context.Context) ([]waybell.Node, error) {
+	if l.silent.Load() {
+		return nil, waybell.ErrUnavailable
+	}
+	return l.Store.Nodes(ctx)
+}
 
 func TestNodesOfASilentStore(t *testing.T) {
 	t.Parallel()
-	s := setup(t, func(c *waybell.Config, _ *api.Config) { c.Store = lonely{c.Store} })
+	var silent atomic.Bool
+	s := setup(t, func(c *waybell.Config, _ *api.Config) { c.Store = lonely{c.Store, &silent} })
+	silent.Store(true)
 	if a := s.call(t, "GET /v1/nodes", ""); a.status != 503 || a.str("code") != "unavailable" || a.header.Get("Retry-After") == "" {
 		t.Errorf("%d %s", a.status, a.text)
 	}
@@ -85,10 +96,19 @@ func TestNodesOfASilentStore(t *testing.T) {
 	}
 }
 
+// shared is a store that other nodes may use, as far as this one knows.
+type shared struct{ waybell.Store }
+
+func (s shared) Join(ctx context.Context, n waybell.NodeInfo) (waybell.Lease, error) {
+	lease, err := s.Store.Join(ctx, n)
+	lease.Shared = true
+	return lease, err
+}
+
 // A worker serves health and metrics, and says of all else who does.
 func TestWorker(t *testing.T) {
 	t.Parallel()
-	s := setup(t, func(c *waybell.Config, _ *api.Config) { c.Role = waybell.RoleWorker })
+	s := setup(t, func(c *waybell.Config, _ *api.Config) { c.Role, c.Store = waybell.RoleWorker, shared{c.Store} })
 	for request, status := range map[string]int{
 		"GET /livez": 200, "GET /readyz": 200, "GET /metrics": 200, "POST /readyz": 405,
 		"GET /v1/nodes": 421, "POST /v1/agents/a1/events": 421, "GET /docs": 421, "GET /openapi.json": 421, "GET /nowhere": 421, "POST /in/x": 421,

@@ -158,12 +158,13 @@ const (
 )
 
 // sqlCounters reads the ledger with the health of the endpoints that where
-// chooses, in both tables.
+// chooses, in both tables. An endpoint has one agent: grouping by endpoint first
+// takes the order of the index.
 func sqlCounters(where string) string {
 	return "SELECT " + countersColumns + `
-		FROM (SELECT agent, endpoint, ` + sums + " FROM counters" + where + ` GROUP BY agent, endpoint) c
-		LEFT JOIN (SELECT DISTINCT ON (agent, endpoint) agent, endpoint, ` + healthColumns + " FROM health" + where + `
-			ORDER BY agent, endpoint, changed_at DESC, seat DESC) h USING (agent, endpoint)
+		FROM (SELECT agent, endpoint, ` + sums + " FROM counters" + where + ` GROUP BY endpoint, agent) c
+		LEFT JOIN (SELECT DISTINCT ON (endpoint, agent) agent, endpoint, ` + healthColumns + " FROM health" + where + `
+			ORDER BY endpoint, agent, changed_at DESC, written_at DESC) h USING (agent, endpoint)
 		ORDER BY endpoint`
 }
 
@@ -191,21 +192,39 @@ func (s *Store) Counters(ctx context.Context, agent waybell.AgentNumber) ([]wayb
 	return readAll(ctx, s, readCounters, sqlCounters(" WHERE agent = $1"), agent)
 }
 
-// AllCounters implements [waybell.EndpointStore].
-func (s *Store) AllCounters(ctx context.Context) ([]waybell.Counters, error) {
-	return readAll(ctx, s, readCounters, sqlCounters(""))
+// countersPage is of how many endpoints, by their numbers, AllCounters reads the
+// ledger at once: what one statement sorts stays small, and no reading lasts.
+const countersPage = 8192
+
+// AllCounters implements [waybell.EndpointStore]. Each endpoint's counters are of
+// one moment, those of different ones need not be.
+func (s *Store) AllCounters(ctx context.Context) (list []waybell.Counters, err error) {
+	var newest int64
+	err = s.read(ctx, func(ctx context.Context, q querier) error {
+		return q.QueryRow(ctx, "SELECT coalesce(max(endpoint), 0) FROM counters").Scan(&newest)
+	})
+	for from := int64(1); err == nil && from <= newest; from += countersPage {
+		var page []waybell.Counters
+		page, err = readAll(ctx, s, readCounters, sqlCounters(" WHERE endpoint >= $1 AND endpoint < $2"), from, from+countersPage)
+		list = append(list, page...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
 }
 
-// The failures of what is gone are forgotten, so that the index of failing
-// endpoints holds the living. Rows are locked in the order in which nodes write
+// The failures of what is gone are forgotten, so that the indexes of failing
+// endpoints and of open breakers hold the living; an open breaker has more than
+// three failures. Rows are locked in the order in which nodes write
 // them, so that nobody waits in a circle.
 const (
-	sqlForgetHealth = `UPDATE health h SET failures = 0 FROM (
+	sqlForgetHealth = `UPDATE health h SET failures = 0, open = false FROM (
 			SELECT agent, endpoint, seat FROM health WHERE endpoint = $1 AND failures >= 3
 			ORDER BY agent, endpoint, seat FOR NO KEY UPDATE) f
 		WHERE h.agent = f.agent AND h.endpoint = f.endpoint AND h.seat = f.seat`
 
-	sqlForgetAgentHealth = `UPDATE health h SET failures = 0 FROM (
+	sqlForgetAgentHealth = `UPDATE health h SET failures = 0, open = false FROM (
 			SELECT agent, endpoint, seat FROM health WHERE agent = $1 AND failures >= 3
 			ORDER BY agent, endpoint, seat FOR NO KEY UPDATE) f
 		WHERE h.agent = f.agent AND h.endpoint = f.endpoint AND h.seat = f.seat`

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/waybell/waybell"
 )
 
@@ -68,41 +69,52 @@ const (
 const (
 	sqlReturned = "SELECT " + waitingColumns + ` FROM waiting w
 		WHERE endpoint = $1 AND next_at >= $2 AND next_at <= $3 AND owner = 0 AND deaths < 3
-		ORDER BY next_at LIMIT $4 FOR UPDATE SKIP LOCKED`
+		ORDER BY next_at LIMIT $4`
 
 	sqlOldest = "SELECT " + waitingColumns + ` FROM waiting w
 		WHERE endpoint = $1 AND entered > $2 AND entered <= $3 AND owner = 0 AND deaths < 3
-		ORDER BY entered LIMIT $4 FOR UPDATE SKIP LOCKED`
+		ORDER BY entered LIMIT $4`
 
-	sqlOwn = `UPDATE waiting w SET owner = $1, begun = adopted
-		FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS o (agent, event, endpoint)
-		WHERE w.agent = o.agent AND w.event = o.event AND w.endpoint = o.endpoint`
+	// Of rows that were only looked at another node may have taken some.
+	sqlOwn = `WITH c AS (
+			SELECT w.agent, w.event, w.endpoint FROM waiting w
+			JOIN unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS o (agent, event, endpoint)
+				ON w.agent = o.agent AND w.event = o.event AND w.endpoint = o.endpoint
+			WHERE w.owner = 0 AND w.deaths < 3 AND w.next_at <= $5 FOR UPDATE OF w SKIP LOCKED
+		) UPDATE waiting w SET owner = $1, begun = w.adopted FROM c
+		WHERE w.agent = c.agent AND w.event = c.event AND w.endpoint = c.endpoint RETURNING ` + waitingColumns
 )
 
 // claimOldest takes due rows entered at or before w.Oldest, by rising Entered:
 // first the passed ones that became due, then on from where the last claim ended.
 func (t *tx) claimOldest(now time.Time, w waybell.ClaimWant) ([]waybell.Waiting, error) {
 	p := t.s.passes.get(w.Endpoint)
-	var list []waitingRow
+	var got []waybell.Waiting
 	if p.nextAt <= micros(now) {
-		found, err := t.locked(sqlReturned, int64(w.Endpoint), p.nextAt, micros(now), returnedMax)
+		found, err := t.look(sqlReturned, int64(w.Endpoint), p.nextAt, micros(now), returnedMax)
 		if err != nil {
 			return nil, err
 		}
 		if len(found) == returnedMax {
 			p = passed{nextAt: math.MaxInt64}
 		} else {
-			list, p.nextAt = chooseOldest(found, p, w, micros(now))
+			var chosen []waitingRow
+			chosen, p.nextAt = chooseOldest(found, p, w, micros(now))
+			if got, err = t.own(chosen, now); err != nil {
+				return nil, err
+			}
 		}
 	}
-	for more := true; more && len(list) < w.Max; {
-		rows, err := t.locked(sqlOldest, int64(w.Endpoint), int64(p.upTo), int64(w.Oldest), oldestScan)
+	for more := true; more && len(got) < w.Max; {
+		rows, err := t.look(sqlOldest, int64(w.Endpoint), int64(p.upTo), int64(w.Oldest), oldestScan)
 		if err != nil {
 			return nil, err
 		}
 		more = len(rows) == oldestScan
+		var chosen []waitingRow
 		for _, row := range rows {
-			if len(list) == w.Max {
+			if len(got)+len(chosen) == w.Max {
+				more = true // unless another node has taken some of them
 				break
 			}
 			p.upTo = row.Entered
@@ -110,26 +122,44 @@ func (t *tx) claimOldest(now time.Time, w waybell.ClaimWant) ([]waybell.Waiting,
 				p.nextAt = min(p.nextAt, micros(row.NextAt))
 				continue
 			}
-			list = append(list, row)
+			chosen = append(chosen, row)
 		}
+		taken, err := t.own(chosen, now)
+		if err != nil {
+			return nil, err
+		}
+		got = append(got, taken...)
 	}
 	t.after = append(t.after, func() { t.s.passes.set(w.Endpoint, p) })
-	return t.own(list), nil
+	return got, nil
 }
 
-// own makes the node the owner of rows that the transaction has locked.
-func (t *tx) own(rows []waitingRow) []waybell.Waiting {
+// look reads waiting rows.
+func (t *tx) look(sql string, args ...any) (rows []waitingRow, err error) {
+	t.query(func(r pgx.CollectableRow) error {
+		w, err := readWaiting(r)
+		rows = append(rows, w)
+		return err
+	}, sql, args...)
+	err = t.flush()
+	return rows, err
+}
+
+// own makes the node the owner of due rows that it looked at, as far as no other
+// is taking them, and returns what it got.
+func (t *tx) own(rows []waitingRow, now time.Time) (got []waybell.Waiting, err error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
 	var agents, events, endpoints []int64
-	got := make([]waybell.Waiting, len(rows))
-	for i, w := range rows {
+	for _, w := range rows {
 		agents, events, endpoints = append(agents, int64(w.Agent)), append(events, int64(w.Event)), append(endpoints, int64(w.Endpoint))
-		w.Owned, w.Begun = true, w.Adopted
-		got[i] = w.Waiting
 	}
-	if len(rows) > 0 {
-		t.queue(sqlOwn, t.node, agents, events, endpoints)
+	taken, err := t.look(sqlOwn, t.node, agents, events, endpoints, micros(now))
+	for _, w := range taken {
+		got = append(got, w.Waiting)
 	}
-	return got
+	return got, err
 }
 
 // chooseOldest takes what is wanted of the passed rows that are due now, and

@@ -250,28 +250,37 @@ func (t *tx) claimRound(events []*waybell.NewEvent, told []*waybell.Accepted, ow
 	if err := t.flush(); err != nil {
 		return nil, err
 	}
-	return t.judge(events, told, got, before, own)
-}
-
-// judge tells of each event whether it repeats another.
-func (t *tx) judge(events []*waybell.NewEvent, told []*waybell.Accepted, got map[claim]bool,
-	before map[claim]repetition, own map[waybell.Key]*waybell.NewEvent) ([]*waybell.NewEvent, error) {
 	originals, err := t.originals(before, own)
 	if err != nil {
 		return nil, err
 	}
+	verdict := judgement{got: got, before: before, originals: originals}
+	return t.judge(events, told, &verdict), nil
+}
+
+// judgement is what the ids and keys of a round turned out to be: got by this
+// transaction, or taken before, by which events.
+type judgement struct {
+	got       map[claim]bool
+	before    map[claim]repetition
+	originals map[waybell.Key]*waybell.Event
+}
+
+// judge tells of each event whether it repeats another, and returns those that do
+// not.
+func (t *tx) judge(events []*waybell.NewEvent, told []*waybell.Accepted, j *judgement) []*waybell.NewEvent {
 	var fresh []*waybell.NewEvent
 	var back, renew claimRows
 	for i, e := range events {
 		var old []repetition
 		for _, c := range claimsOf(e) {
-			if r, there := before[c]; there && originals[r.event] != nil {
+			if r, there := j.before[c]; there && j.originals[r.event] != nil {
 				old = append(old, r)
 			}
 		}
 		if len(old) == 0 { // free, or what is left of an event that retention removed
 			for _, c := range claimsOf(e) {
-				if !got[c] {
+				if !j.got[c] {
 					renew.add(c, e)
 				}
 			}
@@ -279,11 +288,11 @@ func (t *tx) judge(events []*waybell.NewEvent, told []*waybell.Accepted, got map
 			continue
 		}
 		for _, c := range claimsOf(e) {
-			if got[c] {
+			if j.got[c] {
 				back.add(c, e)
 			}
 		}
-		*told[i] = repeats(e, old, originals)
+		*told[i] = repeats(e, old, j.originals)
 	}
 	if len(back.keys) > 0 {
 		t.queue(sqlUnclaim, back.agents, back.kinds, back.keys)
@@ -292,7 +301,7 @@ func (t *tx) judge(events []*waybell.NewEvent, told []*waybell.Accepted, got map
 		t.queue(sqlUnclaim, renew.agents, renew.kinds, renew.keys)
 		t.queue(sqlClaim, renew.agents, renew.events, renew.kinds, renew.keys, renew.hashes, idempotencyTime.Microseconds())
 	}
-	return fresh, nil
+	return fresh
 }
 
 // repeats is the answer to a repetition. Two that name different events, or one

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,30 +10,94 @@ import (
 )
 
 const (
-	sqlWaitingRow = "SELECT " + waitingColumns + " FROM waiting w WHERE agent = $1 AND event = $2 AND endpoint = $3 FOR UPDATE"
+	sqlWaitingRow  = "SELECT " + waitingColumns + " FROM waiting w WHERE agent = $1 AND event = $2 AND endpoint = $3 FOR UPDATE"
+	sqlWaitingRows = "SELECT " + waitingColumns + ` FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS o (agent, event, endpoint)
+		JOIN waiting w ON w.agent = o.agent AND w.event = o.event AND w.endpoint = o.endpoint
+		ORDER BY w.agent, w.event, w.endpoint FOR UPDATE OF w`
 
-	// sqlReopen makes a settled delivery wait again, unless its event is gone.
-	sqlReopen = `WITH gone AS (
-			DELETE FROM deliveries d USING events e WHERE d.agent = $4 AND d.event = $5 AND d.endpoint = $6
-				AND e.agent = $4 AND e.key = $5 RETURNING d.*, e.test
+	sqlSettledRows = `SELECT d.agent, d.event, d.endpoint, d.owner
+		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS o (agent, event, endpoint)
+		JOIN deliveries d ON d.agent = o.agent AND d.event = o.event AND d.endpoint = o.endpoint
+		ORDER BY d.agent, d.event, d.endpoint FOR UPDATE OF d`
+
+	sqlDueNow = `UPDATE waiting w SET next_at = o.now
+		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+			AS o (agent, event, endpoint, now, entered, window_end)
+		WHERE w.agent = o.agent AND w.event = o.event AND w.endpoint = o.endpoint`
+
+	// sqlReopen makes settled deliveries wait again, unless their event is gone.
+	sqlReopen = `WITH o AS (
+			SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+			AS u (agent, event, endpoint, now, entered, window_end)
+		), gone AS (
+			DELETE FROM deliveries d USING o, events e
+			WHERE d.agent = o.agent AND d.event = o.event AND d.endpoint = o.endpoint AND e.agent = o.agent AND e.key = o.event
+			RETURNING d.*, e.test, o.now, o.entered, o.window_end
 		), waits AS (
 			INSERT INTO waiting (agent, event, endpoint, type, entered, next_at, window_end, attempts, cycle, status_code,
 				reason, owner, test)
-			SELECT agent, event, endpoint, type, $1, $2, $3, attempts, attempts, status_code, reason, 0, test FROM gone
-		) SELECT state, attempts FROM gone`
+			SELECT agent, event, endpoint, type, entered, now, window_end, attempts, attempts, status_code, reason, 0, test FROM gone
+		) SELECT agent, event, endpoint, state, attempts FROM gone`
 )
+
+// deliveryKey names a row of waiting or deliveries.
+type deliveryKey struct {
+	agent waybell.AgentNumber
+	waybell.DeliveryRef
+}
+
+func (w *waitingRow) key() deliveryKey { return deliveryKey{w.Agent, w.DeliveryRef} }
+
+// requeueRows are deliveries to be made due, as parameters.
+type requeueRows struct {
+	agents, events, endpoints, nows, entered, ends []int64
+}
+
+func (p *requeueRows) add(r *waybell.Requeue) {
+	p.agents, p.events, p.endpoints = append(p.agents, int64(r.Agent)), append(p.events, int64(r.Event)), append(p.endpoints, int64(r.Endpoint))
+	p.nows, p.entered, p.ends = append(p.nows, micros(r.Now)), append(p.entered, int64(r.Entered)), append(p.ends, micros(r.WindowEnd))
+}
+
+func (p *requeueRows) args() []any {
+	return []any{p.agents, p.events, p.endpoints, p.nows, p.entered, p.ends}
+}
+
+// requeueing is what is known of the deliveries of one call.
+type requeueing struct {
+	all     requeueRows
+	waiting map[deliveryKey]waitingRow
+	settled map[deliveryKey]int64 // by whom an attempt may be under way
+	living  map[int64]bool        // of the nodes that may have one
+	refused map[deliveryKey]error
+}
 
 // Requeue implements [waybell.DeliveryStore].
 func (s *Store) Requeue(ctx context.Context, lease waybell.Lease, list []waybell.Requeue) ([]waybell.Requeued, error) {
 	got := make([]waybell.Requeued, len(list))
 	err := s.write(ctx, lease, func(t *tx) error {
 		t.rows = 2 * len(list)
+		q := requeueing{refused: make(map[deliveryKey]error)}
 		for i := range list {
-			var err error
-			got[i].Waiting, err = t.requeue(&list[i])
-			got[i].Err = err
-			if err != nil && !errors.Is(err, waybell.ErrNotFound) && !errors.Is(err, waybell.ErrConflict) {
-				return err
+			q.all.add(&list[i])
+		}
+		if err := t.findRequeued(&q); err != nil {
+			return err
+		}
+		if err := t.requeue(&q, list); err != nil {
+			return err
+		}
+		if err := t.findWaiting(&q); err != nil {
+			return err
+		}
+		for i := range list {
+			k := deliveryKey{list[i].Agent, list[i].DeliveryRef}
+			w, waits := q.waiting[k]
+			got[i] = waybell.Requeued{Waiting: w.Waiting, Err: q.refused[k]}
+			if got[i].Err == nil && !waits { // what kept it was removed
+				got[i].Err = fmt.Errorf("delivery %s: its event is gone: %w", k.DeliveryRef, waybell.ErrNotFound)
+			}
+			if got[i].Err != nil {
+				got[i].Waiting = waybell.Waiting{}
 			}
 		}
 		t.tell()
@@ -46,88 +109,118 @@ func (s *Store) Requeue(ctx context.Context, lease waybell.Lease, list []waybell
 	return got, nil
 }
 
-// requeue makes one delivery due. ErrNotFound and ErrConflict leave nothing half
-// done.
-func (t *tx) requeue(r *waybell.Requeue) (waybell.Waiting, error) {
-	key := []any{int64(r.Agent), int64(r.Event), int64(r.Endpoint)}
-	rows, err := t.locked(sqlWaitingRow, key...)
-	switch {
-	case err != nil:
-		return waybell.Waiting{}, err
-	case len(rows) > 0 && rows[0].Entered <= r.CanceledUpTo:
-		if err := t.notUnderWay(r, rows[0].owner); err != nil {
-			return waybell.Waiting{}, err
-		}
-		t.end(rows, waybell.DeliveryCanceled, waybell.ReasonCanceled, r.Now)
-		err = t.reopen(r, key)
-	case len(rows) == 0:
-		err = t.reopen(r, key)
-	case rows[0].Owned:
-		return rows[0].Waiting, nil
-	default:
-		t.queue("UPDATE waiting SET next_at = $4 WHERE agent = $1 AND event = $2 AND endpoint = $3", append(key, micros(r.Now))...)
-	}
-	if err != nil {
-		return waybell.Waiting{}, err
-	}
-	t.touch(r.Endpoint)
-	t.moved(r.Endpoint, r.Now)
-	if rows, err = t.locked(sqlWaitingRow, key...); err != nil || len(rows) == 0 {
-		return waybell.Waiting{}, errors.Join(err, t.flush())
-	}
-	return rows[0].Waiting, nil
-}
-
-// notUnderWay refuses a delivery that another living node has in hand.
-func (t *tx) notUnderWay(r *waybell.Requeue, owner int64) error {
-	if owner == 0 || owner == t.node {
-		return nil
-	}
-	var living bool
-	_, err := t.one("SELECT EXISTS (SELECT 1 FROM nodes WHERE node = $1 AND NOT dead)", []any{owner}, &living)
-	if err == nil && living {
-		err = fmt.Errorf("delivery %s: node %d has an attempt under way: %w", r.DeliveryRef, owner, waybell.ErrConflict)
+// findWaiting reads and locks the waiting rows.
+func (t *tx) findWaiting(q *requeueing) error {
+	rows, err := t.look(sqlWaitingRows, q.all.agents, q.all.events, q.all.endpoints)
+	q.waiting = make(map[deliveryKey]waitingRow, len(rows))
+	for _, w := range rows {
+		q.waiting[w.key()] = w
 	}
 	return err
 }
 
-// reopen makes a settled delivery wait again.
-func (t *tx) reopen(r *waybell.Requeue, key []any) error {
-	var owner int64
-	there, err := t.one("SELECT owner FROM deliveries WHERE agent = $1 AND event = $2 AND endpoint = $3 FOR UPDATE", key, &owner)
-	switch {
-	case err != nil:
-		return err
-	case !there:
-		return fmt.Errorf("delivery %s: %w", r.DeliveryRef, waybell.ErrNotFound)
-	}
-	if err := t.notUnderWay(r, owner); err != nil {
+// findRequeued reads and locks what there is of the deliveries.
+func (t *tx) findRequeued(q *requeueing) error {
+	if err := t.findWaiting(q); err != nil {
 		return err
 	}
-	var state int16
-	var attempts int
-	found := false
-	t.query(func(row pgx.CollectableRow) error {
-		found = true
-		return row.Scan(&state, &attempts)
-	}, sqlReopen, append([]any{int64(r.Entered), micros(r.Now), micros(r.WindowEnd)}, key...)...)
+	q.settled, q.living = make(map[deliveryKey]int64), make(map[int64]bool)
+	owners := make(map[int64]bool)
+	t.query(func(r pgx.CollectableRow) error {
+		var k deliveryKey
+		var owner int64
+		err := r.Scan(&k.agent, &k.Event, &k.Endpoint, &owner)
+		q.settled[k], owners[owner] = owner, true
+		return err
+	}, sqlSettledRows, q.all.agents, q.all.events, q.all.endpoints)
 	if err := t.flush(); err != nil {
 		return err
 	}
-	if !found {
-		return fmt.Errorf("delivery %s: its event is gone: %w", r.DeliveryRef, waybell.ErrNotFound)
+	for _, w := range q.waiting {
+		owners[w.owner] = true
 	}
-	c := t.counts(r.Agent, r.Endpoint)
-	c.settles(waybell.DeliveryState(state), -1)
-	c.waits(attempts > 0, 1)
-	return nil
+	delete(owners, 0)
+	delete(owners, t.node)
+	if len(owners) == 0 {
+		return nil
+	}
+	var nodes []int64
+	for n := range owners {
+		nodes = append(nodes, n)
+	}
+	t.query(func(r pgx.CollectableRow) error {
+		var node int64
+		err := r.Scan(&node)
+		q.living[node] = true
+		return err
+	}, "SELECT node FROM nodes WHERE node = ANY($1::bigint[]) AND NOT dead", nodes)
+	return t.flush()
+}
+
+// requeue makes what was found due.
+func (t *tx) requeue(q *requeueing, list []waybell.Requeue) error {
+	var due, reopen requeueRows
+	var cancel []waitingRow
+	done := make(map[deliveryKey]bool)
+	for i := range list {
+		r := &list[i]
+		k := deliveryKey{r.Agent, r.DeliveryRef}
+		if done[k] {
+			continue
+		}
+		done[k] = true
+		w, waits := q.waiting[k]
+		owner, settled := q.settled[k]
+		over := waits && w.Entered <= r.CanceledUpTo
+		if over {
+			owner = w.owner
+		}
+		switch {
+		case !waits && !settled:
+			q.refused[k] = fmt.Errorf("delivery %s: %w", r.DeliveryRef, waybell.ErrNotFound)
+			continue
+		case (over || !waits) && q.living[owner]:
+			q.refused[k] = fmt.Errorf("delivery %s: node %d has an attempt under way: %w", r.DeliveryRef, owner, waybell.ErrConflict)
+			continue
+		case over:
+			cancel = append(cancel, w)
+			reopen.add(r)
+		case !waits:
+			reopen.add(r)
+		case w.Owned:
+			continue
+		default:
+			due.add(r)
+		}
+		t.touch(r.Endpoint)
+		t.moved(r.Endpoint, r.Now)
+	}
+	if len(cancel) > 0 {
+		t.end(cancel, waybell.DeliveryCanceled, waybell.ReasonCanceled, list[0].Now)
+	}
+	if len(due.agents) > 0 {
+		t.queue(sqlDueNow, due.args()...)
+	}
+	if len(reopen.agents) > 0 {
+		t.query(func(r pgx.CollectableRow) error {
+			var k deliveryKey
+			var state int16
+			var attempts int
+			err := r.Scan(&k.agent, &k.Event, &k.Endpoint, &state, &attempts)
+			c := t.counts(k.agent, k.Endpoint)
+			c.settles(waybell.DeliveryState(state), -1)
+			c.waits(attempts > 0, 1)
+			return err
+		}, sqlReopen, reopen.args()...)
+	}
+	return t.flush()
 }
 
 // CancelDelivery implements [waybell.DeliveryStore].
 func (s *Store) CancelDelivery(ctx context.Context, lease waybell.Lease, agent waybell.AgentNumber, ref waybell.DeliveryRef, now time.Time) error {
 	return s.write(ctx, lease, func(t *tx) error {
 		key := []any{int64(agent), int64(ref.Event), int64(ref.Endpoint)}
-		rows, err := t.locked(sqlWaitingRow, key...)
+		rows, err := t.look(sqlWaitingRow, key...)
 		if err != nil {
 			return err
 		}

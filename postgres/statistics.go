@@ -34,27 +34,29 @@ func (c *tallyColumns) add(k tallyKey, t *waybell.Tally) {
 }
 
 const (
+	// sqlNewTallies inserts the rows that are not there and returns their keys.
+	// Those that are there it locks and leaves alone: the row of a conflict is
+	// locked before the condition is looked at (PostgreSQL's documentation,
+	// INSERT).
 	sqlNewTallies = `INSERT INTO statistics (agent, endpoint, step, at, tally)
 		SELECT agent, endpoint, step, at, tally
 		FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::bigint[], $5::bytea[]) u (agent, endpoint, step, at, tally)
 		ORDER BY agent, endpoint, step, at
-		ON CONFLICT (agent, endpoint, step, at) DO NOTHING
+		ON CONFLICT (agent, endpoint, step, at) DO UPDATE SET tally = excluded.tally WHERE false
 		RETURNING agent, endpoint, step, at`
 
-	sqlLockTallies = `SELECT s.agent, s.endpoint, s.step, s.at, s.tally
+	sqlTallies = `SELECT agent, endpoint, step, at, s.tally
 		FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::bigint[]) u (agent, endpoint, step, at)
-		JOIN statistics s USING (agent, endpoint, step, at)
-		ORDER BY s.agent, s.endpoint, s.step, s.at FOR NO KEY UPDATE OF s`
+		JOIN statistics s USING (agent, endpoint, step, at)`
 
 	sqlPutTallies = `UPDATE statistics s SET tally = u.tally
 		FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::bigint[], $5::bytea[]) u (agent, endpoint, step, at, tally)
 		WHERE s.agent = u.agent AND s.endpoint = u.endpoint AND s.step = u.step AND s.at = u.at`
 )
 
-// AddStatistics implements [waybell.StatisticsStore]. Rows that are not there yet
-// are inserted, the others then locked, added to and written back: both in the
-// order of their keys, and no one who locks waits for one who inserts, so that
-// nodes never wait in a circle.
+// AddStatistics implements [waybell.StatisticsStore]. Every row is inserted or
+// locked in one pass in the order of the keys, so that nodes never wait in a
+// circle; nobody changes or sweeps the locked ones until they are written back.
 func (s *Store) AddStatistics(ctx context.Context, lease waybell.Lease, rows []waybell.StatisticsRow) error {
 	return s.write(ctx, lease, func(t *tx) error {
 		t.rows = len(rows)
@@ -63,50 +65,42 @@ func (s *Store) AddStatistics(ctx context.Context, lease waybell.Lease, rows []w
 }
 
 func (t *tx) addTallies(rows []waybell.StatisticsRow) error {
+	var fresh, sums tallyColumns
 	left := make(map[tallyKey]*waybell.Tally, len(rows))
 	for i := range rows {
-		left[keyOfTally(rows[i].StatisticsKey)] = &rows[i].Tally
+		k := keyOfTally(rows[i].StatisticsKey)
+		left[k] = &rows[i].Tally
+		fresh.add(k, &rows[i].Tally)
 	}
-	// A second turn is for rows that a sweep removed between the two statements.
-	for len(left) > 0 {
-		var fresh, sums tallyColumns
-		for i := range rows {
-			k := keyOfTally(rows[i].StatisticsKey)
-			if add := left[k]; add != nil {
-				fresh.add(k, add)
-			}
-		}
-		t.query(func(r pgx.CollectableRow) error {
-			var k tallyKey
-			err := r.Scan(&k.agent, &k.endpoint, &k.step, &k.at)
-			delete(left, k)
-			return err
-		}, sqlNewTallies, fresh.agents, fresh.endpoints, fresh.steps, fresh.ats, fresh.tallies)
-		t.query(func(r pgx.CollectableRow) error {
-			var k tallyKey
-			var stored []byte
-			if err := r.Scan(&k.agent, &k.endpoint, &k.step, &k.at, &stored); err != nil {
-				return err
-			}
-			add := left[k]
-			if add == nil {
-				return nil // inserted just now
-			}
-			sum, err := statistics.Parse(stored)
-			if err != nil {
-				return damaged(k, err)
-			}
-			sum.Add(add)
-			sums.add(k, &sum)
-			delete(left, k)
-			return nil
-		}, sqlLockTallies, fresh.agents, fresh.endpoints, fresh.steps, fresh.ats)
-		if err := t.flush(); err != nil {
+	t.query(func(r pgx.CollectableRow) error {
+		var k tallyKey
+		err := r.Scan(&k.agent, &k.endpoint, &k.step, &k.at)
+		delete(left, k)
+		return err
+	}, sqlNewTallies, fresh.agents, fresh.endpoints, fresh.steps, fresh.ats, fresh.tallies)
+	t.query(func(r pgx.CollectableRow) error {
+		var k tallyKey
+		var stored []byte
+		if err := r.Scan(&k.agent, &k.endpoint, &k.step, &k.at, &stored); err != nil {
 			return err
 		}
-		if len(sums.ats) > 0 {
-			t.queue(sqlPutTallies, sums.agents, sums.endpoints, sums.steps, sums.ats, sums.tallies)
+		add := left[k]
+		if add == nil {
+			return nil // inserted just now
 		}
+		sum, err := statistics.Parse(stored)
+		if err != nil {
+			return damaged(k, err)
+		}
+		sum.Add(add)
+		sums.add(k, &sum)
+		return nil
+	}, sqlTallies, fresh.agents, fresh.endpoints, fresh.steps, fresh.ats)
+	if err := t.flush(); err != nil {
+		return err
+	}
+	if len(sums.ats) > 0 {
+		t.queue(sqlPutTallies, sums.agents, sums.endpoints, sums.steps, sums.ats, sums.tallies)
 	}
 	return nil
 }
@@ -183,13 +177,14 @@ func (s *Store) pieces(ctx context.Context, lease waybell.Lease, budget time.Dur
 // index, too. An endpoint fails when its newest health says so: another node may
 // have had a success since.
 func (s *Store) FailingCounters(ctx context.Context, limit int) ([]waybell.Counters, error) {
-	return readAll(ctx, s, readCounters, `SELECT h.`+countersColumns+`
-		FROM (SELECT DISTINCT agent, endpoint FROM health WHERE failures >= 3) f
-		JOIN endpoints e ON e.number = f.endpoint AND e.living AND e.state <> $1
-		CROSS JOIN LATERAL (SELECT * FROM health o WHERE o.agent = f.agent AND o.endpoint = f.endpoint
-			ORDER BY changed_at DESC, written_at DESC LIMIT 1) h
-		CROSS JOIN LATERAL (SELECT `+sums+` FROM counters o WHERE o.agent = f.agent AND o.endpoint = f.endpoint) c
-		WHERE h.failures >= 3 ORDER BY failing_since, h.endpoint LIMIT $2`, int16(waybell.EndpointDisabled), limit)
+	return readAll(ctx, s, readCounters, "SELECT "+countersColumns+`
+		FROM (SELECT h.* FROM (SELECT DISTINCT agent, endpoint FROM health WHERE failures >= 3) f
+			JOIN endpoints e ON e.number = f.endpoint AND e.living AND e.state <> $1
+			CROSS JOIN LATERAL (SELECT * FROM health o WHERE o.agent = f.agent AND o.endpoint = f.endpoint
+				ORDER BY changed_at DESC, written_at DESC LIMIT 1) h
+			WHERE h.failures >= 3 ORDER BY h.failing_since, h.endpoint LIMIT $2) h
+		CROSS JOIN LATERAL (SELECT `+sums+` FROM counters o WHERE o.agent = h.agent AND o.endpoint = h.endpoint) c
+		ORDER BY failing_since, endpoint`, int16(waybell.EndpointDisabled), limit)
 }
 
 // OpenBreakers implements [waybell.StatisticsStore].

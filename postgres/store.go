@@ -129,6 +129,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		cfg: cfg, changes: make(chan struct{}, 1), ops: make(chan *operation, 4096),
 		readers: make(chan struct{}, max(2, cfg.Conns-reserved)),
 	}
+	s.watch.deadAfter, s.watch.gap = nodeDeadAfter, lookGap
 	s.due.reset()
 	if err := s.prepare(ctx); err != nil {
 		return nil, err

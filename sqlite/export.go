@@ -12,8 +12,10 @@ import (
 // Export reads the store for another one. It implements [transfer.Source]. No
 // service may use the store meanwhile.
 type Export struct {
-	s           *Store
-	rows, bytes int // bound a piece: rows of all tables, and bytes of payload and detail
+	s *Store
+	// Rows and Bytes bound a piece: rows of all tables, and bytes of payload and
+	// detail.
+	Rows, Bytes int
 }
 
 var _ transfer.Source = (*Export)(nil)
@@ -44,7 +46,7 @@ func (s *Store) Export(ctx context.Context, n waybell.NodeInfo) (*Export, error)
 
 // ExportAgain goes on with an export whose [Store.Uses] have not changed since.
 func (s *Store) ExportAgain() *Export {
-	return &Export{s: s, rows: exportRows, bytes: exportBytes}
+	return &Export{s: s, Rows: exportRows, Bytes: exportBytes}
 }
 
 // Uses is how many nodes ever joined the store: where it has not changed, nobody
@@ -103,9 +105,9 @@ func (x *Export) Events(ctx context.Context, after waybell.Key) (*transfer.Piece
 	p := &transfer.Piece{}
 	err := x.s.snapshot(ctx, func(c *conn) error {
 		*p = transfer.Piece{}
-		events := c.query("SELECT "+eventColumns+" FROM events WHERE key > ? ORDER BY key LIMIT ?", after, x.rows)
+		events := c.query("SELECT "+eventColumns+" FROM events WHERE key > ? ORDER BY key LIMIT ?", after, x.Rows)
 		bytes, tried := 0, 0
-		for p.Rows() < x.rows && bytes < x.bytes && events.next() {
+		for p.Rows() < x.Rows && bytes < x.Bytes && events.next() {
 			e, err := x.s.readEvent(events)
 			if err == nil {
 				err = x.belongings(c, p, &e)
@@ -159,7 +161,7 @@ func (x *Export) belongings(c *conn, p *transfer.Piece, e *waybell.Event) error 
 func (x *Export) Promises(ctx context.Context, after transfer.Promise) (list []transfer.Promise, err error) {
 	err = x.s.read(ctx, func(c *conn) error {
 		list, err = collect(c.query(`SELECT agent, kind, key, event, hash FROM idempotency
-			WHERE (agent, kind, key) > (?, ?, ?) ORDER BY agent, kind, key LIMIT ?`, after.Agent, after.Kind, after.Key, x.rows),
+			WHERE (agent, kind, key) > (?, ?, ?) ORDER BY agent, kind, key LIMIT ?`, after.Agent, after.Kind, after.Key, x.Rows),
 			func(r *rows) (transfer.Promise, error) {
 				return transfer.Promise{Agent: waybell.AgentNumber(r.int()), Kind: int(r.int()), Key: r.text(),
 					Event: waybell.Key(r.int()), Hash: r.blob()}, nil
@@ -174,7 +176,7 @@ func (x *Export) Tallies(ctx context.Context, after transfer.TallyKey) (list []t
 	err = x.s.read(ctx, func(c *conn) error {
 		list, err = collect(c.query(`SELECT agent, endpoint, step, at, tally FROM statistics
 			WHERE (agent, endpoint, step, at) > (?, ?, ?, ?) ORDER BY agent, endpoint, step, at LIMIT ?`,
-			after.Agent, after.Endpoint, after.Step, after.At, x.rows),
+			after.Agent, after.Endpoint, after.Step, after.At, x.Rows),
 			func(r *rows) (transfer.Tally, error) {
 				return transfer.Tally{TallyKey: transfer.TallyKey{Agent: r.int(), Endpoint: r.int(), Step: r.int(), At: r.int()},
 					Encoded: r.blob()}, nil

@@ -115,9 +115,10 @@ func (m *mover) moveTo(ctx context.Context, from *sqlite.Store, to *postgres.Sto
 	if err != nil {
 		return nil, err
 	}
+	here := databaseName(string(m.DatabaseURL))
 	fresh := mark == nil
 	if fresh {
-		mark = newMoved(databaseName(string(m.DatabaseURL)))
+		mark = newMoved(here)
 	}
 	uses, err := from.Uses(ctx)
 	if err != nil {
@@ -127,14 +128,18 @@ func (m *mover) moveTo(ctx context.Context, from *sqlite.Store, to *postgres.Sto
 	if err != nil {
 		return nil, explainImport(err)
 	}
+	if !fresh && !im.Began() && mark.To != here {
+		return nil, &exitError{exitRefused, fmt.Errorf("%s was moved elsewhere, to %s: two copies would both send what waits; remove %s if that database is gone",
+			m.DataDir, mark.To, filepath.Join(string(m.DataDir), movedName))}
+	}
 	if fresh { // before anything is read: from now on no server starts here
 		if err := mark.write(string(m.DataDir)); err != nil {
 			return nil, err
 		}
 	}
-	view := &movedView{From: string(m.DataDir), To: databaseName(string(m.DatabaseURL)), Before: im.Done()}
+	view := &movedView{From: string(m.DataDir), To: here, Before: im.Done()}
 	if !im.Done() {
-		if err := m.run(ctx, from, to, im); err != nil {
+		if im, err = m.run(ctx, from, to, im, mark); err != nil {
 			return nil, explainImport(err)
 		}
 	}
@@ -143,35 +148,28 @@ func (m *mover) moveTo(ctx context.Context, from *sqlite.Store, to *postgres.Sto
 }
 
 // run releases what waits, unless an earlier run did, and moves everything.
-func (m *mover) run(ctx context.Context, from *sqlite.Store, to *postgres.Store, im *postgres.Import) error {
+func (m *mover) run(ctx context.Context, from *sqlite.Store, to *postgres.Store, im *postgres.Import, mark *moved) (*postgres.Import, error) {
 	export := from.ExportAgain()
-	if !im.Began() {
-		mark, err := readMoved(string(m.DataDir))
-		if err != nil {
-			return err
-		}
+	if im.Began() {
+		fmt.Fprintln(m.errs, "An import that was interrupted goes on.")
+	} else {
+		var err error
 		if export, err = from.Export(ctx, waybell.NodeInfo{Name: "import", Version: build().Version}); err != nil {
-			return err
+			return nil, err
 		}
-		uses, err := from.Uses(ctx)
+		uses, err := from.Uses(ctx) // once more now
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if im, err = to.Import(ctx, mark.Import, uses); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	total, err := export.Counts(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p := newMoveProgress(m.errs, total)
-	if im.Began() {
-		fmt.Fprintln(m.errs, "An import that was interrupted goes on.")
-	}
-	err = im.Run(ctx, export, p.tell)
-	p.end()
-	return err
+	return im, im.Run(ctx, export, newMoveProgress(m.errs, total).tell)
 }
 
 // checkKeys sees to it that the nodes will be able to open what is moved, and
@@ -246,8 +244,9 @@ func (v *movedView) write(w io.Writer) error {
 // moveProgress tells on standard error how far a move has come.
 type moveProgress struct {
 	w     io.Writer
-	total transfer.Counts
+	total map[string]int64 // rows by phase
 	phase string
+	first int64 // rows that the phase had when it was first seen
 	began time.Time
 	told  time.Time
 }
@@ -255,27 +254,25 @@ type moveProgress struct {
 // moveTellEvery is the time between two lines.
 const moveTellEvery = 2 * time.Second
 
-func newMoveProgress(w io.Writer, total transfer.Counts) *moveProgress {
-	fmt.Fprintf(w, "To be moved: %d events with %d deliveries and %d attempts.\n", total.Events, total.Waiting+total.Deliveries, total.Attempts)
-	return &moveProgress{w: w, total: total}
+func newMoveProgress(w io.Writer, n transfer.Counts) *moveProgress {
+	fmt.Fprintf(w, "To be moved: %d events with %d deliveries and %d attempts.\n", n.Events, n.Waiting+n.Deliveries, n.Attempts)
+	return &moveProgress{w: w, total: map[string]int64{"events": n.Events, "idempotency keys": n.Promises, "statistics": n.Tallies}}
 }
 
 func (p *moveProgress) tell(at postgres.ImportProgress) {
 	now := time.Now()
 	if at.Phase != p.phase {
-		p.phase, p.began, p.told = at.Phase, now, now
+		p.phase, p.first, p.began, p.told = at.Phase, at.Rows, now, now
 		fmt.Fprintf(p.w, "Moving %s\n", at.Phase)
 		return
 	}
-	if now.Sub(p.told) < moveTellEvery {
+	moved, total := at.Rows-p.first, p.total[at.Phase]
+	if now.Sub(p.told) < moveTellEvery || moved <= 0 || total <= 0 {
 		return
 	}
 	p.told = now
-	line := fmt.Sprintf("%d %s in %s", at.Rows, at.Phase, now.Sub(p.began).Round(time.Second))
-	if at.Phase == "events" {
-		line += fmt.Sprintf(", up to %s", at.Event.Time().Format(time.RFC3339))
-	}
-	fmt.Fprintln(p.w, line)
+	took := now.Sub(p.began)
+	left := time.Duration(float64(took) / float64(moved) * float64(max(0, total-at.Rows)))
+	fmt.Fprintf(p.w, "%d of %d %s (%d %%), %.0f/s, about %s left\n", at.Rows, total, at.Phase, at.Rows*100/total,
+		float64(moved)/took.Seconds(), left.Round(time.Second))
 }
-
-func (p *moveProgress) end() { fmt.Fprintf(p.w, "Ended after %s\n", p.phase) }

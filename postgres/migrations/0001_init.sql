@@ -268,7 +268,7 @@ CREATE TABLE health (
 	endpoint      bigint   NOT NULL,
 	seat          integer  NOT NULL,
 	changed_at    bigint   NOT NULL, -- the later of last_success and last_failure
-	written_at    bigint   NOT NULL, -- by the database's clock
+	written_at    bigint   NOT NULL DEFAULT 0, -- by the database's clock
 	last_success  bigint   NOT NULL,
 	last_failure  bigint   NOT NULL,
 	failing_since bigint   NOT NULL,
@@ -300,11 +300,16 @@ CREATE INDEX statistics_at ON statistics (step, at);
 -- waybell_begin begins every write of a node: its lease must be valid, and stays
 -- so until the transaction ends, because taking it away waits for this lock. A
 -- commit is on disk before it is answered, whatever the server's default is; a
--- client that froze does not keep its locks.
+-- client that froze does not keep its locks. Rows are looked up one by one in the
+-- index: what the planner believes of a queue that fills and empties by the
+-- minute, or believed when it made a plan that is kept, is no reason to read all
+-- of it.
 CREATE FUNCTION waybell_begin(of_node bigint, of_epoch bigint, of_incarnation bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM waybell_durable();
+	PERFORM set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+		set_config('enable_mergejoin', 'off', true);
 	PERFORM 1 FROM nodes WHERE node = of_node AND epoch = of_epoch AND incarnation = of_incarnation AND NOT dead
 		FOR KEY SHARE;
 	IF NOT FOUND THEN
