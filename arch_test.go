@@ -40,8 +40,10 @@ var allowedImports = map[string][]string{
 	"internal/record":         {"format", "internal/egress", "internal/jsjson"},
 	"internal/nodetest":       {},
 	"internal/receivertest":   {},
-	"internal/pgtest":         {"github.com/jackc/pgx/v5"},
+	"internal/pgserver":       {},
+	"internal/pgtest":         {"internal/pgserver", "github.com/jackc/pgx/v5"},
 	"internal/storetest":      {"", "internal/statistics", "pgregory.net/rapid", "github.com/google/go-cmp"},
+	"internal/teststore":      {"", "internal/pgtest", "postgres", "sqlite"},
 	"internal/transfer":       {""},
 	"sqlite":                  {"", "internal/statistics", "internal/transfer", "modernc.org/sqlite", "golang.org/x/sys/unix"},
 	"postgres":                {"", "internal/statistics", "internal/transfer", "github.com/jackc/pgx/v5"},
@@ -54,7 +56,7 @@ var allowedImports = map[string][]string{
 	"internal/stream":         {"internal/ring"},
 	"internal/tokencache":     {},
 	"cmd/waybell":             {"", "api", "web", "sqlite", "postgres", "internal/transfer", "format", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
-	"internal/bench":          {"signature"},
+	"internal/bench":          {"signature", "internal/pgserver", "github.com/jackc/pgx/v5", "modernc.org/sqlite"},
 	"internal/bench/receiver": {},
 	"internal/chaos":          {},
 	"internal/screentest":     {},
@@ -166,8 +168,8 @@ func TestGauges(t *testing.T) {
 	if documented*100 < exported*95 {
 		t.Errorf("%d of %d exported names are documented; the gauge is 95 %%", documented, exported)
 	}
-	if rootFiles > 44 || rootLines > 10900 {
-		t.Errorf("the root package has %d files and %d lines; the gauges are 44 and 10,900", rootFiles, rootLines)
+	if rootFiles > 44 || rootLines > 11100 {
+		t.Errorf("the root package has %d files and %d lines; the gauges are 44 and 11,100", rootFiles, rootLines)
 	}
 }
 

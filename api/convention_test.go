@@ -18,6 +18,7 @@ import (
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/api"
 	"github.com/waybell/waybell/internal/receivertest"
+	"github.com/waybell/waybell/internal/teststore"
 )
 
 func TestUnknownRoutes(t *testing.T) {
@@ -246,7 +247,7 @@ func TestHealth(t *testing.T) {
 // TestNotStarted asks before the service has started.
 func TestNotStarted(t *testing.T) {
 	t.Parallel()
-	svc, err := waybell.New(waybell.Config{Store: openStore(t, slog.New(slog.DiscardHandler)), EncryptionKeys: encryptionKeys(), Logger: slog.New(slog.DiscardHandler)})
+	svc, err := waybell.New(waybell.Config{Store: teststore.Open(t, slog.New(slog.DiscardHandler)), EncryptionKeys: encryptionKeys(), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/api"
+	"github.com/waybell/waybell/internal/teststore"
 )
 
 func TestMetrics(t *testing.T) {
@@ -41,7 +42,7 @@ func TestMetrics(t *testing.T) {
 		`waybell_attempts_in_flight 0`,
 		`waybell_oldest_waiting_seconds 0`,
 		`waybell_ledger_deliveries{state="accepted"} 0`,
-		`waybell_store_info{driver="sqlite"} 1`,
+		`waybell_store_info{driver="` + teststore.Driver(t) + `"} 1`,
 		`waybell_http_requests_total{route="GET /v1/agents/{agent_id}",status="404"} 1`,
 		`waybell_store_up 1`,
 	} {
@@ -63,7 +64,7 @@ func TestMetrics(t *testing.T) {
 // TestMetricsWithoutStore asks a node whose store is closed.
 func TestMetricsWithoutStore(t *testing.T) {
 	t.Parallel()
-	store := openStore(t, slog.New(slog.DiscardHandler))
+	store := teststore.Open(t, slog.New(slog.DiscardHandler))
 	svc, err := waybell.New(waybell.Config{Store: store, EncryptionKeys: encryptionKeys()})
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,14 +70,24 @@ func TestManyNodes(t *testing.T) {
 	}
 }
 
-// lonely is a store that cannot tell its nodes.
-type lonely struct{ waybell.Store }
+// lonely is a store that from some time on cannot tell its nodes.
+type lonely struct {
+	waybell.Store
+	silent *atomic.Bool
+}
 
-func (lonely) Nodes(context.Context) ([]waybell.Node, error) { return nil, waybell.ErrUnavailable }
+func (l lonely) Nodes(ctx context.Context) ([]waybell.Node, error) {
+	if l.silent.Load() {
+		return nil, waybell.ErrUnavailable
+	}
+	return l.Store.Nodes(ctx)
+}
 
 func TestNodesOfASilentStore(t *testing.T) {
 	t.Parallel()
-	s := setup(t, func(c *waybell.Config, _ *api.Config) { c.Store = lonely{c.Store} })
+	var silent atomic.Bool
+	s := setup(t, func(c *waybell.Config, _ *api.Config) { c.Store = lonely{c.Store, &silent} })
+	silent.Store(true)
 	if a := s.call(t, "GET /v1/nodes", ""); a.status != 503 || a.str("code") != "unavailable" || a.header.Get("Retry-After") == "" {
 		t.Errorf("%d %s", a.status, a.text)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/api"
-	"github.com/waybell/waybell/sqlite"
+	"github.com/waybell/waybell/internal/teststore"
 )
 
 // rootKey may do everything.
@@ -32,21 +32,6 @@ type server struct {
 
 func encryptionKeys() []waybell.Secret {
 	return []waybell.Secret{"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}
-}
-
-// openStore opens a store on a real file.
-func openStore(t *testing.T, log *slog.Logger) waybell.Store {
-	t.Helper()
-	store, err := sqlite.Open(t.Context(), sqlite.Config{Dir: t.TempDir(), Logger: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return store
 }
 
 // logBuffer takes all levels of the log.
@@ -73,7 +58,7 @@ func setup(t *testing.T, change ...func(*waybell.Config, *api.Config)) *server {
 	s := &server{log: &logBuffer{}, Server: httptest.NewUnstartedServer(nil)}
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg := waybell.Config{
-		Store: openStore(t, log), Logger: log, Version: "test",
+		Store: teststore.Open(t, log), Logger: log, Version: "test",
 		EncryptionKeys: encryptionKeys(),
 		AllowTargets:   []string{"127.0.0.0/8"},
 		OwnURL:         "http://" + s.Listener.Addr().String(),

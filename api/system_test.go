@@ -9,6 +9,7 @@ import (
 
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/api"
+	"github.com/waybell/waybell/internal/teststore"
 )
 
 func TestSystem(t *testing.T) {
@@ -26,13 +27,13 @@ func TestSystem(t *testing.T) {
 	a := s.call(t, "GET /v1/system", "")
 	if a.status != 200 || !a.has(t, fmt.Sprintf(`{"version":"test","commit":"abc","go_version":%q,"started_at":"*","node":"node-1",
 		"base_url":"https://hooks.example.com/waybell",
-		"store":{"driver":"sqlite","size_bytes":"*","log_bytes":"*","events_kept":0,"commits":"*","commit_ms":"*"},
+		"store":{"driver":%q,"size_bytes":"*","log_bytes":"*","events_kept":0,"commits":"*","commit_ms":"*"},
 		"load":{"in_flight":0,"queued":0,"outcomes_waiting":0,"breakers_open":0,"oldest_due_at":null},
 		"settings":{"retention_seconds":172800,"allow_targets":["127.0.0.0/8"],"portal_origins":["https://app.example.com"],
 			"create_agents":false,"suspend_after_seconds":null,"suspend_failures":20,"max_in_flight":512,"endpoint_concurrency":16,
 			"max_event_bytes":1048576,"max_endpoints_per_agent":100},
 		"checks":[{"name":"publishing","status":"ok","text":"*"},{"name":"public_url","status":"ok","text":"Fine."},
-			{"name":"clock","status":"warning","text":"It stepped."}]}`, runtime.Version())) {
+			{"name":"clock","status":"warning","text":"It stepped."}]}`, runtime.Version(), teststore.Driver(t))) {
 		t.Errorf("%d %s", a.status, a.text)
 	}
 	started, err := time.Parse(time.RFC3339, a.str("started_at"))

@@ -228,16 +228,20 @@ func (t *tx) queueAttempt(agent waybell.AgentNumber, a *waybell.Attempt) {
 // settleLate keeps an attempt whose waiting row is gone or no longer the
 // node's, or that was written before. The delivery stays as it is, only counts
 // the attempt, so that numbers go on after it; but canceled becomes delivered
-// by a 2xx. Of a delivery that retention removed nothing is kept.
+// by a 2xx. Of a delivery that retention removed nothing is kept, nor of one that
+// another node has in hand: its attempt has the number.
 func (t *tx) settleLate(o *waybell.Settlement) error {
 	agent, event, endpoint := int64(o.Agent), int64(o.Event), int64(o.Endpoint)
 	var attempts int
-	waits, err := t.one("SELECT attempts FROM waiting WHERE agent = $1 AND event = $2 AND endpoint = $3 FOR UPDATE",
-		[]any{agent, event, endpoint}, &attempts)
-	if err != nil {
+	var owner int64
+	waits, err := t.one("SELECT attempts, owner FROM waiting WHERE agent = $1 AND event = $2 AND endpoint = $3 FOR UPDATE",
+		[]any{agent, event, endpoint}, &attempts, &owner)
+	switch {
+	case err != nil:
 		return err
-	}
-	if waits {
+	case waits && owner != 0 && owner != t.node:
+		return nil
+	case waits:
 		if attempts < o.Attempt.Number {
 			t.queue("UPDATE waiting SET attempts = $4 WHERE agent = $1 AND event = $2 AND endpoint = $3",
 				agent, event, endpoint, o.Attempt.Number)

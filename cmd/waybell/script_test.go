@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/waybell/waybell/internal/teststore"
 )
 
 // The command is tested as text: scripts in testdata run the real binary.
@@ -46,6 +48,12 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: setupScript, Deadline: time.Now().Add(scriptTime),
+		Condition: func(cond string) (bool, error) {
+			if cond != "embedded" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return teststore.Embedded(t), nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"freeaddr":   freeaddr,
 			"waitready":  waitready,
@@ -60,9 +68,11 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// setupScript clears the environment of settings and starts a receiver, which
-// answers 200, but under /fail 400 and under /hang never, and keeps the last
-// request as a file.
+// setupScript clears the environment of settings but those of the store, which
+// is ./waybell-data or a database of the script's own, and starts a receiver,
+// which answers 200, but under /fail 400 and under /hang never, and keeps the
+// last request as a file. Scripts that are about the embedded store end at once,
+// and say why, where the condition embedded does not hold.
 func setupScript(env *testscript.Env) error {
 	kept := env.Vars[:0]
 	for _, v := range env.Vars {
@@ -71,6 +81,9 @@ func setupScript(env *testscript.Env) error {
 		}
 	}
 	env.Vars = kept
+	if t, ok := env.T().(testing.TB); ok && !teststore.Embedded(t) { // it always is one
+		env.Vars = append(env.Vars, teststore.Environ(t)...)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+
+	"github.com/waybell/waybell/internal/teststore"
 )
 
 // A stop ends open streams at once and in order: the listener's graceful end
@@ -13,7 +15,7 @@ import (
 func TestStopWithOpenStreams(t *testing.T) {
 	t.Parallel()
 	const key = "test-key-0123456789-abcdef"
-	c, err := loadTest(t, []string{"--data-dir", t.TempDir(), "--listen", "127.0.0.1:0", "--api-key", key}, nil)
+	c, err := loadTest(t, []string{"--listen", "127.0.0.1:0", "--api-key", key}, teststore.Environ(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -166,7 +166,7 @@ CREATE TABLE events (
 	id         text    NOT NULL, -- '' unless the caller chose it
 	messages   bytea,
 	data       bytea,
-	PRIMARY KEY (agent, key)
+	PRIMARY KEY (agent, key) INCLUDE (type) -- what lists filter by
 ) PARTITION BY RANGE (key);
 ALTER TABLE events ALTER messages SET STORAGE EXTERNAL, ALTER data SET STORAGE EXTERNAL;
 
@@ -217,7 +217,7 @@ CREATE TABLE deliveries (
 	state       smallint NOT NULL,
 	reason      smallint NOT NULL,
 	type        text     NOT NULL,
-	PRIMARY KEY (agent, event, endpoint)
+	PRIMARY KEY (agent, event, endpoint) INCLUDE (state, status_code, type) -- what lists filter by
 ) PARTITION BY RANGE (event);
 
 CREATE TABLE attempts (
