@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -135,7 +134,7 @@ func (s *Service) SetBranding(ctx context.Context, in BrandingInput) (Branding, 
 		return Branding{}, err
 	}
 	c := &s.branding
-	if err := c.take(ctx); err != nil {
+	if err := soon(ctx, c.mu.Lock); err != nil {
 		return Branding{}, storeFailed("branding", err)
 	}
 	defer c.mu.Unlock()
@@ -159,17 +158,6 @@ func (s *Service) SetBranding(ctx context.Context, in BrandingInput) (Branding, 
 	}
 	c.value, c.read = &b, time.Now()
 	return b, nil
-}
-
-// take locks the cache for a change, unless others wait for the store.
-func (c *brandingCache) take(ctx context.Context) error {
-	bounded, cancel := context.WithTimeout(ctx, owningWait)
-	defer cancel()
-	err := c.mu.Lock(bounded)
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return err
 }
 
 // parseLogo checks the kind of an image by its first bytes: what a browser is

@@ -100,6 +100,7 @@ func (c *claimer) run(ctx context.Context) {
 			if errors.Is(err, ErrCommitUnknown) { // rows may be this node's without its knowing
 				c.oweReadBack()
 			}
+			c.svc.fencedBy(err)
 			c.svc.log.Warn("claim: the store cannot answer", "retry_in", claimPoll, "error", err)
 			pause(ctx, claimPoll) // however many hints come meanwhile
 			next = 0

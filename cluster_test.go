@@ -44,7 +44,7 @@ func newCluster(t *testing.T, script receivertest.Script, n int, change ...func(
 	for len(c.nodes) < n {
 		c.add(change...)
 	}
-	time.Sleep(3 * time.Second) // until all know of each other
+	<-time.After(3 * time.Second) // in the bubble's time: until all know of each other
 	return c
 }
 

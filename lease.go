@@ -3,6 +3,7 @@ package waybell
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -15,7 +16,7 @@ const (
 	configWait     = 4 * time.Second        // for the store
 	configFresh    = 5 * time.Second        // for so long a key counts as not revoked
 	hintPace       = 20 * time.Millisecond  // between two looks that the store asks for, at least
-	owningWait     = 800 * time.Millisecond // for the lock, so that with the store's own time publishing answers within 5 s
+	lockWait       = 800 * time.Millisecond // so that with the store's own time callers have their answer within 5 s
 )
 
 // shared tells whether other nodes may use the store.
@@ -47,9 +48,17 @@ func (s *Service) enter(ctx context.Context) error {
 	if s.owning.TryRLock() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, owningWait)
+	return soon(ctx, s.owning.RLock)
+}
+
+// soon takes a lock, or tells that the store keeps who holds it waiting.
+func soon(ctx context.Context, take func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
-	return s.owning.RLock(ctx)
+	if err := take(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
 }
 
 // heartbeat confirms the lease until ctx ends.
@@ -129,6 +138,9 @@ func (s *Service) watch(ctx context.Context) {
 	defer poll.Stop()
 	around := time.NewTicker(heartbeatEvery)
 	defer around.Stop()
+	follow := time.NewTicker(followEvery)
+	defer follow.Stop()
+	known, away := ledgers{}, false
 	changes := s.store.Changes()
 	for {
 		select {
@@ -139,13 +151,18 @@ func (s *Service) watch(ctx context.Context) {
 				s.log.Warn("other nodes cannot be looked for", "error", err)
 			}
 			continue
+		case <-follow.C:
+			s.tellOthers(ctx, known)
+			continue
 		case <-poll.C:
 		case <-changes:
 			s.claimer.dueAt(time.Now())
 		}
-		if err := s.lookAtConfig(ctx); err != nil && ctx.Err() == nil {
+		err := s.lookAtConfig(ctx)
+		if err != nil && ctx.Err() == nil && !away { // once: heartbeats tell how it goes on
 			s.log.Warn("configuration changes cannot be read", "error", err)
 		}
+		away = err != nil
 		pause(ctx, hintPace)
 	}
 }

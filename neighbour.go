@@ -3,6 +3,8 @@ package waybell
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/waybell/waybell/internal/share"
@@ -18,6 +20,10 @@ const (
 	// probeStagger is how much later each further node probes a receiver, should
 	// the one that does come to its end.
 	probeStagger = 2 * time.Second
+	// followEvery is how often the ledgers of the agents that somebody listens to
+	// are looked at for what other nodes did; followMost is of how many agents.
+	followEvery = time.Second
+	followMost  = 100
 )
 
 // lookAround learns what the other nodes are and what they know: how many share
@@ -30,6 +36,7 @@ func (s *Service) lookAround(ctx context.Context) error {
 		return fmt.Errorf("nodes: %w", err)
 	}
 	s.dispatcher.divide(shareAmong(nodes, s.lease.Load().Node))
+	s.others.Store(len(nodes) > 1)
 	open, err := s.store.OpenBreakers(ctx, mostBreakers)
 	if err != nil {
 		return fmt.Errorf("open breakers: %w", err)
@@ -163,6 +170,37 @@ func (h *Health) answered() time.Time {
 		return h.LastAttempt()
 	}
 	return h.LastSuccess
+}
+
+// ledgers are those of the endpoints of each agent.
+type ledgers map[AgentNumber]map[EndpointNumber]Counters
+
+// tellOthers tells who listens of each endpoint whose ledger or health changed
+// since the last call: its deliveries are to be read anew. That it may have been
+// this node, which told its rows before, costs a list that is read once more.
+func (s *Service) tellOthers(ctx context.Context, known ledgers) {
+	if !s.stream.Active() || !s.others.Load() {
+		clear(known)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, heartbeatWait)
+	defer cancel()
+	agents := s.stream.Keys() // in no order: with more than followMost each has its turn
+	maps.DeleteFunc(known, func(a AgentNumber, _ map[EndpointNumber]Counters) bool { return !slices.Contains(agents, a) })
+	for _, agent := range agents[:min(len(agents), followMost)] {
+		counters, err := s.store.Counters(ctx, agent)
+		if err != nil {
+			return // the watch of the configuration says that the store is away
+		}
+		before, again := known[agent]
+		known[agent] = make(map[EndpointNumber]Counters, len(counters))
+		for _, c := range counters {
+			known[agent][c.Endpoint] = c
+			if e := s.dir.endpoint(c.Endpoint); again && e != nil && before[c.Endpoint] != c {
+				s.tellEndpoint(e)
+			}
+		}
+	}
 }
 
 // NodeView is a node as a list shows it.

@@ -399,3 +399,48 @@ func TestNodes(t *testing.T) {
 		}
 	})
 }
+
+// Who listens on one node hears within about a second of what another does, and
+// nothing more once it is quiet.
+func TestStreamOfOtherNodes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, receivertest.Sequence(receivertest.Answer(503, ""), receivertest.Answer(503, ""), receivertest.Answer(200, "")), 2,
+			role(waybell.RoleAPI, waybell.RoleWorker))
+		c.agent("standard")
+		quiet, busy := c.endpoint("quiet", func(in *waybell.EndpointInput) { in.Events = waybell.Some([]string{"lead.submit"}) }), c.endpoint("busy")
+		time.Sleep(time.Second)
+		f := c.follow(waybell.StreamQuery{AgentID: "bot"})
+		time.Sleep(3 * time.Second)
+		if n := len(f.take()); n != 0 {
+			t.Errorf("%d events before anything happened", n)
+		}
+		c.publish(1)
+		told := func(what string, within time.Duration) {
+			t.Helper()
+			before := len(f.take())
+			time.Sleep(within)
+			events := f.take()[before:]
+			if len(events) == 0 {
+				t.Errorf("nothing was told of %s", what)
+			}
+			for _, e := range events {
+				if e.EndpointID != busy.ID || e.EndpointID == quiet.ID {
+					t.Errorf("%s: told of endpoint %s", what, e.EndpointID)
+				}
+			}
+		}
+		told("the first attempt", 1100*time.Millisecond)
+		time.Sleep(3300 * time.Millisecond)
+		told("the second attempt, 4.5 to 5.5 s later, which fails like the first", 2200*time.Millisecond)
+		time.Sleep(time.Minute)
+		n := len(f.take())
+		if d := c.only(); d.State != waybell.DeliveryDelivered {
+			t.Fatalf("%+v", d)
+		}
+		time.Sleep(time.Minute)
+		if more := len(f.take()) - n; more != 0 || n > 10 {
+			t.Errorf("%d events in all, %d of them while nothing happened", n+more, more)
+		}
+	})
+}

@@ -105,9 +105,11 @@ func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestI
 	if err != nil {
 		return DeliveryView{}, err
 	}
-	select {
-	case <-done:
-	case <-ctx.Done(): // the attempt goes on and is logged
+	if done != nil {
+		select {
+		case <-done:
+		case <-ctx.Done(): // the attempt goes on and is logged
+		}
 	}
 	ref := DeliveryRef{p.Key, e.Number}
 	if s.shared() {
@@ -165,7 +167,7 @@ func (s *Service) exampleEvent(e *Endpoint, in TestInput) (envelope, error) {
 }
 
 // startTest makes a test send durable and starts it, unless it is put aside for
-// another node. done is closed when nothing more happens here.
+// another node: then done is nil.
 func (s *Service) startTest(ctx context.Context, p *pending) (done <-chan struct{}, err error) {
 	works, aside := p.works(nil, false)
 	ok := false
@@ -180,13 +182,9 @@ func (s *Service) startTest(ctx context.Context, p *pending) (done <-chan struct
 				return err
 			}
 			s.tellAccepted(p)
-			if aside {
-				over := make(chan struct{})
-				close(over)
-				done, ok = over, true
-				return nil
+			if ok = aside; !aside {
+				done, ok = s.dispatcher.startDirect(works[0])
 			}
-			done, ok = s.dispatcher.startDirect(works[0])
 			return nil
 		}()
 		switch {

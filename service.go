@@ -32,6 +32,7 @@ type Service struct {
 	confirmed atomic.Pointer[time.Time] // when the lease was last surely valid
 	current   atomic.Pointer[time.Time] // when the configuration was last surely the store's
 	fenced    chan struct{}             // signalled when a write was refused for the lease
+	others    atomic.Bool               // there are other nodes
 	keys      keyMaker
 	dir       directory
 	sessions  *tokencache.Cache[*APIKey] // by the hash of their token

@@ -305,12 +305,13 @@ type WorkStore interface {
 	// ClaimSuspect claims the one row with Deaths >= SuspectDeaths that is due
 	// longest, or returns ErrNotFound.
 	ClaimSuspect(ctx context.Context, lease Lease, now time.Time) (Waiting, error)
-	// Settle writes outcomes in one transaction, counters included. The attempt
-	// row is always kept. Where the waiting row is gone (canceled meanwhile),
+	// Settle writes outcomes in one transaction, counters included. Where the waiting row is gone (canceled meanwhile),
 	// the settled delivery stays as it is, except that canceled becomes
 	// delivered by a 2xx; a row that is no longer the lease's (canceled and sent
-	// again) only counts the attempt. A repeated attempt row (same delivery and number) is
-	// ignored: a batch may be written again after ErrCommitUnknown.
+	// again) only counts the attempt, and one that another node has in hand is left
+	// alone, without the attempt: its number is that of the other's. A repeated
+	// attempt row (same delivery and number) is ignored: a batch may be written
+	// again after ErrCommitUnknown.
 	Settle(ctx context.Context, lease Lease, outcomes []Settlement) error
 	// Owned returns the waiting rows that the lease owns, in (Agent, Event,
 	// Endpoint) order after the given one (zero = from the start). It sees what

@@ -18,11 +18,8 @@ const (
 	streamShare = 4
 )
 
-// The hub hears of what this node does, at the moment it is durable. What other
-// nodes of a shared store do will reach it from outside: a node that has
-// listeners will ask the store for the deliveries changed by others (it is told
-// of them in batches, a few per second and agent at most) and publish their
-// rows here, under the same keys. Whoever listens sees no difference.
+// The hub hears of what this node does, at the moment it is durable, and within
+// about a second of the endpoints that other nodes did something for.
 type streamHub = stream.Hub[AgentNumber, *StreamEvent]
 
 func newStreamHub(limit int) *streamHub {

@@ -82,7 +82,7 @@ func translate(err error) error {
 // known tells errors that have their meaning already.
 func known(err error) bool {
 	for _, e := range []error{waybell.ErrUnavailable, waybell.ErrNotFound, waybell.ErrExists, waybell.ErrConflict,
-		waybell.ErrFenced, waybell.ErrConfigChanged, waybell.ErrCommitUnknown} {
+		waybell.ErrFenced, waybell.ErrConfigChanged, waybell.ErrCommitUnknown, ErrNotEmpty, ErrInUse} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -39,6 +39,7 @@ type importPlace struct {
 	Source     string            `json:"source"` // the import's name for its source
 	Uses       int64             `json:"uses"`   // of the source, when it was first read
 	Phase      importPhase       `json:"phase"`
+	Rows       int64             `json:"rows"` // of the phase, so far
 	Event      waybell.Key       `json:"event"`
 	Promise    transfer.Promise  `json:"promise"`
 	Tally      transfer.TallyKey `json:"tally"`
@@ -59,8 +60,7 @@ const (
 // ImportProgress is how far an import has come.
 type ImportProgress struct {
 	Phase string // configuration, events, idempotency keys, statistics
-	Rows  int64  // of the phase, moved by this call of Run
-	Event waybell.Key
+	Rows  int64  // of the phase, moved so far
 }
 
 // Import looks whether everything of the source called id can be taken in, or
@@ -146,59 +146,52 @@ func checkUnused(ctx context.Context, q querier) error {
 }
 
 // Run imports what is not yet there, compares both stores, and notes that
-// everything was moved. progress is called after each piece.
+// everything was moved. progress is called before each piece.
 func (im *Import) Run(ctx context.Context, from transfer.Source, progress func(ImportProgress)) error {
 	for !im.Done() {
-		phase := im.place.Phase
-		var rows int64
-		for im.place.Phase == phase {
-			n, err := im.step(ctx, from)
-			if err != nil {
-				return fmt.Errorf("import %s: %w", phase, err)
-			}
-			rows += int64(n)
-			progress(ImportProgress{string(phase), rows, im.place.Event})
+		progress(ImportProgress{string(im.place.Phase), im.place.Rows})
+		if err := im.step(ctx, from); err != nil {
+			return fmt.Errorf("import %s: %w", im.place.Phase, err)
 		}
 	}
 	return nil
 }
 
-// step imports the next piece of the phase and tells how many rows it had. A
-// phase ends with an empty piece.
-func (im *Import) step(ctx context.Context, from transfer.Source) (int, error) {
+// step imports the next piece of the phase, which ends with an empty one.
+func (im *Import) step(ctx context.Context, from transfer.Source) error {
 	next := im.place
 	switch im.place.Phase {
 	case importConfiguration:
 		c, err := from.Configuration(ctx)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		next.Phase = importEvents
-		return len(c.Agents) + len(c.Endpoints), im.write(ctx, next, func(t pgx.Tx) error { return writeConfiguration(ctx, t, c) })
+		return im.write(ctx, next, func(t pgx.Tx) error { return writeConfiguration(ctx, t, c) })
 	case importEvents:
 		p, err := from.Events(ctx, im.place.Event)
 		if err != nil || len(p.Events) == 0 {
-			return 0, im.end(ctx, importPromises, err)
+			return im.end(ctx, importPromises, err)
 		}
 		if err := im.makeDays(ctx, p.Events); err != nil {
-			return 0, err
+			return err
 		}
-		next.Event = p.Last()
-		return len(p.Events), im.write(ctx, next, func(t pgx.Tx) error { return writePiece(ctx, t, p) })
+		next.Event, next.Rows = p.Last(), next.Rows+int64(len(p.Events))
+		return im.write(ctx, next, func(t pgx.Tx) error { return writePiece(ctx, t, p) })
 	case importPromises:
 		list, err := from.Promises(ctx, im.place.Promise)
 		if err != nil || len(list) == 0 {
-			return 0, im.end(ctx, importTallies, err)
+			return im.end(ctx, importTallies, err)
 		}
-		next.Promise = list[len(list)-1]
-		return len(list), im.write(ctx, next, func(t pgx.Tx) error { return writePromises(ctx, t, list) })
+		next.Promise, next.Rows = list[len(list)-1], next.Rows+int64(len(list))
+		return im.write(ctx, next, func(t pgx.Tx) error { return writePromises(ctx, t, list) })
 	default:
 		list, err := from.Tallies(ctx, im.place.Tally)
 		if err != nil || len(list) == 0 {
-			return 0, im.finish(ctx, from, err)
+			return im.finish(ctx, from, err)
 		}
-		next.Tally = list[len(list)-1].TallyKey
-		return len(list), im.write(ctx, next, func(t pgx.Tx) error { return writeTallies(ctx, t, list) })
+		next.Tally, next.Rows = list[len(list)-1].TallyKey, next.Rows+int64(len(list))
+		return im.write(ctx, next, func(t pgx.Tx) error { return writeTallies(ctx, t, list) })
 	}
 }
 
@@ -208,7 +201,7 @@ func (im *Import) end(ctx context.Context, phase importPhase, err error) error {
 		return err
 	}
 	next := im.place
-	next.Phase = phase
+	next.Phase, next.Rows = phase, 0
 	return im.write(ctx, next, func(pgx.Tx) error { return nil })
 }
 
@@ -265,13 +258,11 @@ func (im *Import) write(ctx context.Context, next importPlace, do func(pgx.Tx) e
 			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, importSetting, raw)
 		return err
 	})
-	switch {
-	case err == nil:
-		im.place = next
-	case ctx.Err() != nil:
+	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
-	case errors.Is(err, ErrInUse), errors.Is(err, ErrNotEmpty):
-		return err
+	}
+	if err == nil {
+		im.place = next
 	}
 	return translate(err)
 }

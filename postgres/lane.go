@@ -145,9 +145,13 @@ func (s *Store) runLane(lane int) {
 	}
 }
 
-// again is how often a batch is repeated where the server asks for it: after a
-// deadlock, or once the day of a key has its partition.
-const again = 3
+// again is how often a batch is repeated where the server asks for it, after a
+// deadlock; againDays, once the day of a key has its partition, which retention
+// may be removing at the moment.
+const (
+	again     = 3
+	againDays = 20
+)
 
 // accept commits a batch and answers its callers. Where a batch fails because of
 // one caller's row it is repeated in halves, so that only that one gets the error.
@@ -162,7 +166,7 @@ func (s *Store) accept(lane int, batch []*operation) {
 		case err == nil || known(err) && code != stateDeadlock && code != stateSerialize:
 			answer(batch, err)
 			return
-		case code == stateNoPartition && try < again:
+		case code == stateNoPartition && try < againDays:
 			if err := s.makeDaysOf(s.ctx, keysOf(batch)); err != nil {
 				answer(batch, err)
 				return

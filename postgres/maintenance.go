@@ -222,9 +222,15 @@ func (s *Store) waitingAgents(ctx context.Context, before waybell.Key) (agents [
 	return agents, err
 }
 
+// sqlByIndex has the rows be found in the order of an index, whatever the planner
+// believes of tables that grow and shrink.
+const sqlByIndex = `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+	set_config('enable_sort', 'off', true)`
+
 // clear removes one piece.
 func (t *tx) clear(c *clearing, kinds ...int16) error {
 	c.rows, c.full = 0, false
+	t.queue(sqlByIndex)
 	if len(c.agents) > 0 {
 		t.query(func(r pgx.CollectableRow) error {
 			var k ledgerKey

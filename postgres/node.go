@@ -149,6 +149,7 @@ func (s *Store) Heartbeat(ctx context.Context, lease waybell.Lease, load waybell
 	if !beaten {
 		return fmt.Errorf("%w: node %d", waybell.ErrFenced, lease.Node)
 	}
+	s.watch.beat(time.Now())
 	return nil
 }
 
@@ -259,7 +260,8 @@ type watch struct {
 	mu      sync.Mutex
 	own     int64
 	seen    map[int64]sighting
-	sampled time.Time // monotonic
+	sampled time.Time // monotonic, as is beaten
+	beaten  time.Time // when a heartbeat of this node's was last confirmed
 	// presume takes every node for dead that is not this process's: tests' way
 	// to end a process.
 	presume bool
@@ -279,14 +281,22 @@ const (
 	// (8 s), by more than clocks differ over such a time.
 	nodeDeadAfter = 12 * time.Second
 	// lookGap is how long this node may not have looked: after more, nothing it saw
-	// before counts.
+	// before counts. Nor does anything seen while its own heartbeats failed for twice
+	// as long: a database that answers and takes no writes silences everybody.
 	lookGap = 3 * time.Second
 )
 
 func (w *watch) join(node int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.own = node
+	w.own, w.beaten = node, time.Now()
+}
+
+// beat notes a confirmed heartbeat of this node's.
+func (w *watch) beat(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.beaten = now
 }
 
 func (w *watch) self() string {
@@ -300,7 +310,7 @@ func (w *watch) self() string {
 func (w *watch) silent(now time.Time, beats map[int64]int64) (dead []int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if now.Sub(w.sampled) > w.gap {
+	if now.Sub(w.sampled) > w.gap || now.Sub(w.beaten) > 2*w.gap {
 		w.seen = nil
 	}
 	w.sampled = now

@@ -181,6 +181,31 @@ func TestOutageKillsNobody(t *testing.T) {
 	a.mustPublish(t)
 }
 
+// While the database takes no writes everybody's heartbeat stands still, for all
+// to read: that kills nobody either, and neither does the moment in which it takes
+// them again, when who looks first would find all others silent.
+func TestReadOnlyKillsNobody(t *testing.T) {
+	t.Parallel()
+	server := startServer(t, nil)
+	url := server.Database(t)
+	a, b := join(t, Config{URL: url}), join(t, Config{URL: url})
+	hasten(a, b)
+	a.mustPublish(t)
+	stop := a.beat(t)
+	b.beat(t)
+	b.adopt(t, 500*time.Millisecond)
+	server.Exec(t, "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
+	if n := b.adopt(t, 3*time.Second); n != 0 {
+		t.Fatalf("adopted %d rows of a database that takes no writes", n)
+	}
+	stop() // the heartbeat of a comes later than the look of b
+	server.Exec(t, "SET default_transaction_read_only = off", "ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
+	if n := b.adopt(t, time.Second); n != 0 {
+		t.Fatalf("%d rows were adopted because the database took no writes", n)
+	}
+	a.mustPublish(t)
+}
+
 // Nodes are listed with what they said of themselves and their load.
 func TestNodes(t *testing.T) {
 	t.Parallel()

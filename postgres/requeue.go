@@ -111,7 +111,7 @@ func (s *Store) Requeue(ctx context.Context, lease waybell.Lease, list []waybell
 
 // findWaiting reads and locks the waiting rows.
 func (t *tx) findWaiting(q *requeueing) error {
-	rows, err := t.locked(sqlWaitingRows, q.all.agents, q.all.events, q.all.endpoints)
+	rows, err := t.look(sqlWaitingRows, q.all.agents, q.all.events, q.all.endpoints)
 	q.waiting = make(map[deliveryKey]waitingRow, len(rows))
 	for _, w := range rows {
 		q.waiting[w.key()] = w
@@ -220,7 +220,7 @@ func (t *tx) requeue(q *requeueing, list []waybell.Requeue) error {
 func (s *Store) CancelDelivery(ctx context.Context, lease waybell.Lease, agent waybell.AgentNumber, ref waybell.DeliveryRef, now time.Time) error {
 	return s.write(ctx, lease, func(t *tx) error {
 		key := []any{int64(agent), int64(ref.Event), int64(ref.Endpoint)}
-		rows, err := t.locked(sqlWaitingRow, key...)
+		rows, err := t.look(sqlWaitingRow, key...)
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,19 @@ import (
 
 // sqlFinal ends the wait of rows that the node owns and whose next attempt this
 // was, and stores delivery and attempt. It changes nothing in any other case.
-const sqlFinal = `WITH o AS (
+const (
+	sqlFinal       = sqlFinalHead + sqlFinalTail
+	sqlFinalBeside = sqlFinalHead + sqlBeside + sqlFinalTail
+	sqlRetry       = sqlRetryHead + sqlRetryTail
+	sqlRetryBeside = sqlRetryHead + sqlBeside + sqlRetryTail
+
+	// sqlBeside leaves attempts alone that are there. Those of a row's next number
+	// are not, so looking for them each time would cost a third of the statement
+	// for nothing; it is done when the insert has failed.
+	sqlBeside = ` ON CONFLICT DO NOTHING`
+)
+
+const sqlFinalHead = `WITH o AS (
 		SELECT * FROM unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::integer[], $7::integer[],
 			$8::smallint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::smallint[], $13::smallint[], $14::bigint[])
 		AS u (ord, agent, event, endpoint, number, status_code, tried, started_at, duration, detail, state, reason, finished_at)
@@ -24,11 +36,11 @@ const sqlFinal = `WITH o AS (
 		SELECT agent, event, endpoint, type, state, reason, number, status_code, finished_at FROM gone
 	), kept AS (
 		INSERT INTO attempts (agent, event, endpoint, number, started_at, duration, status_code, reason, detail)
-		SELECT agent, event, endpoint, number, started_at, duration, status_code, tried, detail FROM gone
-		ON CONFLICT DO NOTHING
-	) SELECT ord FROM gone`
+		SELECT agent, event, endpoint, number, started_at, duration, status_code, tried, detail FROM gone`
 
-const sqlRetry = `WITH o AS (
+const sqlFinalTail = `) SELECT ord FROM gone`
+
+const sqlRetryHead = `WITH o AS (
 		SELECT * FROM unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::integer[], $7::integer[],
 			$8::smallint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bigint[], $13::integer[])
 		AS u (ord, agent, event, endpoint, number, status_code, tried, started_at, duration, detail, next_at, panics)
@@ -39,9 +51,9 @@ const sqlRetry = `WITH o AS (
 			AND w.owner = $1 AND w.attempts = o.number - 1 RETURNING o.*
 	), kept AS (
 		INSERT INTO attempts (agent, event, endpoint, number, started_at, duration, status_code, reason, detail)
-		SELECT agent, event, endpoint, number, started_at, duration, status_code, tried, detail FROM waits
-		ON CONFLICT DO NOTHING
-	) SELECT ord FROM waits`
+		SELECT agent, event, endpoint, number, started_at, duration, status_code, tried, detail FROM waits`
+
+const sqlRetryTail = `) SELECT ord FROM waits`
 
 const sqlRelease = `UPDATE waiting w SET owner = 0, begun = false, next_at = o.next_at
 	FROM unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS o (ord, agent, event, endpoint, next_at)
@@ -75,19 +87,26 @@ func (s *Store) Settle(ctx context.Context, lease waybell.Lease, outcomes []wayb
 			return fmt.Errorf("postgres: delivery %s: a retry without its attempt", o.DeliveryRef)
 		}
 	}
-	return s.write(ctx, lease, func(t *tx) error {
-		t.rows = 2 * len(outcomes)
-		b := settling{applied: make([]bool, len(outcomes))}
-		for i := range outcomes {
-			b.add(i, &outcomes[i])
-			t.noteHealth(&outcomes[i])
-		}
-		t.settle(&b)
-		if err := t.flush(); err != nil {
+	final, retry := sqlFinal, sqlRetry
+	for {
+		err := s.write(ctx, lease, func(t *tx) error {
+			t.rows = 2 * len(outcomes)
+			b := settling{applied: make([]bool, len(outcomes)), sqlFinal: final, sqlRetry: retry}
+			for i := range outcomes {
+				b.add(i, &outcomes[i])
+				t.noteHealth(&outcomes[i])
+			}
+			t.settle(&b)
+			if err := t.flush(); err != nil {
+				return err
+			}
+			return t.settled(&b, outcomes)
+		})
+		if state(err) != stateUnique || final == sqlFinalBeside {
 			return err
 		}
-		return t.settled(&b, outcomes)
-	})
+		final, retry = sqlFinalBeside, sqlRetryBeside
+	}
 }
 
 // settling are outcomes as parameters, by what they do.
@@ -95,6 +114,7 @@ type settling struct {
 	final, retry, release, unsent outcomeRows
 	applied                       []bool
 	attempted                     []bool // of the unsent ones: the row had been tried before
+	sqlFinal, sqlRetry            string
 }
 
 type outcomeRows struct {
@@ -141,11 +161,11 @@ func (t *tx) settle(b *settling) {
 		return err
 	}
 	if o := &b.final; len(o.ords) > 0 {
-		t.query(mark, sqlFinal, t.node, o.ords, o.agents, o.events, o.endpoints, o.numbers, o.statuses,
+		t.query(mark, b.sqlFinal, t.node, o.ords, o.agents, o.events, o.endpoints, o.numbers, o.statuses,
 			o.tried, o.started, o.durations, o.details, o.states, o.reasons, o.ends)
 	}
 	if o := &b.retry; len(o.ords) > 0 {
-		t.query(mark, sqlRetry, t.node, o.ords, o.agents, o.events, o.endpoints, o.numbers, o.statuses,
+		t.query(mark, b.sqlRetry, t.node, o.ords, o.agents, o.events, o.endpoints, o.numbers, o.statuses,
 			o.tried, o.started, o.durations, o.details, o.nexts, o.panics)
 	}
 	if o := &b.release; len(o.ords) > 0 {
@@ -208,16 +228,20 @@ func (t *tx) queueAttempt(agent waybell.AgentNumber, a *waybell.Attempt) {
 // settleLate keeps an attempt whose waiting row is gone or no longer the
 // node's, or that was written before. The delivery stays as it is, only counts
 // the attempt, so that numbers go on after it; but canceled becomes delivered
-// by a 2xx. Of a delivery that retention removed nothing is kept.
+// by a 2xx. Of a delivery that retention removed nothing is kept, nor of one that
+// another node has in hand: its attempt has the number.
 func (t *tx) settleLate(o *waybell.Settlement) error {
 	agent, event, endpoint := int64(o.Agent), int64(o.Event), int64(o.Endpoint)
 	var attempts int
-	waits, err := t.one("SELECT attempts FROM waiting WHERE agent = $1 AND event = $2 AND endpoint = $3 FOR UPDATE",
-		[]any{agent, event, endpoint}, &attempts)
-	if err != nil {
+	var owner int64
+	waits, err := t.one("SELECT attempts, owner FROM waiting WHERE agent = $1 AND event = $2 AND endpoint = $3 FOR UPDATE",
+		[]any{agent, event, endpoint}, &attempts, &owner)
+	switch {
+	case err != nil:
 		return err
-	}
-	if waits {
+	case waits && owner != 0 && owner != t.node:
+		return nil
+	case waits:
 		if attempts < o.Attempt.Number {
 			t.queue("UPDATE waiting SET attempts = $4 WHERE agent = $1 AND event = $2 AND endpoint = $3",
 				agent, event, endpoint, o.Attempt.Number)

@@ -62,7 +62,6 @@ func (s *Store) Claim(ctx context.Context, lease waybell.Lease, now time.Time, w
 	var tests, claimed []waybell.Waiting
 	err := s.write(ctx, lease, func(t *tx) error {
 		tests, claimed = tests[:0], claimed[:0]
-		t.plan()
 		var endpoints []int64
 		var most []int32
 		into := func(list *[]waybell.Waiting) func(pgx.CollectableRow) error {
@@ -109,12 +108,6 @@ func (s *Store) Claim(ctx context.Context, lease waybell.Lease, now time.Time, w
 	return append(inOrder(tests, nil), inOrder(claimed, wants)...), nil
 }
 
-// plan keeps the planner from reading the queue from end to end, whatever it
-// believes of a table that grows and shrinks by the minute.
-func (t *tx) plan() {
-	t.queue("SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'on', true)")
-}
-
 // inOrder puts claimed rows into the order of the wants and within each into that
 // of its due times or entries: a statement returns what it changed in any order.
 func inOrder(rows []waybell.Waiting, wants []waybell.ClaimWant) []waybell.Waiting {
@@ -138,7 +131,6 @@ func (s *Store) ClaimSuspect(ctx context.Context, lease waybell.Lease, now time.
 	var got waybell.Waiting
 	err := s.write(ctx, lease, func(t *tx) error {
 		found := false
-		t.plan()
 		t.query(func(r pgx.CollectableRow) error {
 			w, err := readWaiting(r)
 			got, found = w.Waiting, true
@@ -229,12 +221,6 @@ func (t *tx) end(rows []waitingRow, state waybell.DeliveryState, reason waybell.
 	t.queue(sqlEnd, agents, events, endpoints, int16(state), int16(reason), micros(now))
 }
 
-// locked reads waiting rows for update.
-func (t *tx) locked(sql string, args ...any) ([]waitingRow, error) {
-	t.plan()
-	return t.look(sql, args...)
-}
-
 const (
 	sqlExpirable = "SELECT " + waitingColumns + ` FROM waiting w
 		WHERE endpoint = $1 AND owner = 0 AND attempts > cycle ORDER BY entered LIMIT $2 FOR UPDATE SKIP LOCKED`
@@ -246,7 +232,7 @@ const (
 // ExpireWaiting implements [waybell.WorkStore].
 func (s *Store) ExpireWaiting(ctx context.Context, lease waybell.Lease, e waybell.ExpireWaiting) (n int, err error) {
 	err = s.write(ctx, lease, func(t *tx) error {
-		rows, err := t.locked(sqlExpirable, int64(e.Endpoint), e.Limit)
+		rows, err := t.look(sqlExpirable, int64(e.Endpoint), e.Limit)
 		if err != nil {
 			return err
 		}
@@ -263,7 +249,7 @@ func (s *Store) ExpireWaiting(ctx context.Context, lease waybell.Lease, e waybel
 // CancelWaiting implements [waybell.WorkStore].
 func (s *Store) CancelWaiting(ctx context.Context, lease waybell.Lease, c waybell.CancelWaiting) (n int, err error) {
 	err = s.write(ctx, lease, func(t *tx) error {
-		rows, err := t.locked(sqlCancelable, int64(c.Endpoint), int64(c.UpTo), c.Limit)
+		rows, err := t.look(sqlCancelable, int64(c.Endpoint), int64(c.UpTo), c.Limit)
 		n = len(rows)
 		t.end(rows, waybell.DeliveryCanceled, waybell.ReasonCanceled, c.Now)
 		return err
@@ -286,7 +272,6 @@ const sqlBringSuspects = `WITH c AS (
 func (s *Store) BringForward(ctx context.Context, lease waybell.Lease, endpoint waybell.EndpointNumber, latest time.Time, limit int) (int, error) {
 	var n int64
 	err := s.write(ctx, lease, func(t *tx) error {
-		t.plan()
 		var err error
 		if n, err = t.exec(sqlBringForward, int64(endpoint), micros(latest), limit); err != nil {
 			return err

@@ -140,13 +140,17 @@ func (t *tx) insertAttempt(a *waybell.Attempt) error {
 // settleLate keeps an attempt whose waiting row is gone or no longer the
 // node's, or that was written before. The delivery stays as it is, only counts
 // the attempt, so that numbers go on after it; but canceled becomes delivered
-// by a 2xx. Of a delivery that retention removed nothing is kept.
+// by a 2xx. Of a delivery that retention removed nothing is kept, nor of one that
+// another node has in hand: its attempt has the number.
 func (t *tx) settleLate(lease waybell.Lease, o *waybell.Settlement) error {
 	w, waits, err := t.s.waitingRow(t.conn, o.Agent, o.DeliveryRef)
 	if err != nil {
 		return err
 	}
-	if waits {
+	switch {
+	case waits && w.Owned && w.owner != lease.Node:
+		return nil
+	case waits:
 		if w.Attempts < o.Attempt.Number {
 			_, err := t.exec("UPDATE waiting SET attempts = ? WHERE agent = ? AND event = ? AND endpoint = ?",
 				o.Attempt.Number, o.Agent, o.Event, o.Endpoint)

@@ -22,11 +22,18 @@ func newBenchCommand() *cobra.Command {
 Each scenario starts servers of its own, with a fresh store on a real disk and
 fsync on, and a receiver, all on loopback. In turn with it a plain HTTP client
 loop signs and posts the same bytes to such a receiver: what counts is the ratio
-to that. Scenarios: ` + strings.Join(bench.Names(), ", ") + `; without any, S1, S2, S2b and S3.
+to that. Without any named, S1, S2, S2b and S3 run. All scenarios:
+` + strings.Join(bench.Names(), ", ") + `
+
+With --store postgres a PostgreSQL server is started too, from the installed
+programs, and removed at the end; --database-url gives one that runs, with an
+empty database. Both stores may be named, to be measured in one run.
 
 docs/performance.md describes the scenarios and how to read the figures.`,
 		Example: `  waybell bench
   waybell bench S1 S2 --pairs 3 --duration 2s --dir /var/tmp
+  waybell bench S1 S2 S3 --store sqlite,postgres
+  waybell bench S7 --store postgres --stored 10000000
   waybell bench S1 -o json --flag --log-level=info`,
 		ValidArgs: bench.Names(),
 		Args:      cobra.ArbitraryArgs,
@@ -44,9 +51,9 @@ docs/performance.md describes the scenarios and how to read the figures.`,
 			if o.Binary, err = os.Executable(); err != nil {
 				return fmt.Errorf("find this program: %w", err)
 			}
-			results, err := bench.Run(cmd.Context(), o)
-			if len(results) > 0 { // what was measured before a failure is worth showing
-				if err := write(cmd.OutOrStdout(), results); err != nil {
+			report, err := bench.Run(cmd.Context(), o)
+			if len(report.Results) > 0 { // what was measured before a failure is worth showing
+				if err := write(cmd.OutOrStdout(), report); err != nil {
 					return err
 				}
 			}
@@ -58,6 +65,10 @@ docs/performance.md describes the scenarios and how to read the figures.`,
 	flags.IntVar(&o.Pairs, "pairs", 5, "how often each scenario runs, in turn with the ceiling")
 	flags.DurationVar(&o.Duration, "duration", 4*time.Second, "how long each load lasts")
 	flags.StringVar(&o.Dir, "dir", "", "where stores are made (default: the system's folder for temporary files)")
+	flags.StringSliceVar(&o.Stores, "store", []string{bench.SQLite}, "what the servers keep everything in: sqlite, postgres or both")
+	flags.StringVar(&o.DatabaseURL, "database-url", "", "an empty PostgreSQL database, instead of a server of the bench's own")
+	flags.StringToStringVar(&o.PostgresSettings, "postgres", nil, "a setting of the bench's own PostgreSQL server, such as shared_buffers=1GB; may be repeated")
+	flags.IntVar(&o.Stored, "stored", 1_000_000, "attempts that S7 begins with")
 	out.flag(cmd)
 	flags.StringArrayVar(&o.Flags, "flag", nil, "a flag for serve, such as --flag=--retention=1h; may be repeated")
 	return cmd

@@ -244,8 +244,9 @@ func (v *movedView) write(w io.Writer) error {
 // moveProgress tells on standard error how far a move has come.
 type moveProgress struct {
 	w     io.Writer
-	total transfer.Counts
+	total map[string]int64 // rows by phase
 	phase string
+	first int64 // rows that the phase had when it was first seen
 	began time.Time
 	told  time.Time
 }
@@ -253,25 +254,25 @@ type moveProgress struct {
 // moveTellEvery is the time between two lines.
 const moveTellEvery = 2 * time.Second
 
-func newMoveProgress(w io.Writer, total transfer.Counts) *moveProgress {
-	fmt.Fprintf(w, "To be moved: %d events with %d deliveries and %d attempts.\n", total.Events, total.Waiting+total.Deliveries, total.Attempts)
-	return &moveProgress{w: w, total: total}
+func newMoveProgress(w io.Writer, n transfer.Counts) *moveProgress {
+	fmt.Fprintf(w, "To be moved: %d events with %d deliveries and %d attempts.\n", n.Events, n.Waiting+n.Deliveries, n.Attempts)
+	return &moveProgress{w: w, total: map[string]int64{"events": n.Events, "idempotency keys": n.Promises, "statistics": n.Tallies}}
 }
 
 func (p *moveProgress) tell(at postgres.ImportProgress) {
 	now := time.Now()
 	if at.Phase != p.phase {
-		p.phase, p.began, p.told = at.Phase, now, now
+		p.phase, p.first, p.began, p.told = at.Phase, at.Rows, now, now
 		fmt.Fprintf(p.w, "Moving %s\n", at.Phase)
 		return
 	}
-	if now.Sub(p.told) < moveTellEvery {
+	moved, total := at.Rows-p.first, p.total[at.Phase]
+	if now.Sub(p.told) < moveTellEvery || moved <= 0 || total <= 0 {
 		return
 	}
 	p.told = now
-	line := fmt.Sprintf("%d %s in %s", at.Rows, at.Phase, now.Sub(p.began).Round(time.Second))
-	if at.Phase == "events" {
-		line += fmt.Sprintf(", up to %s", at.Event.Time().Format(time.RFC3339))
-	}
-	fmt.Fprintln(p.w, line)
+	took := now.Sub(p.began)
+	left := time.Duration(float64(took) / float64(moved) * float64(max(0, total-at.Rows)))
+	fmt.Fprintf(p.w, "%d of %d %s (%d %%), %.0f/s, about %s left\n", at.Rows, total, at.Phase, at.Rows*100/total,
+		float64(moved)/took.Seconds(), left.Round(time.Second))
 }

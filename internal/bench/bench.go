@@ -7,14 +7,13 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -23,33 +22,48 @@ type Options struct {
 	Binary    string        // the server's executable
 	Dir       string        // where temporary stores are made; "" = the system's
 	Scenarios []string      // S1, S2, …; empty = S1, S2, S2b and S3
+	Stores    []string      // [SQLite], [Postgres] or both; empty = SQLite
 	Pairs     int           // how often each runs, in turn with the ceiling
 	Duration  time.Duration // of one load
+	Stored    int           // attempts that S7 begins with
 	Flags     []string      // for serve
 	Progress  io.Writer     // nil = silent
+
+	DatabaseURL      string            // an empty PostgreSQL database; "" = a server of the bench's own
+	PostgresSettings map[string]string // of postgresql.conf, for a server of the bench's own
+
+	store    string    // the one of the scenario that runs
+	database *database // nil unless one of the stores is Postgres
+}
+
+// Report is what a bench measured.
+type Report struct {
+	Postgres *PostgresInfo `json:"postgres,omitempty"`
+	Results  []*Result     `json:"results"`
+}
+
+// scenario is one of those that there are.
+type scenario struct {
+	name string
+	run  func(context.Context, *Options) (*Result, error)
+	only string // the one store that it makes sense on; "" = any
 }
 
 // scenarios are all there are, in order.
-func scenarios() []struct {
-	name string
-	run  func(context.Context, *Options) (*Result, error)
-} {
-	type entry = struct {
-		name string
-		run  func(context.Context, *Options) (*Result, error)
-	}
-	var all []entry
+func scenarios() []scenario {
+	var all []scenario
 	for _, t := range throughputs() {
-		all = append(all, entry{t.name, t.run})
+		all = append(all, scenario{name: t.name, run: t.run})
 		if t.name == "S2" {
-			all = append(all, entry{"S2b", drain})
+			all = append(all, scenario{name: "S2b", run: drain})
 		}
 	}
-	all = append(all, entry{"S4", idleLatency})
+	all = append(all, scenario{name: "S4", run: idleLatency})
 	for _, t := range troubles() {
-		all = append(all, entry{t.name, t.run})
+		all = append(all, scenario{name: t.name, run: t.run})
 	}
-	return append(all, entry{"S8", restart}, entry{"S9", idle})
+	return append(all, scenario{name: "S7", run: stored}, scenario{name: "S8", run: restart}, scenario{name: "S9", run: idle},
+		scenario{"N1", nodes, Postgres}, scenario{"N2", limit, Postgres})
 }
 
 // Names lists the scenarios.
@@ -69,107 +83,124 @@ func (o *Options) Validate() error {
 			return fmt.Errorf("there is no scenario %q; there are %s", name, strings.Join(Names(), ", "))
 		}
 	}
-	if o.Pairs < 1 || o.Duration < 100*time.Millisecond {
+	for _, name := range o.Stores {
+		if name != SQLite && name != Postgres {
+			return fmt.Errorf("there is no store %q; there are %s and %s", name, SQLite, Postgres)
+		}
+	}
+	for _, s := range o.chosen() {
+		if s.only != "" && !slices.Contains(o.stores(), s.only) {
+			return fmt.Errorf("%s measures several nodes: it needs the store %s", s.name, s.only)
+		}
+	}
+	switch {
+	case (o.DatabaseURL != "" || len(o.PostgresSettings) > 0) && !slices.Contains(o.stores(), Postgres):
+		return fmt.Errorf("a database is of use for the store %s only", Postgres)
+	case o.DatabaseURL != "" && len(o.PostgresSettings) > 0:
+		return errors.New("the settings of a server that is given are not changed")
+	case o.Pairs < 1 || o.Duration < 100*time.Millisecond:
 		return fmt.Errorf("%d runs of %v: at least one of 100ms is needed", o.Pairs, o.Duration)
+	case o.Stored < leastStored && slices.Contains(o.Scenarios, "S7"):
+		return fmt.Errorf("%d stored attempts: at least %d are needed", o.Stored, leastStored)
 	}
 	return nil
 }
 
-// Run measures the chosen scenarios, in their own order. With an error it
-// returns the results of those before. The context's end ends the servers.
-func Run(ctx context.Context, o Options) ([]*Result, error) {
-	if err := o.Validate(); err != nil {
-		return nil, err
+func (o *Options) stores() []string {
+	if len(o.Stores) == 0 {
+		return []string{SQLite}
 	}
-	if len(o.Scenarios) == 0 {
-		o.Scenarios = []string{"S1", "S2", "S2b", "S3"}
+	return o.Stores
+}
+
+// chosen are the scenarios to run, in their own order.
+func (o *Options) chosen() []scenario {
+	names := o.Scenarios
+	if len(names) == 0 {
+		names = []string{"S1", "S2", "S2b", "S3"}
+	}
+	return slices.DeleteFunc(scenarios(), func(s scenario) bool { return !slices.Contains(names, s.name) })
+}
+
+// Run measures the chosen scenarios, each on one store after the other. With an
+// error it returns the results of those before. The context's end ends the
+// servers.
+func Run(ctx context.Context, o Options) (report Report, err error) {
+	if err := o.Validate(); err != nil {
+		return report, err
 	}
 	// For the receiver, the load and the ceiling alike: a rarer garbage
 	// collection makes the raw loop about 15 % cheaper.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	var results []*Result
-	for _, s := range scenarios() {
-		if !slices.Contains(o.Scenarios, s.name) {
-			continue
+	if slices.Contains(o.stores(), Postgres) {
+		if o.database, err = o.openDatabase(ctx); err != nil {
+			return report, err
 		}
-		r, err := s.run(ctx, &o)
-		if err != nil {
-			return results, fmt.Errorf("%s: %w", s.name, err)
-		}
-		results = append(results, r)
+		defer func() { err = errors.Join(err, o.database.close()) }()
+		report.Postgres = &o.database.info
 	}
-	return results, nil
+	for _, s := range o.chosen() {
+		for _, o.store = range o.stores() {
+			if s.only != "" && s.only != o.store {
+				continue
+			}
+			r, err := s.run(ctx, &o)
+			if err != nil {
+				return report, fmt.Errorf("%s on %s: %w", s.name, o.store, err)
+			}
+			r.Store = o.store
+			report.Results = append(report.Results, r)
+		}
+	}
+	return report, nil
 }
 
 func (o *Options) progress(format string, args ...any) {
 	if o.Progress != nil {
-		fmt.Fprintf(o.Progress, format+"\n", args...)
+		fmt.Fprintf(o.Progress, o.store+": "+format+"\n", args...)
 	}
 }
 
 // server starts a server on a fresh store.
 func (o *Options) server(ctx context.Context) (*server, error) {
+	st, err := o.newStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = st.settle(ctx)
+	var s *server
+	if err == nil {
+		s, err = o.on(ctx, st)
+	}
+	if err != nil {
+		return nil, errors.Join(err, st.discard(ctx))
+	}
+	return s, nil
+}
+
+// on starts a server on a store, which may be that of others.
+func (o *Options) on(ctx context.Context, st store, flags ...string) (*server, error) {
 	dir, err := os.MkdirTemp(o.Dir, "waybell-bench-")
 	if err != nil {
 		return nil, err
 	}
-	s, err := startServer(ctx, o.Binary, dir, o.Flags...)
+	s, err := startServer(ctx, o.Binary, dir, st, append(slices.Clone(o.Flags), flags...)...)
 	if err != nil {
 		os.RemoveAll(dir)
 	}
 	return s, err
 }
 
-// again starts a server on the store of an ended one.
-func (o *Options) again(ctx context.Context, old *server) (*server, error) {
-	return startServer(ctx, o.Binary, old.dir, o.Flags...)
-}
-
-// discard ends a server and removes its store.
-func (o *Options) discard(s *server) {
+// end ends a server and leaves its store.
+func (s *server) end() {
 	s.kill()
 	os.RemoveAll(s.dir)
 }
 
-// WriteJSON writes the results as one JSON document.
-func WriteJSON(w io.Writer, results []*Result) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(map[string]any{"results": results})
-}
-
-// WriteTable writes the results for people.
-func WriteTable(w io.Writer, results []*Result) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\tdeliveries/s\tceiling/s\tratio\tby CPU\tCPU s/1,000\tpeak MiB\tmissing\tduplicates\tbar")
-	for _, r := range results {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", r.Scenario,
-			figure("%.0f", r.Rate), figure("%.0f", r.Ceiling), figure("%.3f", r.Ratio), figure("%.3f", r.CPURatio), figure("%.3f", r.CPU), figure("%.0f", r.RSS),
-			r.Missing, r.Dups, r.Bar)
+// discard ends a server and removes its store.
+func (o *Options) discard(ctx context.Context, s *server) {
+	s.end()
+	if err := s.store.discard(ctx); err != nil {
+		o.progress("the store is left: %v", err)
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for _, r := range results {
-		fmt.Fprintf(w, "%s: %s\n", r.Scenario, r.What)
-		if r.Latency != nil {
-			fmt.Fprintf(w, "    latency p50 %.2f p90 %.2f p99 %.2f max %.2f ms (%d)\n", r.Latency.P50, r.Latency.P90, r.Latency.P99, r.Latency.Max, r.Latency.N)
-		}
-		names := make([]string, 0, len(r.Figures))
-		for name := range r.Figures {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		for _, name := range names {
-			fmt.Fprintf(w, "    %s %.2f\n", name, r.Figures[name])
-		}
-	}
-	return nil
-}
-
-func figure(format string, v float64) string {
-	if v == 0 {
-		return "-"
-	}
-	return fmt.Sprintf(format, v)
 }

@@ -2,9 +2,11 @@ package bench
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -117,32 +119,62 @@ func TestSummaries(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
-	for _, o := range []Options{
-		{Scenarios: []string{"S0"}, Pairs: 1, Duration: time.Second},
-		{Pairs: 0, Duration: time.Second},
-		{Pairs: 1, Duration: time.Millisecond},
+	ok := Options{Pairs: 1, Duration: time.Second, Stored: leastStored}
+	for name, change := range map[string]func(*Options){
+		"no such scenario": func(o *Options) { o.Scenarios = []string{"S0"} },
+		"runs":             func(o *Options) { o.Pairs = 0 },
+		"of 1ms":           func(o *Options) { o.Duration = time.Millisecond },
+		"no store":         func(o *Options) { o.Stores = []string{"mysql"} },
+		"needs the store":  func(o *Options) { o.Scenarios = []string{"N1"} },
+		"of use for":       func(o *Options) { o.DatabaseURL = "postgres://localhost/x" },
+		"are not changed": func(o *Options) {
+			o.Stores, o.DatabaseURL, o.PostgresSettings = []string{Postgres}, "x", map[string]string{"a": "b"}
+		},
+		"29999 stored": func(o *Options) { o.Scenarios, o.Stored = []string{"S7"}, 29999 },
 	} {
-		if results, err := Run(t.Context(), o); err == nil || results != nil {
-			t.Errorf("%+v: %v, %v", o, results, err)
+		o := ok
+		change(&o)
+		report, err := Run(t.Context(), o)
+		if err == nil || report.Results != nil || !strings.Contains(strings.Replace(err.Error(), "there is no", "no such", 1)+err.Error(), name) {
+			t.Errorf("%s: %v, %v", name, report, err)
 		}
+	}
+	if err := ok.Validate(); err != nil {
+		t.Error(err)
 	}
 }
 
-func TestTable(t *testing.T) {
+func TestReport(t *testing.T) {
 	t.Parallel()
+	report := Report{
+		Postgres: &PostgresInfo{Version: "15.1", Settings: map[string]string{"fsync": "on", "a": "b"}},
+		Results: []*Result{{
+			Scenario: "S1", Store: Postgres, What: "what", Rate: 5000, Ceiling: 10000, Ratio: 0.5, CPURatio: 0.4, CPU: 0.1, Bar: "the bar",
+			DatabaseCPU: 0.2, Latency: &percentiles{10, 1, 2, 3, 4}, Figures: map[string]float64{"b": 2, "a": 1},
+			Writes: &writes{0.01, 900, 0, 1200}, Lists: map[string]percentiles{"events": {5, 1, 1, 1, 1}},
+		}},
+	}
 	var b bytes.Buffer
-	err := WriteTable(&b, []*Result{{
-		Scenario: "S1", What: "what", Rate: 5000, Ceiling: 10000, Ratio: 0.5, CPURatio: 0.4, CPU: 0.1, Bar: "the bar",
-		Latency: &percentiles{10, 1, 2, 3, 4}, Figures: map[string]float64{"b": 2, "a": 1},
-	}})
-	want := `    deliveries/s  ceiling/s  ratio  by CPU  CPU s/1,000  peak MiB  missing  duplicates  bar
-S1  5000          10000      0.500  0.400   0.100        -         0        0           the bar
-S1: what
+	err := WriteTable(&b, report)
+	want := `PostgreSQL 15.1, a b, fsync on
+    store     deliveries/s  ceiling/s  ratio  by CPU  CPU s/1,000  DB CPU s/1,000  peak MiB  DB MiB  missing  duplicates  bar
+S1  postgres  5000          10000      0.500  0.400   0.100        0.200           -         -       0        0           the bar
+S1 on postgres: what
+    per delivery: 0.0100 commits, 900 bytes of write-ahead log, - bytes written to disk, store grew by 1200 bytes
     latency p50 1.00 p90 2.00 p99 3.00 max 4.00 ms (10)
+    events: p50 1.00 p90 1.00 p99 1.00 max 1.00 ms (5)
     a 1.00
     b 2.00
 `
 	if err != nil || b.String() != want {
 		t.Errorf("%v\n%s", err, b.String())
+	}
+	b.Reset()
+	var back Report
+	if err := WriteJSON(&b, report); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b.Bytes(), &back); err != nil || !reflect.DeepEqual(back, report) {
+		t.Errorf("%v: %+v", err, back)
 	}
 }

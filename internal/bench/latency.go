@@ -111,7 +111,7 @@ func idleLatency(ctx context.Context, o *Options) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer o.discard(s)
+		defer o.discard(ctx, s)
 		if _, err := s.agent(r, 1); err != nil {
 			return nil, err
 		}

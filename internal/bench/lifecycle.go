@@ -27,7 +27,7 @@ func restartOnce(ctx context.Context, o *Options, r *receiver) (ready, first tim
 	if err != nil {
 		return 0, 0, nil, err
 	}
-	defer func() { o.discard(s) }()
+	defer func() { o.discard(ctx, s) }()
 	if _, err := s.agent(r, 1); err != nil {
 		return 0, 0, nil, err
 	}
@@ -38,10 +38,10 @@ func restartOnce(ctx context.Context, o *Options, r *receiver) (ready, first tim
 	if err != nil {
 		return 0, 0, nil, err
 	}
-	s.kill()
+	s.end()
 	r.reset()
 	began := time.Now()
-	again, err := o.again(ctx, s)
+	again, err := o.on(ctx, s.store)
 	if err != nil {
 		return 0, 0, nil, err
 	}
@@ -49,11 +49,11 @@ func restartOnce(ctx context.Context, o *Options, r *receiver) (ready, first tim
 	ready = time.Since(began)
 	r.wait(1, 20*time.Second)
 	first = time.Since(began)
-	b, err := begin(s, r)
+	b, err := begin(ctx, r, s)
 	if err != nil {
 		return 0, 0, nil, err
 	}
-	m, err = b.end(want)
+	m, err = b.end(ctx, want)
 	return ready, first, m, err
 }
 
@@ -64,7 +64,7 @@ func idle(ctx context.Context, o *Options) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer o.discard(s)
+		defer o.discard(ctx, s)
 		if _, err := s.agent(r, 1); err != nil {
 			return nil, err
 		}

@@ -1,12 +1,10 @@
 package bench
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -19,6 +17,11 @@ type percentiles struct {
 	Max float64 `json:"max_ms"`
 }
 
+// String shows all of them.
+func (p percentiles) String() string {
+	return fmt.Sprintf("p50 %.2f p90 %.2f p99 %.2f max %.2f ms (%d)", p.P50, p.P90, p.P99, p.Max, p.N)
+}
+
 func summarise(samples []time.Duration) percentiles {
 	if len(samples) == 0 {
 		return percentiles{}
@@ -28,44 +31,6 @@ func summarise(samples []time.Duration) percentiles {
 		return milliseconds(samples[min(len(samples)-1, int(q*float64(len(samples))))])
 	}
 	return percentiles{len(samples), at(0.5), at(0.9), at(0.99), at(1)}
-}
-
-// usage is what the operating system accounted to a process.
-type usage struct {
-	cpu       time.Duration // user and system
-	rss, peak int64         // bytes now, and at most so far
-}
-
-// processUsage reads /proc: the bench runs where the servers do, on Linux.
-func processUsage(pid int) (u usage, err error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return u, err
-	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return u, err
-	}
-	// Fields after the command, which ends with the last parenthesis (proc(5)).
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	const clockTicks = 100 // USER_HZ, fixed on Linux
-	var user, system int64
-	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
-		return u, fmt.Errorf("/proc/%d/stat: %w", pid, err)
-	}
-	u.cpu = time.Duration(user+system) * time.Second / clockTicks
-	for line := range strings.Lines(string(status)) {
-		name, value, _ := strings.Cut(line, ":")
-		to := map[string]*int64{"VmRSS": &u.rss, "VmHWM": &u.peak}[name]
-		if to == nil {
-			continue
-		}
-		if _, err := fmt.Sscan(value, to); err != nil {
-			return u, fmt.Errorf("/proc/%d/status: %s: %w", pid, name, err)
-		}
-		*to <<= 10 // kB
-	}
-	return u, nil
 }
 
 // per1000 is CPU seconds per 1,000 of n deliveries.

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -18,8 +19,16 @@ func oneEvent() request {
 
 // manyEvents publishes n events of the bench's agent at once.
 func manyEvents(n int) request {
-	item := `{"agent_id":"bench","event":"message.received","data":` + eventData() + `}`
-	return request{"/v1/events", []byte(`{"events":[` + strings.Repeat(item+",", n-1) + item + `]}`)}
+	return eventsOf(slices.Repeat([]string{"bench"}, n))
+}
+
+// eventsOf publishes an event of each agent at once.
+func eventsOf(agents []string) request {
+	var items []string
+	for _, id := range agents {
+		items = append(items, `{"agent_id":"`+id+`","event":"message.received","data":`+eventData()+`}`)
+	}
+	return request{"/v1/events", []byte(`{"events":[` + strings.Join(items, ",") + `]}`)}
 }
 
 // deliveryBody is what a receiver gets for such an event in the standard

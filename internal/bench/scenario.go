@@ -8,27 +8,47 @@ import (
 
 // Result is what one scenario measured.
 type Result struct {
-	Scenario string             `json:"scenario"`
-	What     string             `json:"what"`
-	Rate     float64            `json:"deliveries_per_second,omitempty"` // median of the runs
-	Ceiling  float64            `json:"ceiling_per_second,omitempty"`    // median of the runs
-	Ratio    float64            `json:"ratio,omitempty"`                 // median of the runs' ratios
-	Ratios   []float64          `json:"ratios,omitempty"`
-	CPURatio float64            `json:"cpu_ratio,omitempty"`            // CPU of the ceiling to CPU of everything, per delivery
-	CPU      float64            `json:"cpu_seconds_per_1000,omitempty"` // of the server, until the last outcome is stored
-	RSS      float64            `json:"peak_rss_mib,omitempty"`
-	Missing  int64              `json:"missing"`
-	Dups     int64              `json:"duplicates"`
-	Publish  *percentiles       `json:"publish_latency,omitempty"`
-	Latency  *percentiles       `json:"delivery_latency,omitempty"`
-	Figures  map[string]float64 `json:"figures,omitempty"` // what else the scenario measures
-	Bar      string             `json:"bar"`
+	Scenario string    `json:"scenario"`
+	Store    string    `json:"store"`
+	What     string    `json:"what"`
+	Rate     float64   `json:"deliveries_per_second,omitempty"` // median of the runs
+	Ceiling  float64   `json:"ceiling_per_second,omitempty"`    // median of the runs
+	Ratio    float64   `json:"ratio,omitempty"`                 // median of the runs' ratios
+	Ratios   []float64 `json:"ratios,omitempty"`
+	CPURatio float64   `json:"cpu_ratio,omitempty"`            // CPU of the ceiling to CPU of everything, per delivery
+	CPU      float64   `json:"cpu_seconds_per_1000,omitempty"` // of the server, until the last outcome is stored
+	RSS      float64   `json:"peak_rss_mib,omitempty"`
+
+	// Of PostgreSQL's processes, where they run on this machine.
+	DatabaseCPU    float64 `json:"database_cpu_seconds_per_1000,omitempty"`
+	DatabaseMemory float64 `json:"database_memory_mib,omitempty"` // at the end, shared memory counted once
+
+	Writes  *writes                `json:"writes_per_delivery,omitempty"`
+	Missing int64                  `json:"missing"`
+	Dups    int64                  `json:"duplicates"`
+	Publish *percentiles           `json:"publish_latency,omitempty"`
+	Latency *percentiles           `json:"delivery_latency,omitempty"`
+	Lists   map[string]percentiles `json:"lists,omitempty"`   // latency by kind of list
+	Figures map[string]float64     `json:"figures,omitempty"` // what else the scenario measures
+	Bar     string                 `json:"bar"`
+}
+
+// writes is what one delivery costs the store, its event and its part of what
+// is done in groups included.
+type writes struct {
+	Commits float64 `json:"commits"`
+	WAL     float64 `json:"wal_bytes,omitempty"`     // of PostgreSQL
+	Disk    float64 `json:"written_bytes,omitempty"` // by all processes, log and what was written back of tables so far
+	Growth  float64 `json:"growth_bytes"`            // of the store
 }
 
 // measured is one run of a scenario.
 type measured struct {
 	rate, rss     float64
-	cpu, all      float64 // seconds per 1,000: of the server; with the load and the receiver
+	cpu, all      float64 // seconds per 1,000: of the servers; with all other processes
+	database      float64 // seconds per 1,000
+	memory        float64 // MiB of the database
+	writes        writes
 	missing, dups int64
 	publish       *percentiles
 }
@@ -41,7 +61,8 @@ func alternate(o *Options, res *Result, once func(r *receiver, ceiling float64) 
 	if err != nil {
 		return nil, err
 	}
-	var rates, ceilings, cpus, cpuRatios []float64
+	var rates, ceilings, cpus, cpuRatios, databases []float64
+	var all []writes
 	for range o.Pairs {
 		m, err := withReceiver(func(r *receiver) (*measured, error) { return once(r, before.rate) })
 		if err != nil {
@@ -56,55 +77,95 @@ func alternate(o *Options, res *Result, once func(r *receiver, ceiling float64) 
 		before = after
 		rates, ceilings = append(rates, m.rate), append(ceilings, c)
 		cpus, cpuRatios = append(cpus, m.cpu), append(cpuRatios, cpuRatio)
+		databases, all = append(databases, m.database), append(all, m.writes)
 		res.Ratios = append(res.Ratios, m.rate/c)
 		res.Missing, res.Dups = res.Missing+m.missing, res.Dups+m.dups
-		res.RSS, res.Publish = max(res.RSS, m.rss), m.publish
-		o.progress("%s: %.0f deliveries/s, ceiling %.0f, ratio %.3f (by CPU %.3f), CPU %.3f s per 1,000, peak %.0f MiB, missing %d, duplicates %d",
-			res.Scenario, m.rate, c, m.rate/c, cpuRatio, m.cpu, m.rss, m.missing, m.dups)
+		res.RSS, res.DatabaseMemory, res.Publish = max(res.RSS, m.rss), max(res.DatabaseMemory, m.memory), m.publish
+		o.progress("%s: %.0f deliveries/s, ceiling %.0f, ratio %.3f (by CPU %.3f), CPU %.3f and %.3f s per 1,000, peak %.0f MiB, missing %d, duplicates %d",
+			res.Scenario, m.rate, c, m.rate/c, cpuRatio, m.cpu, m.database, m.rss, m.missing, m.dups)
 	}
 	res.Rate, res.Ceiling, res.Ratio = median(rates), median(ceilings), median(res.Ratios)
-	res.CPU, res.CPURatio = median(cpus), median(cpuRatios)
+	res.CPU, res.CPURatio, res.DatabaseCPU = median(cpus), median(cpuRatios), median(databases)
+	of := func(get func(writes) float64) float64 {
+		var list []float64
+		for _, w := range all {
+			list = append(list, get(w))
+		}
+		return median(list)
+	}
+	res.Writes = &writes{
+		Commits: of(func(w writes) float64 { return w.Commits }), WAL: of(func(w writes) float64 { return w.WAL }),
+		Disk: of(func(w writes) float64 { return w.Disk }), Growth: of(func(w writes) float64 { return w.Growth }),
+	}
 	return res, nil
 }
 
 // run is the part of a scenario that counts.
 type run struct {
-	s            *server
-	r            *receiver
-	began        time.Time
-	server, self usage
+	servers []*server // all on one store
+	agents  []string
+	r       *receiver
+	began   time.Time
+	before  cost
 }
 
-func begin(s *server, r *receiver) (*run, error) {
-	server, err := s.usage()
-	if err != nil {
-		return nil, err
+// cost is what all processes used so far.
+type cost struct {
+	server, self usage // server is the sum of them
+	store        storeUsage
+	commits      int64
+}
+
+func begin(ctx context.Context, r *receiver, servers ...*server) (*run, error) {
+	c, err := costOf(ctx, servers)
+	return &run{servers, []string{"bench"}, r, time.Now(), c}, err
+}
+
+func costOf(ctx context.Context, servers []*server) (c cost, err error) {
+	for _, s := range servers {
+		u, err := s.usage()
+		if err != nil {
+			return c, err
+		}
+		n, err := s.commits()
+		if err != nil {
+			return c, err
+		}
+		c.commits += n
+		c.server.cpu, c.server.peak, c.server.written = c.server.cpu+u.cpu, max(c.server.peak, u.peak), c.server.written+u.written
 	}
-	self, err := processUsage(os.Getpid())
-	return &run{s, r, time.Now(), server, self}, err
+	if c.store, err = servers[0].store.usage(ctx); err != nil {
+		return c, err
+	}
+	c.self, err = processUsage(os.Getpid())
+	return c, err
 }
 
 // end waits for the deliveries, then for their outcomes to be stored, so that
 // the CPU is that of the whole work.
-func (b *run) end(want int) (*measured, error) {
+func (b *run) end(ctx context.Context, want int) (*measured, error) {
 	b.r.wait(want, 20*time.Second)
 	n, dups := b.r.distinct()
 	took := b.r.lastAt().Sub(b.began)
-	if err := b.s.settled(10 * time.Second); err != nil {
-		return nil, err
+	for _, agent := range b.agents {
+		if err := b.servers[0].settled(agent, 10*time.Second); err != nil {
+			return nil, err
+		}
 	}
-	server, err := b.s.usage()
+	after, err := costOf(ctx, b.servers)
 	if err != nil {
 		return nil, err
 	}
-	self, err := processUsage(os.Getpid())
-	if err != nil {
-		return nil, err
-	}
-	cpu := server.cpu - b.server.cpu
+	was, each := b.before, max(float64(n), 1)
+	cpu, database := after.server.cpu-was.server.cpu, after.store.cpu-was.store.cpu
 	return &measured{
-		rate: float64(n) / took.Seconds(), rss: mib(server.peak),
-		cpu: per1000(cpu, float64(n)), all: per1000(cpu+self.cpu-b.self.cpu, float64(n)),
+		rate: float64(n) / took.Seconds(), rss: mib(after.server.peak), memory: mib(after.store.memory),
+		cpu: per1000(cpu, each), database: per1000(database, each), all: per1000(cpu+database+after.self.cpu-was.self.cpu, each),
+		writes: writes{
+			Commits: float64(after.commits-was.commits) / each, WAL: float64(after.store.wal-was.store.wal) / each,
+			Disk:   float64(after.server.written-was.server.written+after.store.written-was.store.written) / each,
+			Growth: float64(after.store.size-was.store.size) / each,
+		},
 		missing: int64(want - n), dups: dups,
 	}, nil
 }
@@ -137,23 +198,28 @@ func (t throughput) once(ctx context.Context, o *Options, r *receiver) (*measure
 	if err != nil {
 		return nil, err
 	}
-	defer o.discard(s)
+	defer o.discard(ctx, s)
 	if _, err := s.agent(r, t.endpoints); err != nil {
 		return nil, err
 	}
+	return t.load(ctx, s, r, o.Duration)
+}
+
+// load is the part that counts.
+func (t throughput) load(ctx context.Context, s *server, r *receiver, d time.Duration) (*measured, error) {
 	req := oneEvent()
 	if t.batch > 1 {
 		req = manyEvents(t.batch)
 	}
-	b, err := begin(s, r)
+	b, err := begin(ctx, r, s)
 	if err != nil {
 		return nil, err
 	}
-	l, err := s.closedLoop(t.conns, req, func(int64) bool { return time.Since(b.began) >= o.Duration })
+	l, err := s.closedLoop(t.conns, req, func(int64) bool { return time.Since(b.began) >= d })
 	if err != nil {
 		return nil, err
 	}
-	m, err := b.end(int(l.requests) * t.batch * t.endpoints)
+	m, err := b.end(ctx, int(l.requests)*t.batch*t.endpoints)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +241,7 @@ func drainOnce(ctx context.Context, o *Options, r *receiver, events int) (*measu
 	if err != nil {
 		return nil, err
 	}
-	defer o.discard(s)
+	defer o.discard(ctx, s)
 	ids, err := s.agent(r, 1)
 	if err != nil {
 		return nil, err
@@ -188,14 +254,14 @@ func drainOnce(ctx context.Context, o *Options, r *receiver, events int) (*measu
 	if err != nil {
 		return nil, err
 	}
-	b, err := begin(s, r)
+	b, err := begin(ctx, r, s)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.call("POST", endpoint+"/resume", nil, nil); err != nil {
 		return nil, err
 	}
-	return b.end(want)
+	return b.end(ctx, want)
 }
 
 // backlog publishes at least n events in batches and returns how many.

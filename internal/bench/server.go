@@ -10,6 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -17,16 +21,17 @@ import (
 type server struct {
 	cmd       *exec.Cmd
 	addr, key string
-	dir       string
+	dir       string // of its log
+	store     store
 	log       *os.File
 	control   *publisher
 }
 
 const benchKey = "bench-key-0123456789-0123456789"
 
-// startServer runs "serve" of the given binary on a free port with its data in
+// startServer runs "serve" of the given binary on a free port with its log in
 // dir, and waits until it is ready.
-func startServer(ctx context.Context, binary, dir string, flags ...string) (*server, error) {
+func startServer(ctx context.Context, binary, dir string, st store, flags ...string) (*server, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -37,15 +42,17 @@ func startServer(ctx context.Context, binary, dir string, flags ...string) (*ser
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{"serve", "--listen", addr, "--data-dir", filepath.Join(dir, "data"),
-		"--allow-targets", "127.0.0.0/8", "--log-level", "warn"}, flags...)
+	more, env := st.serve()
+	args := slices.Concat([]string{"serve", "--listen", addr, "--allow-targets", "127.0.0.0/8", "--log-level", "warn"}, more, flags)
 	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.Env = append(os.Environ(), "WAYBELL_API_KEY="+benchKey)
+	// What is set for the server of whoever runs the bench is not for ours.
+	own := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WAYBELL_") })
+	cmd.Env = append(append(own, "WAYBELL_API_KEY="+benchKey), env...)
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	s := &server{cmd: cmd, addr: addr, key: benchKey, dir: dir, log: logFile}
+	s := &server{cmd: cmd, addr: addr, key: benchKey, dir: dir, store: st, log: logFile}
 	if err := s.ready(30 * time.Second); err != nil {
 		s.kill()
 		out, _ := os.ReadFile(logFile.Name())
@@ -81,6 +88,12 @@ func (s *server) kill() {
 	s.log.Close()
 }
 
+// stop ends the process in order.
+func (s *server) stop() {
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	s.cmd.Wait()
+}
+
 func (s *server) usage() (usage, error) { return processUsage(s.cmd.Process.Pid) }
 
 // call makes one API call and decodes the answer into out.
@@ -105,10 +118,28 @@ func (s *server) call(method, path string, body, out any) error {
 	return json.NewDecoder(bytes.NewReader(answer)).Decode(out)
 }
 
+// commits is how many durable commits the server made, without those of others.
+func (s *server) commits() (n int64, err error) {
+	status, text, err := s.control.request("GET", "/metrics", nil)
+	if err != nil || status != 200 {
+		return 0, fmt.Errorf("metrics: %d %w", status, err)
+	}
+	const name = "\nwaybell_store_commit_seconds_count "
+	_, rest, found := bytes.Cut(text, []byte(name))
+	if !found {
+		return 0, fmt.Errorf("there is no metric %s", strings.TrimSpace(name))
+	}
+	value, _, _ := bytes.Cut(rest, []byte("\n"))
+	f, err := strconv.ParseFloat(string(value), 64)
+	return int64(f), err
+}
+
 // endpoint creates an endpoint of the bench's agent and returns its id.
-func (s *server) endpoint(url string) (string, error) {
+func (s *server) endpoint(url string) (string, error) { return s.endpointOf("bench", url) }
+
+func (s *server) endpointOf(agent, url string) (string, error) {
 	var e struct{ ID string }
-	err := s.call("POST", "/v1/agents/bench/endpoints", map[string]any{
+	err := s.call("POST", "/v1/agents/"+agent+"/endpoints", map[string]any{
 		"url": url, "events": []string{"*"}, "generate_secret": true,
 	}, &e)
 	return e.ID, err
@@ -129,11 +160,11 @@ func (s *server) agent(r *receiver, n int) ([]string, error) {
 	return ids, nil
 }
 
-// settled waits until the agent's ledger has nothing left to do.
-func (s *server) settled(limit time.Duration) error {
+// settled waits until an agent's ledger has nothing left to do.
+func (s *server) settled(agent string, limit time.Duration) error {
 	var l struct{ Accepted, Pending, Retrying, Delivered int64 }
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if err := s.call("GET", "/v1/agents/bench/ledger", nil, &l); err != nil {
+		if err := s.call("GET", "/v1/agents/"+agent+"/ledger", nil, &l); err != nil {
 			return err
 		}
 		if l.Pending == 0 && l.Retrying == 0 {

@@ -151,7 +151,7 @@ func (t trouble) measure(ctx context.Context, o *Options, bad []manner) (*troubl
 		if err != nil {
 			return nil, err
 		}
-		defer o.discard(s)
+		defer o.discard(ctx, s)
 		if _, err := s.agent(r, t.healthy); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -20,6 +21,8 @@ import (
 
 var (
 	cycles = flag.Int("chaos.cycles", 0, "how often each fault happens; 0 = some times")
+	long   = flag.Bool("chaos.long", false, "let the faults of nodes and databases last as long as docs/reliability.md says")
+	load   = flag.Int("chaos.load", 1, "load on several nodes, in 200 events a second")
 	seed   = flag.Uint64("chaos.seed", 0, "of the random moments; 0 = another one each time")
 )
 
@@ -29,13 +32,16 @@ var built struct {
 	once sync.Once
 	path string
 	err  error
+
+	mu      sync.Mutex
+	stamped map[int]string // by the number of the node
 }
 
 func binary(t *testing.T) string {
 	t.Helper()
 	built.once.Do(func() {
 		built.path = filepath.Join(built.dir, "waybell")
-		build := exec.Command("go", "build", "-o", built.path, "github.com/waybell/waybell/cmd/waybell")
+		build := exec.Command("go", "build", "-ldflags", "-X main.version="+stamp(0), "-o", built.path, "github.com/waybell/waybell/cmd/waybell")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			built.err = fmt.Errorf("go build: %w\n%s", err, out)
@@ -45,6 +51,40 @@ func binary(t *testing.T) string {
 		t.Fatal(built.err)
 	}
 	return built.path
+}
+
+const stampFormat = "chaos-node-%03d"
+
+// stamp is the version of the binary that runs as node n. It is in the
+// User-Agent of every request, so the receiver knows which node sent it.
+func stamp(n int) string { return fmt.Sprintf(stampFormat, n) }
+
+// stamped is the binary under test with the version of node n: a copy in which
+// that string is another.
+func stamped(t *testing.T, n int) string {
+	t.Helper()
+	original := binary(t)
+	built.mu.Lock()
+	defer built.mu.Unlock()
+	if path := built.stamped[n]; path != "" {
+		return path
+	}
+	b, err := os.ReadFile(original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(b, []byte(stamp(0))) {
+		t.Fatal("the binary does not hold its version")
+	}
+	path := filepath.Join(built.dir, stamp(n))
+	if err := os.WriteFile(path, bytes.ReplaceAll(b, []byte(stamp(0)), []byte(stamp(n))), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if built.stamped == nil {
+		built.stamped = map[int]string{}
+	}
+	built.stamped[n] = path
+	return path
 }
 
 func TestMain(m *testing.M) {
@@ -59,17 +99,19 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// trial is one server under load.
+// trial is a server, or several nodes, under load.
 type trial struct {
 	t        *testing.T
-	server   *server
+	server   *server   // the first node
+	nodes    []*server // all
 	feeder   *feeder
 	receiver *receiver
 	paths    map[string]string // endpoint id → path
-	faults   []fault
+	faults   []*fault
 	rng      *rand.Rand
 	lag      time.Duration
 	unsure   bool
+	shared   *shared // the database of several nodes
 }
 
 // options of a trial.
@@ -78,9 +120,12 @@ type options struct {
 	timeout time.Duration // of the endpoints
 	dir     string        // "" = a temporary one
 	prepare func(start func() error) error
+	// shared is the database that nodes share; nil = one node on the embedded
+	// store.
+	shared *shared
 }
 
-// newTrial starts a server with an agent, an endpoint for each of two profiles,
+// newTrial starts the nodes with an agent, an endpoint for each of two profiles,
 // and the load.
 func newTrial(t *testing.T, o options) *trial {
 	t.Helper()
@@ -89,15 +134,26 @@ func newTrial(t *testing.T, o options) *trial {
 		from = rand.Uint64()
 	}
 	t.Logf("seed %d", from)
-	if o.dir == "" {
-		o.dir = filepath.Join(t.TempDir(), "data")
-	}
-	tr := &trial{t: t, paths: map[string]string{}, rng: rand.New(rand.NewPCG(from, 0)), lag: o.timeout + settleLag}
+	tr := &trial{t: t, paths: map[string]string{}, rng: rand.New(rand.NewPCG(from, 0)), lag: o.timeout + settleLag, shared: o.shared}
 	targets := []*target{newTarget(t, "standard"), newTarget(t, "chatzuri")}
 	tr.receiver = newReceiver(t, o.temper, from, targets...)
-	tr.server = newServer(t, binary(t), o.dir)
-	tr.server.prepare = o.prepare
-	tr.server.start()
+	tr.receiver.timeout = o.timeout
+	if o.shared != nil {
+		tr.nodes = o.shared.nodes(t)
+	} else {
+		if o.dir == "" {
+			o.dir = filepath.Join(t.TempDir(), "data")
+		}
+		tr.nodes = []*server{newServer(t, 1, "--data-dir", o.dir)}
+	}
+	tr.server = tr.nodes[0]
+	for _, s := range tr.nodes { // several migrate at once
+		s.prepare = o.prepare
+		s.launch()
+	}
+	for _, s := range tr.nodes {
+		s.ready()
+	}
 	agent := map[string]any{"id": agentID, "name": "Chaos"}
 	if err := tr.server.call(t.Context(), http.MethodPost, "/v1/agents", agent, nil); err != nil {
 		t.Fatal(err)
@@ -116,7 +172,8 @@ func newTrial(t *testing.T, o options) *trial {
 		}
 		tr.paths[made.ID] = x.path
 	}
-	tr.feeder = startFeeder(t, tr.server)
+	tr.awaitAgent()
+	tr.feeder = startFeeder(t, tr.nodes)
 	return tr
 }
 
@@ -135,24 +192,38 @@ func repeat(standard int) int {
 // pause waits for a random time.
 func (tr *trial) pause(least, most time.Duration) {
 	tr.t.Helper()
-	timer := time.NewTimer(least + time.Duration(tr.rng.Int64N(int64(most-least))))
+	tr.pauseUntil(time.Now().Add(least + time.Duration(tr.rng.Int64N(int64(most-least)))))
+}
+
+// pauseUntil waits for a moment. No node that was started may have ended then.
+func (tr *trial) pauseUntil(at time.Time) {
+	tr.t.Helper()
+	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-tr.server.exited:
-		tr.t.Fatalf("the server ended by itself: %v", tr.server.cmd.ProcessState)
+	<-timer.C
+	for _, s := range tr.nodes {
+		if s.cmd != nil && !s.running() {
+			tr.t.Fatalf("node %d ended by itself: %v", s.number, s.cmd.ProcessState)
+		}
 	}
 }
 
-// during records a fault while it lasts.
-func (tr *trial) during(kind faultKind, do func()) {
-	f := fault{kind: kind, began: time.Now()}
+// during records a fault of the first node while it lasts.
+func (tr *trial) during(kind faultKind, do func()) *fault { return tr.duringOf(tr.server, kind, do) }
+
+// duringOf records a fault of a node, or of all if it is nil, while it lasts.
+func (tr *trial) duringOf(s *server, kind faultKind, do func()) *fault {
+	f := &fault{kind: kind, began: time.Now()}
+	if s != nil {
+		f.node = s.number
+	}
+	tr.faults = append(tr.faults, f)
 	do()
 	f.ended = time.Now()
-	tr.faults = append(tr.faults, f)
+	return f
 }
 
-// end stops the load, lets the server drain and judges.
+// end stops the load, lets the nodes drain and judges.
 func (tr *trial) end() *verdict {
 	t := tr.t
 	t.Helper()
@@ -171,21 +242,11 @@ func (tr *trial) end() *verdict {
 	if err := tr.receiver.WaitIdle(ctx, 1); err != nil {
 		t.Fatal(err)
 	}
-	var err error
-	if e.ledger, err = tr.server.ledger(ctx); err != nil {
-		t.Fatal(err)
-	}
-	err = pages(ctx, tr.server, "deliveries", func(d logged) { e.log = append(e.log, d) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = pages(ctx, tr.server, "events", func(x struct{ ID string }) { e.events = append(e.events, x.ID) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	tr.read(e)
 	var unlike []string
 	e.hits, unlike = tr.receiver.take()
 	v := judge(e)
+	v.hits = e.hits
 	v.complaints = slices.Concat(v.complaints, problems, unlike)
 	slices.Sort(v.complaints)
 	for i, c := range v.complaints {
@@ -201,6 +262,25 @@ func (tr *trial) end() *verdict {
 	t.Logf("%d deliveries by %d requests; drained in %v", v.deliveries, v.requests, drain.Round(time.Millisecond))
 	t.Logf("%d duplicates, first answered at most %v before the fault; by each fault: %v", v.duplicates, v.oldest.Round(time.Millisecond), v.byFault)
 	return v
+}
+
+// read takes the ledger and the log of a drained store into the evidence.
+func (tr *trial) read(e *evidence) {
+	t := tr.t
+	t.Helper()
+	ctx := t.Context()
+	var err error
+	if e.ledger, err = tr.server.ledger(ctx); err != nil {
+		t.Fatal(err)
+	}
+	err = pages(ctx, tr.server, "deliveries", func(d logged) { e.log = append(e.log, d) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = pages(ctx, tr.server, "events", func(x struct{ ID string }) { e.events = append(e.events, x.ID) })
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // spread describes durations.

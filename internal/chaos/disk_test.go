@@ -141,8 +141,8 @@ func testNoRoom(t *testing.T, o options, r room) {
 			tr.feeder.until("publishing answers 503", func(c feedCounts) bool { return c.busy >= before.busy+50 })
 			tr.pause(100*time.Millisecond, 500*time.Millisecond)
 			if kill {
-				tr.during(killed, tr.server.kill)
-				tr.faults[len(tr.faults)-1].stale = time.Since(taken)
+				f := tr.during(killed, tr.server.kill)
+				f.stale = f.ended.Sub(taken)
 			}
 			r.give(t, tr.server)
 		})

@@ -22,10 +22,14 @@ import (
 const agentID = "chaos"
 
 const (
-	feedWorkers = 5                      // connections that publish one event a time
-	feedEvery   = 15 * time.Millisecond  // pace of each
-	batchEvery  = 150 * time.Millisecond // pace of the one that publishes batches
+	feedEvery   = 15 * time.Millisecond  // pace of a connection that publishes one event a time
+	batchEvery  = 150 * time.Millisecond // pace of one that publishes batches
 	batchEvents = 10
+
+	// publishBound is how long a publish may take, whatever the store does; a
+	// publisher to several nodes waits a little longer.
+	publishBound    = 5 * time.Second
+	publishPatience = 7 * time.Second
 )
 
 // publish is an event that the feeder tried to publish and what it was told.
@@ -41,12 +45,12 @@ type publish struct {
 // feeder publishes events from several connections until it is stopped.
 type feeder struct {
 	t      *testing.T
-	url    string
 	client *http.Client
 	stop   context.CancelFunc
 	ended  sync.WaitGroup
 
 	mu        sync.Mutex
+	nodes     []*feedNode
 	publishes map[string]*publish
 	counts    feedCounts
 	breaks    map[string]int // what requests without an answer ended with
@@ -54,35 +58,69 @@ type feeder struct {
 	changed   chan struct{}  // closed and renewed at every answer
 }
 
-// feedCounts count answers.
-type feedCounts struct {
-	accepted int // events with 202
-	busy     int // requests with 503 or 429
-	refused  int // connections refused
-	broken   int // requests without an answer
+// feedNode is a node that takes publishes.
+type feedNode struct {
+	server   *server
+	url      string
+	shunned  time.Time // until then others are asked
+	accepted int       // events with 202
 }
 
-func startFeeder(t *testing.T, s *server) *feeder {
+// feedCounts count answers.
+type feedCounts struct {
+	accepted int           // events with 202
+	busy     int           // requests with 503 or 429
+	refused  int           // connections refused
+	broken   int           // requests without an answer
+	slowest  time.Duration // of those with 503, since the last take
+}
+
+// startFeeder publishes to the nodes in turn, leaving out for a moment those that
+// did not take the last event.
+func startFeeder(t *testing.T, nodes []*server) *feeder {
 	ctx, stop := context.WithCancel(t.Context())
-	f := &feeder{
-		t: t, url: "http://" + s.addr, stop: stop,
-		client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
-			MaxIdleConnsPerHost: feedWorkers + 1, DisableCompression: true,
-		}},
-		publishes: map[string]*publish{}, breaks: map[string]int{}, changed: make(chan struct{}),
+	f := &feeder{t: t, stop: stop, publishes: map[string]*publish{}, breaks: map[string]int{}, changed: make(chan struct{})}
+	for _, s := range nodes {
+		if s.takesPublishes() {
+			f.nodes = append(f.nodes, &feedNode{server: s, url: "http://" + s.addr})
+		}
 	}
-	for w := range feedWorkers {
-		f.ended.Go(func() { f.work(ctx, fmt.Sprintf("w%d", w), feedEvery, 1) })
+	singles, batches, patience := 5, 1, 30*time.Second
+	if len(nodes) > 1 {
+		singles, batches, patience = 2**load, *load, publishPatience
 	}
-	f.ended.Go(func() { f.work(ctx, "b", batchEvery, batchEvents) })
+	f.client = &http.Client{Timeout: patience, Transport: &http.Transport{
+		MaxIdleConnsPerHost: singles + batches, DisableCompression: true,
+	}}
+	for w := range singles {
+		f.ended.Go(func() { f.work(ctx, w, fmt.Sprintf("w%d", w), feedEvery, 1) })
+	}
+	for w := range batches {
+		f.ended.Go(func() { f.work(ctx, w, fmt.Sprintf("b%d", w), batchEvery, batchEvents) })
+	}
 	t.Cleanup(func() { stop(); f.ended.Wait(); f.client.CloseIdleConnections() })
 	return f
 }
 
-// work publishes n events at every tick. Of the requests without an answer it
-// repeats three in four under the same ids until there is one, as a careful
-// publisher does, and forgets the fourth, as a careless one does.
-func (f *feeder) work(ctx context.Context, name string, every time.Duration, n int) {
+// choose returns the next node in turn after the last one that is not shunned, or
+// just the next one.
+func (f *feeder) choose(last int) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.nodes {
+		next := (last + 1 + i) % len(f.nodes)
+		if time.Now().After(f.nodes[next].shunned) {
+			return next
+		}
+	}
+	return (last + 1) % len(f.nodes)
+}
+
+// work publishes n events at every tick. Of the requests without an answer, and
+// where there are several nodes those refused too, it repeats three in four under
+// the same ids until there is one, as a careful publisher does, and forgets the
+// fourth, as a careless one does.
+func (f *feeder) work(ctx context.Context, node int, name string, every time.Duration, n int) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var again [][]string
@@ -102,9 +140,10 @@ func (f *feeder) work(ctx context.Context, name string, every time.Duration, n i
 				number++
 			}
 		}
-		if broken := f.publish(ids); len(broken) > 0 {
+		node = f.choose(node)
+		if owed := f.publish(node, ids); len(owed) > 0 {
 			if unanswered++; unanswered%4 != 0 {
-				again = append(again, broken)
+				again = append(again, owed)
 			}
 		}
 	}
@@ -132,8 +171,9 @@ func event(id string) map[string]any {
 	return e
 }
 
-// publish makes one request and returns the ids that got no answer.
-func (f *feeder) publish(ids []string) (broken []string) {
+// publish makes one request and returns the ids to repeat: those that got no
+// answer, and where there are several nodes those that the others may take.
+func (f *feeder) publish(node int, ids []string) (owed []string) {
 	path, body := "/v1/agents/"+agentID+"/events", any(event(ids[0]))
 	if len(ids) > 1 {
 		events := make([]any, len(ids))
@@ -149,7 +189,9 @@ func (f *feeder) publish(ids []string) (broken []string) {
 		f.problem("encode: %v", err)
 		return nil
 	}
-	status, header, text, err := f.post(path, b)
+	began := time.Now()
+	status, header, text, err := f.post(f.nodes[node].url+path, b)
+	took := time.Since(began)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	defer func() { close(f.changed); f.changed = make(chan struct{}) }()
@@ -161,34 +203,50 @@ func (f *feeder) publish(ids []string) (broken []string) {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		f.counts.refused++
-		for _, id := range ids {
-			if p := f.publishes[id]; p.broken { // not answered yet
-				broken = append(broken, id)
-			}
-		}
+		f.shun(node, time.Second)
+		return f.owed(ids)
 	case err != nil:
 		f.counts.broken++
 		f.breaks[cause(err)]++
+		f.shun(node, 5*time.Second)
 		for _, id := range ids {
 			f.publishes[id].broken = true
 		}
-		broken = ids
+		return ids
 	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests:
 		f.counts.busy++
+		f.counts.slowest = max(f.counts.slowest, took)
+		f.shun(node, 500*time.Millisecond)
 		if n, err := strconv.Atoi(header.Get("Retry-After")); err != nil || n < 1 {
 			f.problems = append(f.problems, fmt.Sprintf("%d with Retry-After %q: %s", status, header.Get("Retry-After"), text))
 		}
 		for _, id := range ids {
-			p := f.publishes[id]
-			p.busy = true
-			if p.broken {
-				broken = append(broken, id)
-			}
+			f.publishes[id].busy = true
 		}
-	default:
-		f.answered(ids, status, text)
+		return f.owed(ids)
 	}
-	return broken
+	before := f.counts.accepted
+	f.answered(ids, status, text)
+	f.nodes[node].accepted += f.counts.accepted - before
+	return nil
+}
+
+// shun leaves a node out for a while. f.mu is held.
+func (f *feeder) shun(node int, d time.Duration) {
+	if len(f.nodes) > 1 {
+		f.nodes[node].shunned = time.Now().Add(d)
+	}
+}
+
+// owed are those of refused ids that are to be published again: all where there
+// are other nodes, otherwise those that may have been taken before. f.mu is held.
+func (f *feeder) owed(ids []string) (list []string) {
+	for _, id := range ids {
+		if len(f.nodes) > 1 || f.publishes[id].broken {
+			list = append(list, id)
+		}
+	}
+	return list
 }
 
 // answered takes in an answer other than "not now". f.mu is held.
@@ -245,8 +303,8 @@ func (f *feeder) problem(format string, args ...any) {
 	f.problems = append(f.problems, fmt.Sprintf(format, args...))
 }
 
-func (f *feeder) post(path string, body []byte) (int, http.Header, []byte, error) {
-	req, err := http.NewRequest(http.MethodPost, f.url+path, bytes.NewReader(body))
+func (f *feeder) post(url string, body []byte) (int, http.Header, []byte, error) {
+	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, nil, err
 	}
@@ -268,6 +326,18 @@ func (f *feeder) count() feedCounts {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.counts
+}
+
+// acceptedBy is how many events a node has accepted.
+func (f *feeder) acceptedBy(s *server) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, n := range f.nodes {
+		if n.server == s {
+			return n.accepted
+		}
+	}
+	return 0
 }
 
 // until waits for answers until cond holds for the counts, a minute at most.

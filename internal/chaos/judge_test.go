@@ -19,15 +19,22 @@ const (
 	terminated faultKind = "SIGTERM"
 	frozen     faultKind = "SIGSTOP"
 	noRoom     faultKind = "no room"
+	cutOff     faultKind = "cut off"  // a node from the database
+	away       faultKind = "database" // away, for all nodes: explains nothing that comes twice
 )
 
-// fault is something done to the server. Of a kill, ended is when the process
-// was gone; of a freeze, when it was lifted.
+// fault is something done to a node, or to all. Of a kill, ended is when the
+// process was gone; of a freeze or a cut, when it was lifted.
 type fault struct {
 	kind         faultKind
+	node         int // 0 = all
 	began, ended time.Time
 	// stale is for how long before it nothing could be made durable.
 	stale time.Duration
+	// stranded are the ids of the deliveries that the node owned in the shared
+	// store when it could do nothing more about them; nil if nobody looked.
+	// Nothing else of it may come twice.
+	stranded *stranded
 }
 
 // ledger is the conservation ledger as the API answers it.
@@ -50,7 +57,7 @@ type evidence struct {
 	paths     map[string]string // endpoint id → path
 	publishes map[string]*publish
 	hits      map[deliveryKey][]hit
-	faults    []fault
+	faults    []*fault
 	ledger    ledger
 	events    []string // ids in the server's log
 	log       []logged
@@ -71,6 +78,7 @@ type verdict struct {
 	duplicates int           // deliveries answered 2xx again, all explained if there is no complaint
 	byFault    []int         // how many of them each fault explains
 	oldest     time.Duration // how long before its fault the first answer of one was
+	hits       map[deliveryKey][]hit
 	complaints []string
 }
 
@@ -189,11 +197,14 @@ func (e *evidence) judgeHits(v *verdict, key deliveryKey) {
 			v.duplicates++
 		}
 		switch by := e.explain(a, b); {
+		case by < 0 && b.at.Before(a.until):
+			v.complain("event %s to %s: attempt %d by node %d came at %s while attempt %d by node %d lasted until %s", key.event, key.path,
+				b.attempt, b.node, b.at.Format(clock), a.attempt, a.node, a.until.Format(clock))
 		case b.attempt > a.attempt && !again:
 			// the next one of a delivery that was not delivered yet
 		case by < 0:
-			v.complain("event %s to %s: attempt %d (%s) at %s and %d at %s, and no fault between explains it", key.event, key.path,
-				a.attempt, a.answer, a.at.Format(clock), b.attempt, b.at.Format(clock))
+			v.complain("event %s to %s: attempt %d (%s) by node %d at %s and %d by node %d at %s, and no fault between explains it",
+				key.event, key.path, a.attempt, a.answer, a.node, a.at.Format(clock), b.attempt, b.node, b.at.Format(clock))
 		case again:
 			v.byFault[by]++
 			v.oldest = max(v.oldest, e.faults[by].began.Sub(a.at))
@@ -207,22 +218,43 @@ const clock = "15:04:05.000"
 // what was written waits in the socket until a busy machine comes to it.
 const readLate = 300 * time.Millisecond
 
-// explain finds the first fault that explains why b followed a, or -1. What a killed
-// process had not made durable is done again under the same number: it was
-// under way, or its outcome was at most lag old. What a frozen process had
-// under way may have run out of time when it wakes, answered or not, and is
-// then tried again under the next number.
+// explain finds the first fault that explains why b followed a, or -1: one that
+// befell the node that sent a while a was under way, or its outcome at most lag
+// old.
 func (e *evidence) explain(a, b hit) int {
-	for i := range e.faults {
-		f := &e.faults[i]
+	for i, f := range e.faults {
 		if b.at.Before(f.began) || a.at.After(f.ended.Add(readLate)) || f.began.Sub(a.at) > e.lag+f.stale {
 			continue
 		}
-		if f.kind == killed && b.attempt == a.attempt || f.kind == frozen && b.attempt == a.attempt+1 {
+		if f.explains(a, b) {
 			return i
 		}
 	}
 	return -1
+}
+
+// explains tells whether b may follow a, both near enough to the fault. What a
+// killed process had not made durable is done again under the same number. What
+// a frozen process had under way may have run out of time when it wakes, answered
+// or not, and is then tried again under the next number. What a node owned that
+// was frozen or cut off for long is done again by another under the same number,
+// as if it had died; a frozen one may have been about to send, and does so when
+// it wakes.
+func (f *fault) explains(a, b hit) bool {
+	adopted := b.attempt == a.attempt && (f.stranded == nil || f.stranded.ids[a.delivery])
+	switch {
+	case f.kind == frozen && b.node == f.node && a.node != f.node:
+		return adopted && f.stranded != nil && b.at.Sub(f.ended).Abs() < readLate
+	case a.node != f.node:
+		return false
+	case f.kind == killed:
+		return adopted
+	case f.kind == frozen:
+		return b.attempt == a.attempt+1 || adopted && f.stranded != nil
+	case f.kind == cutOff:
+		return adopted && f.stranded != nil
+	}
+	return false
 }
 
 func (a answer) String() string {
@@ -239,9 +271,9 @@ func TestJudge(t *testing.T) {
 			paths:     map[string]string{"ep_1": "/p"},
 			publishes: map[string]*publish{"ok": {accepted: true}, "no": {busy: true}},
 			hits: map[deliveryKey][]hit{ok: {
-				{"dlv_1", 1, at(0), failed}, {"dlv_1", 2, at(1000), answered}, {"dlv_1", 2, at(3000), answered},
+				{"dlv_1", 1, at(0), failed, 1, at(0)}, {"dlv_1", 2, at(1000), answered, 1, at(1200)}, {"dlv_1", 2, at(3000), answered, 2, at(3000)},
 			}},
-			faults: []fault{{killed, at(1500), at(1600), 0}},
+			faults: []*fault{{kind: killed, node: 1, began: at(1500), ended: at(1600)}},
 			ledger: ledger{Accepted: 1, Delivered: 1},
 			events: []string{"ok"},
 			log:    []logged{{"dlv_1", "ok", "ep_1", "delivered", 2}},
@@ -273,8 +305,13 @@ func TestJudge(t *testing.T) {
 		"an outcome that was long durable":    func(e *evidence) { e.lag = 400 * time.Millisecond },
 		"a duplicate after SIGTERM":           func(e *evidence) { e.faults[0].kind = terminated },
 		"a freeze repeats no attempt":         func(e *evidence) { e.faults[0].kind = frozen },
+		"a database was away":                 func(e *evidence) { e.faults[0].kind, e.faults[0].node = away, 0 },
+		"another node was killed":             func(e *evidence) { e.faults[0].node = 2 },
+		"the killed node did not own it":      func(e *evidence) { e.faults[0].stranded = &stranded{} },
+		"a node cut off did not own it":       func(e *evidence) { e.faults[0].kind = cutOff },
+		"two attempts overlap":                func(e *evidence) { e.hits[ok][0].until = at(1100) },
 		"attempt numbers go back":             func(e *evidence) { e.hits[ok][2].attempt = 1 },
-		"an attempt is repeated without kill": func(e *evidence) { e.hits[ok][1] = hit{"dlv_1", 1, at(100), failed} },
+		"an attempt is repeated without kill": func(e *evidence) { e.hits[ok][1] = hit{"dlv_1", 1, at(100), failed, 1, at(100)} },
 		"a request without a number":          func(e *evidence) { e.hits[ok][0].attempt = 0 },
 	} {
 		e := good()

@@ -62,6 +62,8 @@ type hit struct {
 	attempt  int
 	at       time.Time
 	answer   answer
+	node     int       // that sent it, by the User-Agent; see stamp
+	until    time.Time // when it is answered at the earliest, or its sender's patience ends
 }
 
 // deliveryKey names a delivery by what both sides know.
@@ -71,18 +73,20 @@ type deliveryKey struct{ event, path string }
 type receiver struct {
 	*receivertest.Receiver
 	temper  temper
+	timeout time.Duration // of its senders
 	targets map[string]*target
 
 	mu       sync.Mutex
 	rng      *rand.Rand
 	hits     map[deliveryKey][]hit
-	problems []string // requests that are not what was published
+	last     map[int]time.Time // by node: its last request
+	problems []string          // requests that are not what was published
 }
 
 func newReceiver(t *testing.T, m temper, seed uint64, targets ...*target) *receiver {
 	r := &receiver{
 		temper: m, targets: map[string]*target{}, rng: rand.New(rand.NewPCG(seed, 1)),
-		hits: map[deliveryKey][]hit{},
+		hits: map[deliveryKey][]hit{}, last: map[int]time.Time{},
 	}
 	for _, x := range targets {
 		r.targets[x.path] = x
@@ -100,27 +104,36 @@ func (r *receiver) script(_ int, rec *receivertest.Recorded) receivertest.Step {
 	}
 	attempt, _ := strconv.Atoi(rec.Get("X-Waybell-Attempt")) // the judge refuses 0
 	h := hit{delivery: rec.Get("X-Waybell-Delivery"), attempt: attempt, at: rec.Arrived}
+	if _, err := fmt.Sscanf(rec.Get("User-Agent"), "Waybell/"+stampFormat, &h.node); err != nil {
+		r.problems = append(r.problems, fmt.Sprintf("a request of %q came in", rec.Get("User-Agent")))
+	}
 	var step receivertest.Step
-	h.answer, step = r.step()
+	var lasts time.Duration
+	h.answer, lasts, step = r.step()
+	h.until = h.at.Add(lasts)
 	key := deliveryKey{rec.Get("webhook-id"), rec.Path}
 	r.hits[key] = append(r.hits[key], h)
+	r.last[h.node] = h.at
 	return step
 }
 
-// step throws the dice. r.mu is held.
-func (r *receiver) step() (answer, receivertest.Step) {
+// step throws the dice, and tells for how long the request will be under way at
+// least. r.mu is held.
+func (r *receiver) step() (answer, time.Duration, receivertest.Step) {
 	m, n := r.temper, r.rng.IntN(100)
 	switch {
 	case n < m.fail:
-		return failed, receivertest.Answer(500, "")
+		return failed, 0, receivertest.Answer(500, "")
 	case n < m.fail+m.hang:
-		return hung, receivertest.Hang()
+		// The sender's patience began when it dialled.
+		return hung, max(0, r.timeout-readLate), receivertest.Hang()
 	case n < m.fail+m.hang+m.reset:
-		return cut, receivertest.Reset()
+		return cut, 0, receivertest.Reset()
 	case n < m.fail+m.hang+m.reset+m.slow:
-		return answered, receivertest.After(rand.N(m.slowness), receivertest.Answer(204, ""))
+		d := rand.N(m.slowness)
+		return answered, d, receivertest.After(d, receivertest.Answer(204, ""))
 	}
-	return answered, receivertest.Answer(204, "")
+	return answered, 0, receivertest.Answer(204, "")
 }
 
 // check holds a request against what was published: its signature, and that
@@ -138,6 +151,20 @@ func (r *receiver) check(rec *receivertest.Recorded) error {
 		return fmt.Errorf("event %s came with another one's body: %.200s", id, rec.Body)
 	}
 	return nil
+}
+
+// lastFrom is when the last request of a node came.
+func (r *receiver) lastFrom(node int) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last[node]
+}
+
+// behave changes the receiver's temper from now on.
+func (r *receiver) behave(m temper) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.temper = m
 }
 
 // take returns what was recorded. No request may be on its way.

@@ -24,13 +24,21 @@ import (
 // apiKey is the first key of every server under test.
 const apiKey = "chaos-key-0123456789-0123456789"
 
+// encryptionKey is the same for all nodes: base64 of 32 bytes.
+const encryptionKey = "Y2hhb3MtY2hhb3MtY2hhb3MtY2hhb3MtY2hhb3MtY2g="
+
 // server is the binary under test, run again and again at one address on one
-// data directory.
+// store.
 type server struct {
 	t      *testing.T
 	binary string
 	addr   string
-	dir    string
+	// number tells the nodes of a trial apart, from 1; see [stamped].
+	number int
+	// role is the setting of that name; "" for the embedded store.
+	role string
+	// args name the store.
+	args []string
 	// prepare, if set, calls start with the calling thread changed for the child.
 	prepare func(start func() error) error
 
@@ -40,17 +48,17 @@ type server struct {
 	log    logTail
 }
 
-// newServer chooses an address. dir is the data directory; it is made by the
-// first start.
-func newServer(t *testing.T, binary, dir string) *server {
-	s := &server{t: t, binary: binary, addr: freeAddress(t), dir: dir}
+// newServer chooses an address. args are those that name the store; a data
+// directory is made by the first start.
+func newServer(t *testing.T, number int, args ...string) *server {
+	s := &server{t: t, binary: stamped(t, number), addr: freeAddress(t), number: number, args: args}
 	s.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	t.Cleanup(func() {
 		if s.cmd != nil {
 			s.kill()
 		}
 		if t.Failed() {
-			t.Logf("the end of the server's log:\n%s", s.log.String())
+			t.Logf("the end of the log of node %d:\n%s", s.number, s.log.String())
 		}
 	})
 	return s
@@ -75,9 +83,9 @@ func freeAddress(t *testing.T) string {
 // launch starts the process and does not wait for it.
 func (s *server) launch() {
 	s.t.Helper()
-	cmd := exec.Command(s.binary, "serve", "--listen", s.addr, "--data-dir", s.dir,
-		"--allow-targets", "127.0.0.1", "--log-level", "warn", "--shutdown-grace", "15s")
-	cmd.Env = append(os.Environ(), "WAYBELL_API_KEY="+apiKey)
+	args := []string{"serve", "--listen", s.addr, "--allow-targets", "127.0.0.1", "--log-level", "warn", "--shutdown-grace", "15s"}
+	cmd := exec.Command(s.binary, append(args, s.args...)...)
+	cmd.Env = append(os.Environ(), "WAYBELL_API_KEY="+apiKey, "WAYBELL_ENCRYPTION_KEY="+encryptionKey)
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log // pipes: a full disk does not concern them
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	start := cmd.Start
@@ -98,8 +106,14 @@ func (s *server) launch() {
 // that took.
 func (s *server) start() time.Duration {
 	s.t.Helper()
-	began := time.Now()
 	s.launch()
+	return s.ready()
+}
+
+// ready waits until publishing works, and tells how long that took.
+func (s *server) ready() time.Duration {
+	s.t.Helper()
+	began := time.Now()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for limit := time.After(60 * time.Second); ; {
@@ -155,6 +169,9 @@ func (s *server) terminate() time.Duration {
 
 // running tells whether the process has not ended.
 func (s *server) running() bool {
+	if s.cmd == nil {
+		return false
+	}
 	select {
 	case <-s.exited:
 		return false

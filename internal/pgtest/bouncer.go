@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/waybell/waybell/internal/pgserver"
 )
 
 // Bouncer is PgBouncer in transaction mode: each transaction of a client may
@@ -35,17 +37,17 @@ type Bouncer struct {
 // example. The user is that of the URL.
 func StartBouncer(t testing.TB, server string, settings map[string]string) *Bouncer {
 	t.Helper()
-	g, err := newGuard("")
+	folder, err := pgserver.NewFolder("")
 	if err != nil {
 		t.Fatalf("pgtest: bouncer: %v", err)
 	}
-	b := &Bouncer{dir: g.dir}
+	b := &Bouncer{dir: folder.Dir()}
 	t.Cleanup(func() {
 		if t.Failed() {
 			log, err := os.ReadFile(b.log())
 			t.Logf("the log of PgBouncer on port %d (%v):\n%s", b.port, err, log)
 		}
-		if err := g.end(); err != nil {
+		if err := folder.End(); err != nil {
 			t.Errorf("pgtest: %v", err)
 		}
 		if b.done != nil {
@@ -65,7 +67,7 @@ func (b *Bouncer) launch(server string, settings map[string]string) error {
 		return err
 	}
 	for range 5 {
-		if b.port, err = freePort(); err != nil {
+		if b.port, err = pgserver.FreePort(); err != nil {
 			return err
 		}
 		if err = b.configure(u, settings); err != nil {
@@ -112,7 +114,7 @@ func (b *Bouncer) start() error {
 	if err != nil {
 		program = "/usr/sbin/pgbouncer" // not in everybody's PATH
 	}
-	cmd, err := command(b.dir, program, b.ini())
+	cmd, err := pgserver.Command(b.dir, program, b.ini())
 	if err != nil {
 		return err
 	}
@@ -150,11 +152,11 @@ func (b *Bouncer) start() error {
 }
 
 // Addr is the host and port of PgBouncer.
-func (b *Bouncer) Addr() string { return address(b.port) }
+func (b *Bouncer) Addr() string { return pgserver.Address(b.port) }
 
 // URL is that of a database through PgBouncer; the database pgbouncer is its
 // own console.
-func (b *Bouncer) URL(database string) string { return databaseURL(b.Addr(), database) }
+func (b *Bouncer) URL(database string) string { return pgserver.URL(b.Addr(), database) }
 
 // Kill ends PgBouncer at once, with all connections through it.
 func (b *Bouncer) Kill(t testing.TB) {

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+
+	"github.com/waybell/waybell/internal/pgserver"
 )
 
 // Direction is a way through a [Proxy].
@@ -49,11 +51,11 @@ func StartProxy(t testing.TB, server string) *Proxy {
 	t.Helper()
 	p := &Proxy{t: t, server: server, conns: map[*proxied]bool{}}
 	p.change.L = &p.mu
-	port, err := freePort()
+	port, err := pgserver.FreePort()
 	if err != nil {
 		t.Fatalf("pgtest: proxy: %v", err)
 	}
-	p.addr = address(port)
+	p.addr = pgserver.Address(port)
 	if err := p.listen(); err != nil {
 		t.Fatalf("pgtest: proxy: %v", err)
 	}

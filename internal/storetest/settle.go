@@ -15,6 +15,7 @@ var settleTests = []test{
 	{"Repeated", testSettleRepeated},
 	{"AfterCancel", testSettleAfterCancel},
 	{"AfterReopen", testSettleAfterReopen},
+	{"BesideOwner", testSettleBesideOwner},
 	{"AfterSweep", testSettleAfterSweep},
 	{"NotOwner", testSettleNotOwner},
 	{"Health", testHealth},
@@ -219,6 +220,34 @@ func testSettleAfterReopen(e *env) {
 	}
 	e.settle(final(attempt(a.Number, r, 2, 200), waybell.DeliveryDelivered))
 	if got := e.attempts(a, r); len(got) != 2 || got[0].StatusCode != 500 || got[1].StatusCode != 200 {
+		e.Fatalf("attempts %+v", got)
+	}
+	e.ledger(a)
+}
+
+// testSettleBesideOwner has a node that lost its lease, and joined anew, write the
+// outcome of an attempt of a delivery that another node has in hand by now.
+func testSettleBesideOwner(e *env) {
+	a, eps := e.agent(1)
+	n := e.event(a, eps[0])
+	e.accept(n)
+	r := ref(n, eps[0])
+	e.crash()
+	e.adoptAll(start)
+	if w := e.claim(start, waybell.ClaimWant{Endpoint: eps[0], Max: 1}); len(w) != 1 {
+		e.Fatalf("claimed %+v", w)
+	}
+	back := e.join("back")
+	late := final(attempt(a.Number, r, 1, 200), waybell.DeliveryDelivered)
+	e.ok(e.s.Settle(e.ctx(), back, []waybell.Settlement{late}))
+	if d := e.delivery(a, r); d.State != waybell.DeliveryPending || d.Attempts != 0 {
+		e.Fatalf("delivery %+v", d)
+	}
+	e.settle(retry(attempt(a.Number, r, 1, 500), start))
+	if d := e.delivery(a, r); d.State != waybell.DeliveryRetrying || d.Attempts != 1 {
+		e.Fatalf("delivery %+v after its owner's attempt", d)
+	}
+	if got := e.attempts(a, r); len(got) != 1 || got[0].StatusCode != 500 {
 		e.Fatalf("attempts %+v", got)
 	}
 	e.ledger(a)

@@ -14,6 +14,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,6 +80,14 @@ func NewHub[K comparable, T any](cfg Config) *Hub[K, T] {
 // Active tells whether a message would be heard or kept. Makers ask before they
 // take pains to make one.
 func (h *Hub[K, T]) Active() bool { return h.active.Load() }
+
+// Keys are those that somebody listens to, in no order. Who listens to all of
+// them adds none.
+func (h *Hub[K, T]) Keys() []K {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Keys(h.keys))
+}
 
 // Publish gives v to the listeners of key and of all keys. It never blocks.
 func (h *Hub[K, T]) Publish(key K, v T) {

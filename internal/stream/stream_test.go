@@ -320,3 +320,23 @@ func BenchmarkPublish(b *testing.B) {
 		})
 	}
 }
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	h := newTestHub()
+	listen(t, h, Options[string, int]{All: true})
+	if keys := h.Keys(); len(keys) != 0 {
+		t.Errorf("keys %v, want none", keys)
+	}
+	first, second := listen(t, h, Options[string, int]{Key: "a"}), listen(t, h, Options[string, int]{Key: "a"})
+	listen(t, h, Options[string, int]{Key: "b"})
+	first.Close()
+	keys := h.Keys()
+	if slices.Sort(keys); !slices.Equal(keys, []string{"a", "b"}) {
+		t.Errorf("keys %v, want a and b", keys)
+	}
+	second.Close()
+	if keys := h.Keys(); !slices.Equal(keys, []string{"b"}) {
+		t.Errorf("keys %v, want b", keys)
+	}
+}

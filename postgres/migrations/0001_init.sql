@@ -166,7 +166,7 @@ CREATE TABLE events (
 	id         text    NOT NULL, -- '' unless the caller chose it
 	messages   bytea,
 	data       bytea,
-	PRIMARY KEY (agent, key)
+	PRIMARY KEY (agent, key) INCLUDE (type) -- what lists filter by
 ) PARTITION BY RANGE (key);
 ALTER TABLE events ALTER messages SET STORAGE EXTERNAL, ALTER data SET STORAGE EXTERNAL;
 
@@ -217,7 +217,7 @@ CREATE TABLE deliveries (
 	state       smallint NOT NULL,
 	reason      smallint NOT NULL,
 	type        text     NOT NULL,
-	PRIMARY KEY (agent, event, endpoint)
+	PRIMARY KEY (agent, event, endpoint) INCLUDE (state, status_code, type) -- what lists filter by
 ) PARTITION BY RANGE (event);
 
 CREATE TABLE attempts (
@@ -300,11 +300,16 @@ CREATE INDEX statistics_at ON statistics (step, at);
 -- waybell_begin begins every write of a node: its lease must be valid, and stays
 -- so until the transaction ends, because taking it away waits for this lock. A
 -- commit is on disk before it is answered, whatever the server's default is; a
--- client that froze does not keep its locks.
+-- client that froze does not keep its locks. Rows are looked up one by one in the
+-- index: what the planner believes of a queue that fills and empties by the
+-- minute, or believed when it made a plan that is kept, is no reason to read all
+-- of it.
 CREATE FUNCTION waybell_begin(of_node bigint, of_epoch bigint, of_incarnation bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM waybell_durable();
+	PERFORM set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+		set_config('enable_mergejoin', 'off', true);
 	PERFORM 1 FROM nodes WHERE node = of_node AND epoch = of_epoch AND incarnation = of_incarnation AND NOT dead
 		FOR KEY SHARE;
 	IF NOT FOUND THEN

@@ -1,6 +1,6 @@
 //go:build linux
 
-package pgtest
+package pgserver
 
 import (
 	"bytes"
@@ -10,84 +10,67 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"testing"
 )
 
-// Freeze stops all processes of the server by SIGSTOP: connections stay open
-// and new ones are taken by the kernel, but nobody answers. Its return says
-// that none of them runs.
-func (c *Cluster) Freeze(t testing.TB) {
-	t.Helper()
-	if err := c.freeze(); err != nil {
-		t.Fatalf("pgtest: freeze: %v", err)
+// Freeze stops all processes of the server by SIGSTOP, the postmaster first,
+// which alone starts processes: connections stay open and new ones are taken by
+// the kernel, but nobody answers. Its return says that none of them runs.
+func (s *Server) Freeze() error {
+	pid := s.Pid()
+	if pid == 0 {
+		return fmt.Errorf("the server does not run; its log ends:\n%s", s.LogTail(20))
 	}
+	if err := s.halt([]int{pid}); err != nil {
+		return err
+	}
+	pids, err := s.Processes()
+	if err != nil {
+		return err
+	}
+	return s.halt(pids)
 }
 
 // Thaw lets a frozen server go on.
-func (c *Cluster) Thaw(t testing.TB) {
-	t.Helper()
-	pids, err := c.processes()
-	if err == nil {
-		err = signal(pids, syscall.SIGCONT)
-	}
+func (s *Server) Thaw() error {
+	pids, err := s.Processes()
 	if err != nil {
-		t.Fatalf("pgtest: thaw: %v", err)
+		return err
 	}
+	return signal(pids, syscall.SIGCONT)
 }
 
 // Kill ends all processes of the server by SIGKILL at once, frozen or not, as
 // if the machine had lost its power, and waits until they are gone.
-func (c *Cluster) Kill(t testing.TB) {
-	t.Helper()
+func (s *Server) Kill() error {
 	// A frozen server starts no process while we count them.
-	err := c.freeze()
-	var pids []int
-	if err == nil {
-		pids, err = c.processes()
-	}
-	if err == nil {
-		err = signal(pids, syscall.SIGKILL)
-	}
-	if err != nil {
-		t.Fatalf("pgtest: kill: %v", err)
-	}
-	<-c.done
-	err = c.await(nil, "die", func() bool { return !anyIn(pids, func(state byte) bool { return state != 'Z' && state != 'X' }) })
-	if err != nil {
-		t.Fatalf("pgtest: kill: %v", err)
-	}
-}
-
-// freeze stops the postmaster first, which alone starts processes.
-func (c *Cluster) freeze() error {
-	pid := c.Pid()
-	if pid == 0 {
-		return fmt.Errorf("the server does not run; its log ends:\n%s", c.LogTail(20))
-	}
-	if err := c.halt([]int{pid}); err != nil {
+	if err := s.Freeze(); err != nil {
 		return err
 	}
-	pids, err := c.processes()
+	pids, err := s.Processes()
 	if err != nil {
 		return err
 	}
-	return c.halt(pids)
+	if err := signal(pids, syscall.SIGKILL); err != nil {
+		return err
+	}
+	<-s.done
+	return s.await(nil, "die", func() bool { return !anyIn(pids, func(state byte) bool { return state != 'Z' && state != 'X' }) })
 }
 
-func (c *Cluster) halt(pids []int) error {
+func (s *Server) halt(pids []int) error {
 	if err := signal(pids, syscall.SIGSTOP); err != nil {
 		return err
 	}
-	return c.await(c.done, "freeze", func() bool {
+	return s.await(s.done, "freeze", func() bool {
 		return !anyIn(pids, func(state byte) bool { return !strings.ContainsRune("TtZX", rune(state)) })
 	})
 }
 
-// processes are the postmaster and its children.
-func (c *Cluster) processes() ([]int, error) {
-	postmaster := c.Pid()
+// Processes are the postmaster and its children.
+func (s *Server) Processes() ([]int, error) {
+	postmaster := s.Pid()
 	if postmaster == 0 {
-		return nil, fmt.Errorf("the server does not run; its log ends:\n%s", c.LogTail(20))
+		return nil, fmt.Errorf("the server does not run; its log ends:\n%s", s.LogTail(20))
 	}
 	pids := []int{postmaster}
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")

@@ -1,6 +1,6 @@
 //go:build linux
 
-package pgtest
+package pgserver
 
 import (
 	"errors"
@@ -41,7 +41,7 @@ func version(dir string) int {
 }
 
 // owner is the user that the servers run as: PostgreSQL and PgBouncer refuse
-// to run as root. It is nil for the user of the test.
+// to run as root. It is nil for the user of this process.
 func owner() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -70,9 +70,9 @@ func chown(path string) error {
 	return os.Chown(path, int(who.Uid), int(who.Gid))
 }
 
-// command is a program that runs in a folder as the user of the servers, in a
-// session of its own so that a Ctrl-C reaches the test only.
-func command(dir, program string, args ...string) (*exec.Cmd, error) {
+// Command is a program that runs in a folder as the user of the servers, in a
+// session of its own so that a Ctrl-C reaches this process only.
+func Command(dir, program string, args ...string) (*exec.Cmd, error) {
 	who, err := owner()
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func command(dir, program string, args ...string) (*exec.Cmd, error) {
 
 // run runs a program to its end; an error has what it wrote.
 func run(dir, program string, args ...string) error {
-	cmd, err := command(dir, program, args...)
+	cmd, err := Command(dir, program, args...)
 	if err != nil {
 		return err
 	}
@@ -96,15 +96,15 @@ func run(dir, program string, args ...string) error {
 	return nil
 }
 
-// freePort finds a loopback port that nothing listens on. It lies below the
+// FreePort finds a loopback port that nothing listens on. It lies below the
 // ports that the kernel gives to outgoing connections: a client that dials a
 // stopped server there again and again would some day be connected to itself,
 // and the server could not have its port back.
-func freePort() (int, error) {
+func FreePort() (int, error) {
 	var last error
 	for range 100 {
 		port := 20000 + rand.IntN(12000)
-		l, err := net.Listen("tcp", address(port))
+		l, err := net.Listen("tcp", Address(port))
 		if err == nil {
 			return port, l.Close()
 		}
@@ -113,4 +113,5 @@ func freePort() (int, error) {
 	return 0, fmt.Errorf("no free port: %w", last)
 }
 
-func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+// Address is the host and port of a server on this machine.
+func Address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -1,4 +1,4 @@
-# Waits until the test process closes our input or ends, then stops what works
+# Waits until our parent closes our input or ends, then stops what works
 # in the folder $1 and removes it.
 dir=$1
 read -r _
