@@ -203,9 +203,7 @@ func (s *Service) DeleteSecret(ctx context.Context, agentID, id string) error {
 const reencryptPiece = 256
 
 // CheckEncryption tells whether the keys open the headers and secrets of all
-// these endpoints, as a store gives them: what has to be known before data moves
-// to where other keys may be in use. The error names an endpoint that they do
-// not open.
+// these endpoints, as a store gives them; the error names one that they do not.
 func CheckEncryption(keys []Secret, endpoints []Endpoint) error {
 	texts := make([]string, len(keys))
 	for i, k := range keys {
@@ -216,10 +214,7 @@ func CheckEncryption(keys []Secret, endpoints []Endpoint) error {
 		return fmt.Errorf("encryption keys: %w", err)
 	}
 	for _, e := range endpoints { // a copy: what was opened is dropped
-		if e.State == EndpointDeleted {
-			continue
-		}
-		if err := e.open(ring); err != nil {
+		if err := e.open(ring); err != nil && e.State != EndpointDeleted {
 			return fmt.Errorf("endpoint %s: %w", e.ID, err)
 		}
 	}

@@ -99,7 +99,7 @@ const (
 	maxKeyAgents  = 250
 	minRootKey    = 24
 	maxKeyText    = 256
-	rootKeyPage   = 250
+	newestKeys    = 2 * MaxNodeSlot
 )
 
 // newKeyText makes the text of a key or token: the prefix, for secret scanners,
@@ -305,24 +305,17 @@ func (s *Service) makeRootKey(ctx context.Context) (Secret, error) {
 	return "", err
 }
 
-// firstRootKey is the id of the working root key with the lowest version, or "".
+// firstRootKey is the id of the working root key with the lowest version, or "":
+// of the newest keys, among which those are that nodes make at the same time.
 func (s *Service) firstRootKey(ctx context.Context) (string, error) {
-	first, after := APIKey{}, ""
-	for {
-		page, err := s.store.Keys(ctx, after, rootKeyPage)
-		if err != nil {
-			return "", err
+	newest, err := s.store.Keys(ctx, "", newestKeys)
+	first := APIKey{}
+	for _, k := range newest {
+		if k.Root && (first.ID == "" || k.Version < first.Version) {
+			first = k
 		}
-		for _, k := range page {
-			if k.Root && (first.ID == "" || k.Version < first.Version) {
-				first = k
-			}
-		}
-		if len(page) < rootKeyPage {
-			return first.ID, nil
-		}
-		after = page[len(page)-1].ID
 	}
+	return first.ID, err
 }
 
 // validRootKey allows what can be sent as a bearer token without quoting.

@@ -4,6 +4,7 @@
 //	go test ./internal/screentest                              # all journeys
 //	go test ./internal/screentest -run Journeys/repair -v      # one file of them
 //	go test ./internal/screentest -run Journeys/pages -screenshots DIR
+//	TEST_STORE=postgres go test ./internal/screentest          # on PostgreSQL
 //	go test ./internal/screentest -artifacts -outputdir DIR   # keeps a picture of each screen where a journey failed
 //
 // Each file journeys/*.test.mjs is a program for Node.js that starts its own
@@ -14,7 +15,8 @@
 //   - suite.mjs ties them together, and holds every page to the same rules: no
 //     error or warning in the console, no exception, no violation of the
 //     Content-Security-Policy, no request to an origin that is not the test's.
-//   - server.mjs runs the binary, api.mjs calls its API.
+//   - server.mjs runs the binary on the store of internal/teststore, api.mjs
+//     calls its API.
 //   - receiver.mjs is the customer's side: it answers as it is told, hangs, and
 //     remembers every request.
 //   - hostpage.mjs is a platform's own page, of another origin and with a strict

@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/waybell/waybell"
@@ -64,13 +65,13 @@ func Open(t testing.TB, log *slog.Logger) waybell.Store {
 	return store
 }
 
-// Environ is what the environment tells the binary so that its servers have a
-// new, empty store: variables of the form NAME=value. On PostgreSQL all servers
-// that get them are nodes of one database.
+// Environ is what the environment tells the binary so that it has a new, empty
+// store: variables of the form NAME=value. On PostgreSQL all servers that get
+// them are nodes of one database.
 func Environ(t testing.TB) []string {
 	t.Helper()
 	if Embedded(t) {
-		return []string{"WAYBELL_DATA_DIR=" + t.TempDir()}
+		return []string{"WAYBELL_DATA_DIR=" + filepath.Join(t.TempDir(), "data")} // made by the server, with its own rights
 	}
 	return []string{"WAYBELL_DATABASE_URL=" + database(t), "WAYBELL_ENCRYPTION_KEY=" + encryptionKey}
 }

@@ -1,9 +1,6 @@
 // Runs the binary under test as a child process.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export const apiKey = 'screentest-key-0123456789-0123456789';
@@ -30,7 +27,12 @@ async function freePort() {
   throw new Error('no free port found');
 }
 
-/** One server at one address on one data directory; it can be restarted. */
+/** What tells every server of a file its store: an empty one at first. */
+const store = Object.fromEntries(
+  ['WAYBELL_DATA_DIR', 'WAYBELL_DATABASE_URL', 'WAYBELL_ENCRYPTION_KEY'].flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
+);
+
+/** One server at one address on the file's store; it can be restarted. */
 export class Server {
   #child = null;
   #settings;
@@ -44,7 +46,6 @@ export class Server {
     const server = new Server();
     server.port = await freePort();
     server.url = `http://127.0.0.1:${server.port}`;
-    server.dir = mkdtempSync(join(tmpdir(), 'waybell-screens-data-'));
     server.#settings = { 'allow-targets': '127.0.0.0/8,::1', 'log-format': 'json', 'shutdown-grace': '2s', ...settings };
     await server.start();
     return server;
@@ -52,10 +53,10 @@ export class Server {
 
   /** Resolves when publishing works. */
   async start() {
-    const args = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data-dir', join(this.dir, 'data')];
+    const args = ['serve', '--listen', `127.0.0.1:${this.port}`];
     for (const [name, value] of Object.entries(this.#settings)) args.push(`--${name}=${String(value).replaceAll('{port}', this.port)}`);
     const child = spawn(process.env.WAYBELL_BINARY, args, {
-      env: { PATH: process.env.PATH, WAYBELL_API_KEY: apiKey },
+      env: { PATH: process.env.PATH, WAYBELL_API_KEY: apiKey, ...store },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
@@ -98,6 +99,5 @@ export class Server {
 
   async close() {
     await this.stop('SIGKILL');
-    rmSync(this.dir, { recursive: true, force: true });
   }
 }

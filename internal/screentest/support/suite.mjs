@@ -150,7 +150,7 @@ export function suite({ settings = {} } = {}) {
 }
 
 /** Follows a sign-in link, whose address may be another than the one under test, then goes to a page. */
-async function enter(page, base, link, path) {
+export async function enter(page, base, link, path) {
   const at = new URL(link);
   const shell = /\/(console|portal)\/$/.exec(at.pathname)[1];
   await page.goto(`${base}/${shell}/${at.hash}`);
