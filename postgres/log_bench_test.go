@@ -167,10 +167,11 @@ func (f seeding) listings() []listing {
 	}
 }
 
-// BenchmarkLog reads every list of a large log, warm, and tells the median and
-// the slowest page: go test ./postgres -run - -bench Log -postgres.rows 10000000.
+// BenchmarkLog reads every list of a large log, warm, and tells the quickest, the
+// median and the slowest page: go test ./postgres -run - -bench Log -postgres.rows 10000000.
 func BenchmarkLog(b *testing.B) {
-	url := pgtest.Start(b, pgtest.Options{Settings: map[string]string{"max_wal_size": "16GB", "wal_compression": "on"}}).Database(b)
+	url := pgtest.Start(b, pgtest.Options{Settings: map[string]string{"max_wal_size": "16GB", "wal_level": "minimal",
+		"max_wal_senders": "0", "full_page_writes": "off", "shared_buffers": "1GB"}}).Database(b)
 	s := openStore(b, Config{URL: url})
 	f := seeding{attempts: *benchRows, days: 30, agents: 1000, newest: dayAt(time.Now()), data: 1000, detail: 600, waiting: 100}
 	started := time.Now()
@@ -179,12 +180,33 @@ func BenchmarkLog(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Logf("%d attempts were made in %v", *benchRows, time.Since(started).Round(time.Second))
+	if testing.Verbose() {
+		f.explain(b, s)
+	}
 	for _, who := range []struct {
 		name   string
 		agents []waybell.AgentNumber
 	}{{"large", []waybell.AgentNumber{1}}, {"usual", []waybell.AgentNumber{17, 222, 503, 648, 910}}} {
 		for _, l := range f.listings() {
 			b.Run(who.name+"/"+l.name, func(b *testing.B) { l.bench(b, s, who.agents) })
+		}
+	}
+}
+
+// explain tells how the statements run.
+func (f seeding) explain(b *testing.B, s *Store) {
+	page, err := s.Deliveries(b.Context(), waybell.DeliveryQuery{Agent: 1, Until: (f.newest - 14).from(), Limit: 1, Scan: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, p := range plannedStatements(f, page.Deliveries[0].DeliveryRef) {
+		for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
+			conn, err := pgx.Connect(b.Context(), s.cfg.URL)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Logf("%s, %s:\n%s", p.name, mode, p.explain(b, conn, mode, "FORMAT TEXT"))
+			conn.Close(b.Context())
 		}
 	}
 }
@@ -209,7 +231,87 @@ func (l listing) bench(b *testing.B, s *Store, agents []waybell.AgentNumber) {
 		took = append(took, time.Since(started))
 	}
 	slices.Sort(took)
+	b.ReportMetric(float64(took[0].Microseconds())/1000, "min-ms") // on a busy machine, the one to compare
 	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
 	b.ReportMetric(float64(took[len(took)-1].Microseconds())/1000, "max-ms")
 	b.ReportMetric(float64(rows), "rows")
+}
+
+// BenchmarkSweepDay removes a day of a million events and two million attempts
+// beside publishers, and tells how long it takes and how long they wait.
+func BenchmarkSweepDay(b *testing.B) {
+	l := newLoad(b, Config{})
+	f := seeding{attempts: 2_500_000, days: 1, agents: 1000, newest: dayAt(time.Now()) - 30, data: 1000, detail: 600, waiting: 1000}
+	ctx := b.Context()
+	for b.Loop() {
+		b.StopTimer()
+		err := f.fill(ctx, l.s.cfg.URL, func(ctx context.Context, keys ...waybell.Key) error { return l.s.makeDaysOf(ctx, keys) })
+		if err != nil {
+			b.Fatal(err)
+		}
+		quiet := l.publishers(b, func() { pauseFor(ctx, 5*time.Second) })
+		b.StartTimer()
+		n, pieces := 0, []time.Duration{}
+		beside := l.publishers(b, func() {
+			for more := true; more; {
+				var gone int
+				started := time.Now()
+				if gone, more, err = l.s.Sweep(ctx, l.lease, (f.newest + 1).from(), 250*time.Millisecond); err != nil {
+					b.Error(err)
+				}
+				pieces = append(pieces, time.Since(started))
+				n += gone
+			}
+			pauseFor(ctx, time.Second) // what the server does behind it
+		})
+		b.Logf("%d events went in %v", n, pieces)
+		b.Logf("publishers before: %v", quiet)
+		b.Logf("publishers beside: %v", beside)
+	}
+}
+
+func pauseFor(ctx context.Context, d time.Duration) {
+	within, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-within.Done()
+}
+
+// waits are how long publishers waited.
+type waits []time.Duration
+
+func (w waits) String() string {
+	slices.Sort(w)
+	return fmt.Sprintf("%d, p50 %v, p99 %v, max %v", len(w), w[len(w)/2], w[len(w)*99/100], w[len(w)-1])
+}
+
+// publishers has eight publish, and settle, while during runs.
+func (l *load) publishers(b *testing.B, during func()) waits {
+	stop := make(chan struct{})
+	all := make(chan waits)
+	const count = 8
+	for range count {
+		go func() {
+			var took waits
+			defer func() { all <- took }()
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				events := l.events(4, 1, 7)
+				started := time.Now()
+				l.accept(b, events)
+				took = append(took, time.Since(started))
+				l.settle(b, events)
+			}
+		}()
+	}
+	during()
+	close(stop)
+	var took waits
+	for range count {
+		took = append(took, <-all...)
+	}
+	return took
 }

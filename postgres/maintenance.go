@@ -20,6 +20,8 @@ const (
 	// detachTime is how long a sweep waits for the readers of a day that it
 	// removes. It goes on at the next one.
 	detachTime = 3 * time.Second
+	// dropTime is how long the server may take to remove a table's files.
+	dropTime = 30 * time.Second
 	// countRows is how large a day's events may be to be counted; of larger ones
 	// the server's estimate is told.
 	countRows = 100_000
@@ -34,91 +36,117 @@ func (s *Store) Sweep(ctx context.Context, lease waybell.Lease, before waybell.K
 	if done, err := s.clear(ctx, lease, kept, until); err != nil || !done {
 		return 0, err == nil, err
 	}
-	there, err := s.daysBefore(ctx, kept)
+	old, err := s.daysBefore(ctx, kept)
 	if err != nil {
 		return 0, false, err
 	}
-	for _, d := range slices.Sorted(maps.Keys(there)) {
-		if n > 0 && time.Now().After(until) {
+	for i, d := range old {
+		if i > 0 && time.Now().After(until) {
 			return n, true, nil
 		}
-		gone, err := s.removeDay(ctx, lease, d, there[d])
+		gone, more, err := s.removeDay(ctx, lease, d, until)
 		n += gone
-		if inTheWay(err) {
+		switch {
+		case inTheWay(err):
 			s.cfg.Logger.Info("a day is removed later: others use it", "day", d.String(), "error", err)
 			return n, false, nil
-		}
-		if err != nil {
+		case err != nil:
 			return n, false, fmt.Errorf("remove %s: %w", d, err)
+		case more:
+			return n, true, nil
 		}
 	}
 	return n, false, nil
 }
 
-// daysBefore lists the days before kept of which there is anything.
-func (s *Store) daysBefore(ctx context.Context, kept day) (map[day]map[string]partitionState, error) {
-	old := make(map[day]map[string]partitionState)
-	err := s.read(ctx, func(ctx context.Context, q querier) error {
+// oldDay is a day and what there is of its partitions.
+type oldDay struct {
+	day
+	tables map[string]partitionState // by parent
+}
+
+// daysBefore lists the days before kept of which there is anything, oldest first.
+func (s *Store) daysBefore(ctx context.Context, kept day) (list []oldDay, err error) {
+	old := make(map[day]oldDay)
+	err = s.read(ctx, func(ctx context.Context, q querier) error {
 		there, err := partitions(ctx, q)
 		for p, st := range there {
 			if p.day >= kept {
 				continue
 			}
-			if old[p.day] == nil {
-				old[p.day] = make(map[string]partitionState)
+			if old[p.day].tables == nil {
+				old[p.day] = oldDay{p.day, make(map[string]partitionState)}
 			}
-			old[p.day][p.parent] = st
+			old[p.day].tables[p.parent] = st
 		}
 		return err
 	})
-	return old, err
+	for _, d := range slices.Sorted(maps.Keys(old)) {
+		list = append(list, old[d])
+	}
+	return list, err
 }
 
-// removeDay removes a day's partitions and returns how many events went. The
-// events are detached first: when that is done, no transaction is left that could
-// make one of them wait again, and so the rows that wait can be settled for good.
-func (s *Store) removeDay(ctx context.Context, lease waybell.Lease, d day, there map[string]partitionState) (n int, err error) {
+// removeDay removes a day's partitions and returns how many events went, and
+// whether some are left because the time is over. The events are detached first:
+// when that is done, no transaction is left that could make one of them wait
+// again, and so the rows that wait can be settled for good. Of a detached day
+// nobody sees anything; what remains is the disk's work.
+func (s *Store) removeDay(ctx context.Context, lease waybell.Lease, d oldDay, until time.Time) (n int, more bool, err error) {
 	for _, parent := range parents {
-		if err := s.detach(ctx, parent, d, there[parent]); err != nil {
-			return 0, err
+		if err := s.detach(ctx, parent, d.day, d.tables[parent]); err != nil {
+			return 0, false, err
 		}
 		if parent != "events" {
 			continue
 		}
-		if done, err := s.clear(ctx, lease, d+1, time.Now().Add(s.cfg.Timeout)); err != nil {
-			return 0, err
+		if done, err := s.clear(ctx, lease, d.day+1, time.Now().Add(s.cfg.Timeout)); err != nil {
+			return 0, false, err
 		} else if !done {
-			return 0, errInUse
+			return 0, false, errInUse
 		}
 	}
+	dropped := 0
 	for _, parent := range parents {
-		if !there[parent].exists {
+		if !d.tables[parent].exists {
 			continue
 		}
-		err := s.write(ctx, lease, func(t *tx) (err error) {
-			if parent == "events" {
-				if n, err = t.countDay(d, there[parent]); err != nil {
-					return err
-				}
-			}
-			t.queue(sqlAllLockTime)
-			t.queue("DROP TABLE " + d.table(parent))
-			return nil
-		})
-		if err != nil {
-			return 0, err
+		if dropped > 0 && time.Now().After(until) {
+			return n, true, nil
 		}
+		gone, err := s.drop(ctx, parent, d.day, d.tables[parent])
+		if err != nil {
+			return n, false, err
+		}
+		n += gone
+		dropped++
 	}
-	return n, nil
+	return n, false, nil
+}
+
+// drop removes a table that is no partition any more and returns how many events
+// went with it.
+func (s *Store) drop(ctx context.Context, parent string, d day, st partitionState) (n int, err error) {
+	within, cancel := context.WithTimeout(ctx, dropTime)
+	defer cancel()
+	err = s.define(within, sqlAllLockTime, func(t pgx.Tx) error {
+		if parent == "events" {
+			if n, err = countDay(within, t, d, st); err != nil {
+				return err
+			}
+		}
+		_, err := t.Exec(within, "DROP TABLE "+d.table(parent))
+		return err
+	})
+	return n, err
 }
 
 // countDay counts the events of a day that is detached.
-func (t *tx) countDay(d day, st partitionState) (int, error) {
+func countDay(ctx context.Context, t pgx.Tx, d day, st partitionState) (n int, err error) {
 	if st.rows >= countRows {
 		return int(st.rows), nil
 	}
-	var n int
-	_, err := t.one("SELECT count(*) FROM "+d.table("events"), nil, &n)
+	err = t.QueryRow(ctx, "SELECT count(*) FROM "+d.table("events"), pgx.QueryExecModeExec).Scan(&n)
 	return n, err
 }
 

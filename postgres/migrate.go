@@ -194,6 +194,7 @@ func dial(ctx context.Context, url string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, errURL
 	}
+	cfg.ConnectTimeout = connectTimeout
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {

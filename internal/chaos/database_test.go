@@ -30,7 +30,7 @@ func (tr *trial) bear(x trouble) (recovery time.Duration) {
 	t.Helper()
 	before := tr.feeder.count()
 	tr.feeder.until("publishing works", func(c feedCounts) bool { return c.accepted >= before.accepted+100 })
-	tr.pause(100*time.Millisecond, 500*time.Millisecond)
+	tr.pause(100*time.Millisecond, lasts(500*time.Millisecond, 4*time.Second))
 	before = tr.feeder.count()
 	tr.duringOf(nil, away, func() {
 		began := time.Now()
@@ -90,7 +90,7 @@ func TestDatabaseStop(t *testing.T) {
 		if n%5 == 4 {
 			t.Logf("%s: %d cycles, %d events accepted", time.Now().Format(clock), n, tr.feeder.count().accepted)
 		}
-		recovery = append(recovery, tr.bear(trouble{refuses: true, lasts: lasts(6*time.Second, 30*time.Second),
+		recovery = append(recovery, tr.bear(trouble{refuses: true, lasts: lasts(5*time.Second, 30*time.Second),
 			begin: func() { c.Stop(t, pgtest.Immediate) }, end: func() { c.Start(t) }}))
 	}
 	tr.endTrouble(joined)
@@ -108,7 +108,7 @@ func TestDatabaseTrouble(t *testing.T) {
 	tr := newDatabaseTrial(t, direct, proxy.URL(direct))
 	joined := tr.shared.numbers(t)
 	troubles := map[string]trouble{
-		"frozen": {refuses: true, lasts: lasts(7*time.Second, 20*time.Second),
+		"frozen": {refuses: true, lasts: lasts(6*time.Second, 20*time.Second),
 			begin: func() { c.Freeze(t) }, end: func() { c.Thaw(t) }},
 		"connections reset": {lasts: lasts(3*time.Second, 20*time.Second),
 			begin: func() {
@@ -142,7 +142,7 @@ func TestDatabaseFull(t *testing.T) {
 	joined := tr.shared.numbers(t)
 	var recovery []time.Duration
 	for range repeat(1) {
-		recovery = append(recovery, tr.bear(trouble{refuses: true, lasts: lasts(5*time.Second, 20*time.Second),
+		recovery = append(recovery, tr.bear(trouble{refuses: true, lasts: lasts(3*time.Second, 20*time.Second),
 			begin: func() { c.Fill(t) }, end: func() { c.Free(t) }}))
 	}
 	tr.endTrouble(joined)

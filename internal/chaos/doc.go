@@ -3,6 +3,7 @@
 //
 //	go test ./internal/chaos                                       # some cycles of each fault
 //	go test ./internal/chaos -run Kill -v -chaos.cycles 100 -timeout 30m
+//	go test ./internal/chaos -run Nodes -v -chaos.long -chaos.cycles 100 -timeout 60m
 //
 // A [trial] runs the built binary as a child process on a real data directory.
 // A feeder publishes over HTTP under ids of its own and remembers every answer,
@@ -11,6 +12,14 @@
 // and again; then the feeder ends, the server drains, and a judge compares the
 // three records, feeder, receiver and log: what was lost, what came twice and
 // why, and whether the ledger agrees with the log.
+//
+// With several nodes the database is a real PostgreSQL of package pgtest, and the
+// faults are those of one node, of the way between a node and the database, or of
+// the database. The feeder spreads its publishes over the nodes and goes on to the
+// next where one refuses or is gone. The receiver knows which node sent a request:
+// each runs a copy of the binary with a version of its own, which is in the
+// User-Agent. What a node had in hand when it died, the test asks the database, so
+// the judge allows no other delivery to come twice.
 //
 // What kills a process only shows what the operating system was given: kill -9
 // proves that nothing promised was in the process's memory alone, not that the

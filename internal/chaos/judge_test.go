@@ -321,3 +321,37 @@ func TestJudge(t *testing.T) {
 		}
 	}
 }
+
+// What a fault of one of several nodes explains, and what it does not.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	at := func(ms int) time.Time { return time.Unix(1_000_000, 0).Add(time.Duration(ms) * time.Millisecond) }
+	had := &stranded{ids: map[string]bool{"dlv_1": true}}
+	befell := func(k faultKind, s *stranded) *fault {
+		return &fault{kind: k, node: 1, began: at(1000), ended: at(20_000), stranded: s}
+	}
+	sent := func(node, attempt, ms int) hit { return hit{"dlv_1", attempt, at(ms), answered, node, at(ms)} }
+	for name, c := range map[string]struct {
+		f    *fault
+		a, b hit
+		want bool
+	}{
+		"another does what a dead node had":           {befell(killed, had), sent(1, 1, 900), sent(2, 1, 14_000), true},
+		"a dead node had finished it":                 {befell(killed, &stranded{}), sent(1, 1, 900), sent(2, 1, 14_000), false},
+		"another node sent it":                        {befell(killed, had), sent(3, 1, 900), sent(2, 1, 14_000), false},
+		"long before the fault":                       {befell(killed, had), sent(1, 1, -5000), sent(2, 1, 14_000), false},
+		"another does what a frozen node had":         {befell(frozen, had), sent(1, 1, 900), sent(2, 1, 14_000), true},
+		"a frozen node tries again when it wakes":     {befell(frozen, nil), sent(1, 1, 900), sent(1, 2, 20_100), true},
+		"a node was about to send when it was frozen": {befell(frozen, had), sent(2, 1, 14_000), sent(1, 1, 20_100), true},
+		"a node sends long after it woke":             {befell(frozen, had), sent(2, 1, 14_000), sent(1, 1, 21_000), false},
+		"a short freeze makes no other node send":     {befell(frozen, nil), sent(1, 1, 900), sent(2, 1, 14_000), false},
+		"a node cut off sends what it had":            {befell(cutOff, had), sent(1, 1, 8000), sent(2, 1, 14_000), true},
+		"a node cut off goes on when it is back":      {befell(cutOff, had), sent(2, 1, 14_000), sent(1, 1, 20_100), false},
+		"a node cut off counts its attempt":           {befell(cutOff, had), sent(1, 1, 8000), sent(2, 2, 14_000), false},
+	} {
+		e := &evidence{faults: []*fault{c.f}, lag: time.Second}
+		if got := e.explain(c.a, c.b) == 0; got != c.want {
+			t.Errorf("%s: explained %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -167,15 +167,17 @@ func (tr *trial) awaitAdopted(s *stranded) {
 	})
 }
 
-// awaitAgent waits until every node knows the agent, as each does within a second
-// after another made it.
+// awaitAgent waits until every node takes events of the agent, as each does within
+// a second after another made it. It asks with an event that none takes: whose
+// agent it is comes first.
 func (tr *trial) awaitAgent() {
 	tr.t.Helper()
 	began := time.Now()
 	for _, s := range tr.nodes {
 		if s.takesPublishes() {
 			tr.await(fmt.Sprintf("node %d knows the agent", s.number), func() bool {
-				return s.call(tr.t.Context(), http.MethodGet, "/v1/agents/"+agentID, nil, nil) == nil
+				err := s.call(tr.t.Context(), http.MethodPost, "/v1/agents/"+agentID+"/events", map[string]any{"event": "no.such.type"}, nil)
+				return err != nil && strings.Contains(err.Error(), "answered 422")
 			})
 		}
 	}

@@ -77,6 +77,7 @@ type receiver struct {
 	targets map[string]*target
 
 	mu       sync.Mutex
+	tempers  map[int]temper // towards single nodes, instead of temper
 	rng      *rand.Rand
 	hits     map[deliveryKey][]hit
 	last     map[int]time.Time // by node: its last request
@@ -86,7 +87,7 @@ type receiver struct {
 func newReceiver(t *testing.T, m temper, seed uint64, targets ...*target) *receiver {
 	r := &receiver{
 		temper: m, targets: map[string]*target{}, rng: rand.New(rand.NewPCG(seed, 1)),
-		hits: map[deliveryKey][]hit{}, last: map[int]time.Time{},
+		tempers: map[int]temper{}, hits: map[deliveryKey][]hit{}, last: map[int]time.Time{},
 	}
 	for _, x := range targets {
 		r.targets[x.path] = x
@@ -109,7 +110,7 @@ func (r *receiver) script(_ int, rec *receivertest.Recorded) receivertest.Step {
 	}
 	var step receivertest.Step
 	var lasts time.Duration
-	h.answer, lasts, step = r.step()
+	h.answer, lasts, step = r.step(h.node)
 	h.until = h.at.Add(lasts)
 	key := deliveryKey{rec.Get("webhook-id"), rec.Path}
 	r.hits[key] = append(r.hits[key], h)
@@ -119,8 +120,11 @@ func (r *receiver) script(_ int, rec *receivertest.Recorded) receivertest.Step {
 
 // step throws the dice, and tells for how long the request will be under way at
 // least. r.mu is held.
-func (r *receiver) step() (answer, time.Duration, receivertest.Step) {
+func (r *receiver) step(node int) (answer, time.Duration, receivertest.Step) {
 	m, n := r.temper, r.rng.IntN(100)
+	if other, ok := r.tempers[node]; ok {
+		m = other
+	}
 	switch {
 	case n < m.fail:
 		return failed, 0, receivertest.Answer(500, "")
@@ -160,11 +164,11 @@ func (r *receiver) lastFrom(node int) time.Time {
 	return r.last[node]
 }
 
-// behave changes the receiver's temper from now on.
-func (r *receiver) behave(m temper) {
+// behave changes the receiver's temper towards a node from now on.
+func (r *receiver) behave(node int, m temper) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.temper = m
+	r.tempers[node] = m
 }
 
 // take returns what was recorded. No request may be on its way.
