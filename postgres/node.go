@@ -17,19 +17,15 @@ type lease struct {
 	// incarnation is raised by the node itself after a commit of unknown outcome:
 	// whatever of it still reaches the server finds the lease changed.
 	incarnation int64
-	// tried is the last incarnation that was asked for. While it is ahead nobody
-	// knows which of the two the database has.
-	tried      int64
-	slot, seat int
-	doubtful   bool        // a commit's outcome is unknown
-	bound      waybell.Key // keys below it may be stored, see slots.last_key
+	slot, seat  int
+	doubtful    bool        // a commit's outcome is unknown
+	bound       waybell.Key // keys below it may be stored, see slots.last_key
 }
 
 // leases are those of this process by their node. Usually there is one.
 type leases struct {
-	mu      sync.Mutex
-	byNode  map[int64]*lease
-	raising sync.Mutex // one raises an incarnation at a time
+	mu     sync.Mutex
+	byNode map[int64]*lease
 }
 
 // get returns the lease as it is now. One of another process is the database's to
@@ -75,15 +71,6 @@ func (l *leases) raised(used *lease) bool {
 	defer l.mu.Unlock()
 	own := l.byNode[used.node]
 	return own != nil && own.incarnation != used.incarnation
-}
-
-// unsettled tells whether the database may have another incarnation than is known
-// here, so that what it refuses for the lease may be right in a moment.
-func (l *leases) unsettled(used *lease) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	own := l.byNode[used.node]
-	return own != nil && own.tried > own.incarnation
 }
 
 // doubt notes that a commit's outcome is unknown.

@@ -139,12 +139,7 @@ func (s *Store) write(ctx context.Context, lease waybell.Lease, do func(*tx) err
 			return err
 		}
 		err = s.transact(ctx, l, do)
-		switch {
-		case !errors.Is(err, waybell.ErrFenced):
-			return err
-		case s.leases.unsettled(l):
-			return fmt.Errorf("%w: the node's lease is being made sure of: %s", waybell.ErrUnavailable, err)
-		case s.leases.raised(l):
+		if errors.Is(err, waybell.ErrFenced) && s.leases.raised(l) {
 			continue // by this node itself, after a commit of unknown outcome
 		}
 		return err

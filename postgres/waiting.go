@@ -172,22 +172,16 @@ func (s *Store) Owned(ctx context.Context, of waybell.Lease, after waybell.Waiti
 }
 
 // settleDoubt raises the incarnation of a lease that has a commit of unknown
-// outcome. The outcome of raising it may be unknown too: each try asks for an
-// incarnation of its own, so that it succeeds whatever the earlier ones did, and
-// one of these that arrives later changes nothing.
+// outcome.
 func (s *Store) settleDoubt(ctx context.Context, of waybell.Lease) error {
-	s.leases.raising.Lock()
-	defer s.leases.raising.Unlock()
 	l, err := s.leases.get(of)
 	if err != nil || !l.doubtful {
 		return err
 	}
-	next := max(l.incarnation, l.tried) + 1
-	s.leases.update(l.node, func(own *lease) { own.tried = next })
 	err = s.change(ctx, func(t *tx) error {
 		t.queue("SELECT FROM nodes WHERE node = $1 FOR UPDATE", l.node)
-		n, err := t.exec("UPDATE nodes SET incarnation = $3 WHERE node = $1 AND epoch = $2 AND incarnation < $3 AND NOT dead",
-			l.node, l.epoch, next)
+		n, err := t.exec("UPDATE nodes SET incarnation = incarnation + 1 WHERE node = $1 AND epoch = $2 AND incarnation = $3 AND NOT dead",
+			l.node, l.epoch, l.incarnation)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("%w: node %d", waybell.ErrFenced, l.node)
 		}
@@ -196,7 +190,9 @@ func (s *Store) settleDoubt(ctx context.Context, of waybell.Lease) error {
 	if err != nil {
 		return err
 	}
-	s.leases.update(l.node, func(own *lease) { own.incarnation, own.doubtful = next, false })
+	s.leases.update(l.node, func(own *lease) {
+		own.incarnation, own.doubtful = l.incarnation+1, false
+	})
 	return nil
 }
 
