@@ -103,6 +103,53 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 }
 
+// That a node raised its incarnation may be of unknown outcome as well. It goes on
+// writing as the same node, whether the server ran it, and even where a failover
+// lost it again.
+func TestUnknownRaise(t *testing.T) {
+	t.Parallel()
+	server := startServer(t, nil)
+	network := pgtest.StartProxy(t, server.Addr())
+	p := join(t, Config{URL: network.URL(server.Database(t)), Timeout: 400 * time.Millisecond})
+	first := p.mustPublish(t)
+	network.Silence(pgtest.ToClient)
+	if _, err := p.publish(t.Context()); !errors.Is(err, waybell.ErrCommitUnknown) {
+		t.Fatalf("publish: %v", err)
+	}
+	// Its answer is lost, too; the server has it.
+	network.Heal()
+	eventually(t, "raise", func() error {
+		return p.change(t.Context(), func(tx *tx) error {
+			_, err := tx.exec("UPDATE nodes SET incarnation = $1 WHERE node = $2", p.leases.raise(p.lease.Node), p.lease.Node)
+			return err
+		})
+	})
+	outcome := waybell.Settlement{DeliveryRef: waybell.DeliveryRef{Event: first.Key, Endpoint: 7}, Agent: 1, Kind: waybell.SettleRelease, NextAt: time.Now()}
+	eventually(t, "settle", func() error {
+		err := p.Settle(t.Context(), p.lease, []waybell.Settlement{outcome})
+		if errors.Is(err, waybell.ErrFenced) {
+			t.Fatalf("settle: %v", err)
+		}
+		return err
+	})
+	if list := p.owned(t); len(list) != 1 {
+		t.Errorf("%d rows are owned, want the one of unknown outcome", len(list))
+	}
+	if _, err := p.publish(t.Context()); err != nil {
+		t.Errorf("publish: %v", err)
+	}
+
+	if _, err := p.pool.Exec(t.Context(), "UPDATE nodes SET incarnation = 0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Heartbeat(t.Context(), p.lease, waybell.NodeLoad{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.publish(t.Context()); err != nil {
+		t.Errorf("publish after a failover: %v", err)
+	}
+}
+
 // Whatever is wrong with the database, publishers are answered in time, with an
 // error that tells them to try again; when it is right again everything goes on
 // by itself.

@@ -139,10 +139,18 @@ func (s *Store) write(ctx context.Context, lease waybell.Lease, do func(*tx) err
 			return err
 		}
 		err = s.transact(ctx, l, do)
-		if errors.Is(err, waybell.ErrFenced) && s.leases.raised(l) {
-			continue // by this node itself, after a commit of unknown outcome
+		switch {
+		case !errors.Is(err, waybell.ErrFenced):
+			return err
+		case s.leases.raised(l):
+			// By this node itself, after a commit of unknown outcome.
+		case s.leases.unsure(l.node):
+			if err := s.raise(ctx, l); err != nil {
+				return err
+			}
+		default:
+			return err
 		}
-		return err
 	}
 }
 

@@ -178,11 +178,20 @@ func (s *Store) settleDoubt(ctx context.Context, of waybell.Lease) error {
 	if err != nil || !l.doubtful {
 		return err
 	}
-	err = s.change(ctx, func(t *tx) error {
+	return s.raise(ctx, l)
+}
+
+// raise raises the incarnation of a lease. The commit of that may be of unknown
+// outcome too: each call asks for a larger one, so it may be repeated until one is
+// confirmed, and what arrives late of an earlier call changes nothing.
+func (s *Store) raise(ctx context.Context, l *lease) error {
+	to := s.leases.raise(l.node)
+	var now int64
+	err := s.change(ctx, func(t *tx) error {
 		t.queue("SELECT FROM nodes WHERE node = $1 FOR UPDATE", l.node)
-		n, err := t.exec("UPDATE nodes SET incarnation = incarnation + 1 WHERE node = $1 AND epoch = $2 AND incarnation = $3 AND NOT dead",
-			l.node, l.epoch, l.incarnation)
-		if err == nil && n == 0 {
+		found, err := t.one(`UPDATE nodes SET incarnation = greatest(incarnation, $3)
+			WHERE node = $1 AND epoch = $2 AND NOT dead RETURNING incarnation`, []any{l.node, l.epoch, to}, &now)
+		if err == nil && !found {
 			err = fmt.Errorf("%w: node %d", waybell.ErrFenced, l.node)
 		}
 		return err
@@ -191,7 +200,9 @@ func (s *Store) settleDoubt(ctx context.Context, of waybell.Lease) error {
 		return err
 	}
 	s.leases.update(l.node, func(own *lease) {
-		own.incarnation, own.doubtful = l.incarnation+1, false
+		if own.incarnation < now {
+			own.incarnation, own.doubtful = now, false
+		}
 	})
 	return nil
 }
