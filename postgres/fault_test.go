@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 	"sync"
@@ -44,7 +43,7 @@ func eventually(t testing.TB, what string, f func() error) {
 // what was stored, for good.
 func TestUnknownOutcome(t *testing.T) {
 	t.Parallel()
-	const patience = time.Second
+	const patience = 400 * time.Millisecond
 	for _, c := range []struct {
 		name   string
 		break_ func(t *testing.T, server *pgtest.Cluster, network *pgtest.Proxy) (mend func())
@@ -104,33 +103,51 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 }
 
-// Making sure of the lease after a commit of unknown outcome is a commit whose
-// outcome may be unknown too. Until that is known nothing of the node's is refused
-// for good, and then everything goes on.
-func TestUnknownOutcomeOfMakingSure(t *testing.T) {
+// That a node raised its incarnation may be of unknown outcome as well. It goes on
+// writing as the same node, whether the server ran it, and even where a failover
+// lost it again.
+func TestUnknownRaise(t *testing.T) {
 	t.Parallel()
 	server := startServer(t, nil)
-	p := join(t, Config{URL: server.Database(t), Timeout: 2 * time.Second})
-	p.mustPublish(t)
-	p.leases.doubt(&lease{node: p.lease.Node})
-	// The server commits, and waits with its answer until it may have none.
-	server.Exec(t, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
-	if _, err := p.Owned(t.Context(), p.lease, waybell.Waiting{}, 10); !errors.Is(err, waybell.ErrCommitUnknown) {
-		t.Fatalf("read back: %v", err)
+	network := pgtest.StartProxy(t, server.Addr())
+	p := join(t, Config{URL: network.URL(server.Database(t)), Timeout: 400 * time.Millisecond})
+	first := p.mustPublish(t)
+	network.Silence(pgtest.ToClient)
+	if _, err := p.publish(t.Context()); !errors.Is(err, waybell.ErrCommitUnknown) {
+		t.Fatalf("publish: %v", err)
 	}
-	server.Exec(t, "ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
-	eventually(t, "the server has committed", func() error {
-		_, err := p.publish(t.Context())
-		if errors.Is(err, waybell.ErrUnavailable) && strings.Contains(err.Error(), "being made sure of") {
-			return nil
-		}
-		return fmt.Errorf("publish: %w", err)
+	// Its answer is lost, too; the server has it.
+	network.Heal()
+	eventually(t, "raise", func() error {
+		return p.change(t.Context(), func(tx *tx) error {
+			_, err := tx.exec("UPDATE nodes SET incarnation = $1 WHERE node = $2", p.leases.raise(p.lease.Node), p.lease.Node)
+			return err
+		})
 	})
-	eventually(t, "read back", func() error {
-		_, err := p.Owned(t.Context(), p.lease, waybell.Waiting{}, 10)
+	outcome := waybell.Settlement{DeliveryRef: waybell.DeliveryRef{Event: first.Key, Endpoint: 7}, Agent: 1, Kind: waybell.SettleRelease, NextAt: time.Now()}
+	eventually(t, "settle", func() error {
+		err := p.Settle(t.Context(), p.lease, []waybell.Settlement{outcome})
+		if errors.Is(err, waybell.ErrFenced) {
+			t.Fatalf("settle: %v", err)
+		}
 		return err
 	})
-	p.mustPublish(t)
+	if list := p.owned(t); len(list) != 1 {
+		t.Errorf("%d rows are owned, want the one of unknown outcome", len(list))
+	}
+	if _, err := p.publish(t.Context()); err != nil {
+		t.Errorf("publish: %v", err)
+	}
+
+	if _, err := p.pool.Exec(t.Context(), "UPDATE nodes SET incarnation = 0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Heartbeat(t.Context(), p.lease, waybell.NodeLoad{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.publish(t.Context()); err != nil {
+		t.Errorf("publish after a failover: %v", err)
+	}
 }
 
 // Whatever is wrong with the database, publishers are answered in time, with an

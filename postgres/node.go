@@ -17,9 +17,9 @@ type lease struct {
 	// incarnation is raised by the node itself after a commit of unknown outcome:
 	// whatever of it still reaches the server finds the lease changed.
 	incarnation int64
-	// tried is the last incarnation that was asked for. While it is ahead nobody
-	// knows which of the two the database has.
-	tried      int64
+	// raising is the largest incarnation that was asked for. While it is larger, the
+	// database may have either: its answer was lost, or is still to come.
+	raising    int64
 	slot, seat int
 	doubtful   bool        // a commit's outcome is unknown
 	bound      waybell.Key // keys below it may be stored, see slots.last_key
@@ -27,9 +27,8 @@ type lease struct {
 
 // leases are those of this process by their node. Usually there is one.
 type leases struct {
-	mu      sync.Mutex
-	byNode  map[int64]*lease
-	raising sync.Mutex // one raises an incarnation at a time
+	mu     sync.Mutex
+	byNode map[int64]*lease
 }
 
 // get returns the lease as it is now. One of another process is the database's to
@@ -77,13 +76,21 @@ func (l *leases) raised(used *lease) bool {
 	return own != nil && own.incarnation != used.incarnation
 }
 
-// unsettled tells whether the database may have another incarnation than is known
-// here, so that what it refuses for the lease may be right in a moment.
-func (l *leases) unsettled(used *lease) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	own := l.byNode[used.node]
-	return own != nil && own.tried > own.incarnation
+// raise is the next incarnation to ask for: one that nothing under way carries,
+// nor anything that only arrives later.
+func (l *leases) raise(node int64) (to int64) {
+	l.update(node, func(own *lease) {
+		own.raising = max(own.raising, own.incarnation) + 1
+		to = own.raising
+	})
+	return to
+}
+
+// unsure tells whether the database may have a larger incarnation than is known
+// here.
+func (l *leases) unsure(node int64) (unsure bool) {
+	l.update(node, func(own *lease) { unsure = own.raising > own.incarnation })
+	return unsure
 }
 
 // doubt notes that a commit's outcome is unknown.
@@ -137,9 +144,15 @@ func (s *Store) Join(ctx context.Context, n waybell.NodeInfo) (waybell.Lease, er
 }
 
 // Heartbeat implements [waybell.NodeStore]. A heartbeat need not be on disk: it
-// says that the node lives now.
+// says that the node lives now. A failover to a standby that was behind may have
+// lost that the incarnation was raised: the node would live and could write
+// nothing, so the row gets it back.
 func (s *Store) Heartbeat(ctx context.Context, lease waybell.Lease, load waybell.NodeLoad) error {
 	if err := s.open(ctx); err != nil {
+		return err
+	}
+	own, err := s.leases.get(lease)
+	if err != nil {
 		return err
 	}
 	within, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
@@ -147,8 +160,9 @@ func (s *Store) Heartbeat(ctx context.Context, lease waybell.Lease, load waybell
 	var b pgx.Batch
 	b.Queue("SELECT set_config('synchronous_commit', 'off', true)")
 	beaten := false
-	b.Queue(`UPDATE nodes SET beats = beats + 1, seen_at = clock_timestamp(), in_flight = $3, queued = $4
-		WHERE node = $1 AND epoch = $2 AND NOT dead RETURNING node`, lease.Node, lease.Epoch, load.InFlight, load.Queued).
+	b.Queue(`UPDATE nodes SET beats = beats + 1, seen_at = clock_timestamp(), in_flight = $3, queued = $4,
+			incarnation = greatest(incarnation, $5)
+		WHERE node = $1 AND epoch = $2 AND NOT dead RETURNING node`, lease.Node, lease.Epoch, load.InFlight, load.Queued, own.incarnation).
 		Query(func(rows pgx.Rows) error {
 			for rows.Next() {
 				beaten = true

@@ -142,12 +142,15 @@ func (s *Store) write(ctx context.Context, lease waybell.Lease, do func(*tx) err
 		switch {
 		case !errors.Is(err, waybell.ErrFenced):
 			return err
-		case s.leases.unsettled(l):
-			return fmt.Errorf("%w: the node's lease is being made sure of: %s", waybell.ErrUnavailable, err)
 		case s.leases.raised(l):
-			continue // by this node itself, after a commit of unknown outcome
+			// By this node itself, after a commit of unknown outcome.
+		case s.leases.unsure(l.node):
+			if err := s.raise(ctx, l); err != nil {
+				return err
+			}
+		default:
+			return err
 		}
-		return err
 	}
 }
 

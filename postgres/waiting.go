@@ -172,23 +172,26 @@ func (s *Store) Owned(ctx context.Context, of waybell.Lease, after waybell.Waiti
 }
 
 // settleDoubt raises the incarnation of a lease that has a commit of unknown
-// outcome. The outcome of raising it may be unknown too: each try asks for an
-// incarnation of its own, so that it succeeds whatever the earlier ones did, and
-// one of these that arrives later changes nothing.
+// outcome.
 func (s *Store) settleDoubt(ctx context.Context, of waybell.Lease) error {
-	s.leases.raising.Lock()
-	defer s.leases.raising.Unlock()
 	l, err := s.leases.get(of)
 	if err != nil || !l.doubtful {
 		return err
 	}
-	next := max(l.incarnation, l.tried) + 1
-	s.leases.update(l.node, func(own *lease) { own.tried = next })
-	err = s.change(ctx, func(t *tx) error {
+	return s.raise(ctx, l)
+}
+
+// raise raises the incarnation of a lease. The commit of that may be of unknown
+// outcome too: each call asks for a larger one, so it may be repeated until one is
+// confirmed, and what arrives late of an earlier call changes nothing.
+func (s *Store) raise(ctx context.Context, l *lease) error {
+	to := s.leases.raise(l.node)
+	var now int64
+	err := s.change(ctx, func(t *tx) error {
 		t.queue("SELECT FROM nodes WHERE node = $1 FOR UPDATE", l.node)
-		n, err := t.exec("UPDATE nodes SET incarnation = $3 WHERE node = $1 AND epoch = $2 AND incarnation < $3 AND NOT dead",
-			l.node, l.epoch, next)
-		if err == nil && n == 0 {
+		found, err := t.one(`UPDATE nodes SET incarnation = greatest(incarnation, $3)
+			WHERE node = $1 AND epoch = $2 AND NOT dead RETURNING incarnation`, []any{l.node, l.epoch, to}, &now)
+		if err == nil && !found {
 			err = fmt.Errorf("%w: node %d", waybell.ErrFenced, l.node)
 		}
 		return err
@@ -196,7 +199,11 @@ func (s *Store) settleDoubt(ctx context.Context, of waybell.Lease) error {
 	if err != nil {
 		return err
 	}
-	s.leases.update(l.node, func(own *lease) { own.incarnation, own.doubtful = next, false })
+	s.leases.update(l.node, func(own *lease) {
+		if own.incarnation < now {
+			own.incarnation, own.doubtful = now, false
+		}
+	})
 	return nil
 }
 
