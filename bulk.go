@@ -53,7 +53,7 @@ const (
 // finds those that wait due already. Errors: CodeInvalid, CodeAgentNotFound,
 // CodeUnavailable; what was sent again before one stays so.
 func (s *Service) RetryMany(ctx context.Context, agentID string, in BulkRetry) (BulkResult, error) {
-	agent, e := s.dir.agent(agentID)
+	agent, e := s.findAgent(ctx, agentID)
 	if e != nil {
 		return BulkResult{}, e
 	}

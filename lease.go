@@ -15,6 +15,8 @@ const (
 	configPoll     = 500 * time.Millisecond // how often another node's changes are looked for
 	configWait     = 4 * time.Second        // for the store
 	configFresh    = 5 * time.Second        // for so long a key counts as not revoked
+	missWait       = 500 * time.Millisecond // for the store, where an agent is looked for
+	missPace       = 100 * time.Millisecond // between two such looks, at least
 	hintPace       = 20 * time.Millisecond  // between two looks that the store asks for, at least
 	lockWait       = 800 * time.Millisecond // so that with the store's own time callers have their answer within 5 s
 )
@@ -179,4 +181,23 @@ func (s *Service) lookAtConfig(ctx context.Context) error {
 		s.current.Store(&at)
 	}
 	return err
+}
+
+// findAgent finds an agent by its id. One that another node made a moment ago is
+// looked for, so that behind a load balancer the call after the one that made it
+// finds it. Unknown ids cost a question to the store now and then, not each time.
+func (s *Service) findAgent(ctx context.Context, id string) (*agentEntry, *Error) {
+	agent, e := s.dir.agent(id)
+	if e == nil || !s.shared() || within(s.missed.Load(), missPace) {
+		return agent, e
+	}
+	bounded, cancel := context.WithTimeout(ctx, missWait)
+	defer cancel()
+	err := s.lookAtConfig(bounded)
+	now := time.Now()
+	s.missed.Store(&now)
+	if err != nil {
+		return agent, e
+	}
+	return s.dir.agent(id)
 }

@@ -17,7 +17,7 @@ type Ledger struct {
 // with cancel leaves behind is counted as it is stored, until its rows have
 // followed: the counters do not tell which of the waiting ones they are.
 func (s *Service) Ledger(ctx context.Context, agentID, endpointID string) (Ledger, error) {
-	agent, e := s.dir.agent(agentID)
+	agent, e := s.findAgent(ctx, agentID)
 	if e != nil {
 		return Ledger{}, e
 	}

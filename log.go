@@ -68,7 +68,7 @@ const logScan = 10_000
 // hold fewer rows than the limit, even none, and have a Next. Errors:
 // CodeAgentNotFound, CodeInvalid for a bad filter, CodeUnavailable.
 func (s *Service) Deliveries(ctx context.Context, agentID string, f LogFilter) (Page[DeliveryView], error) {
-	agent, e := s.dir.agent(agentID)
+	agent, e := s.findAgent(ctx, agentID)
 	if e != nil {
 		return Page[DeliveryView]{}, e
 	}
@@ -236,7 +236,7 @@ func (b *sentBodies) of(d *AttemptDetail) []byte {
 // Events lists an agent's events, newest first. Of the filter it uses Type,
 // Since, Until, Cursor and Limit. Errors: as for [Service.Deliveries].
 func (s *Service) Events(ctx context.Context, agentID string, f LogFilter) (Page[EventView], error) {
-	agent, e := s.dir.agent(agentID)
+	agent, e := s.findAgent(ctx, agentID)
 	if e != nil {
 		return Page[EventView]{}, e
 	}
@@ -272,7 +272,7 @@ func (s *Service) Events(ctx context.Context, agentID string, f LogFilter) (Page
 // Event shows one event with its deliveries, found by its webhook-id. Errors:
 // CodeAgentNotFound, CodeEventNotFound, CodeUnavailable.
 func (s *Service) Event(ctx context.Context, agentID, id string) (EventView, error) {
-	agent, e := s.dir.agent(agentID)
+	agent, e := s.findAgent(ctx, agentID)
 	if e != nil {
 		return EventView{}, e
 	}

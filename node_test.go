@@ -240,3 +240,36 @@ func TestStopWhileTheStoreIsAway(t *testing.T) {
 		}
 	})
 }
+
+// What one node made a moment ago another has when it is asked for, also where
+// the store gives no hint: behind a load balancer the next call goes anywhere.
+func TestAgentOfAnotherNodeIsFoundAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, receivertest.Always(receivertest.Answer(200, "")), 2)
+		c.mu.Lock()
+		c.mute = true
+		c.mu.Unlock()
+		other := c.nodes[1]
+		input := waybell.PublishInput{Type: "lead.submit", Data: []byte(`{"name":"Zoë"}`)}
+		_, err := other.Publish(c.ctx, "bot", input)
+		wantCode(t, err, waybell.CodeAgentNotFound)
+		time.Sleep(200 * time.Millisecond)
+		c.agent("standard")
+		if _, err := other.Publish(c.ctx, "bot", input); err != nil {
+			t.Errorf("publish on the other node: %v", err)
+		}
+		started := time.Now()
+		for range 1000 {
+			_, err := other.Publish(c.ctx, "nobody", input)
+			wantCode(t, err, waybell.CodeAgentNotFound)
+		}
+		other.store.cut(nil, time.Hour) // the store hangs: a stranger's call does not
+		time.Sleep(200 * time.Millisecond)
+		_, err = other.Publish(c.ctx, "nobody", input)
+		wantCode(t, err, waybell.CodeAgentNotFound)
+		if took := time.Since(started); took > time.Second {
+			t.Errorf("unknown agents took %v", took)
+		}
+	})
+}

@@ -249,7 +249,7 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 	if env.AgentID == "" && len(env.Problems) > 0 { // a batch item that names none
 		return nil, invalidEvent(fieldErrors(env.Problems))
 	}
-	agent, e := s.dir.agent(env.AgentID)
+	agent, e := s.findAgent(ctx, env.AgentID)
 	if e != nil && s.cfg.CreateAgents && len(env.Problems) == 0 {
 		var err error
 		if agent, err = s.ensureAgent(ctx, env.AgentID); err != nil {

@@ -81,7 +81,7 @@ type TestInput struct {
 // deliver leaves it to one that does; where none has sent it in time, the
 // delivery is returned as it waits.
 func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestInput) (DeliveryView, error) {
-	agent, e, err := s.entryOf(agentID, endpointID)
+	agent, e, err := s.entryOf(ctx, agentID, endpointID)
 	if err != nil {
 		return DeliveryView{}, err
 	}
@@ -205,7 +205,7 @@ func (s *Service) startTest(ctx context.Context, p *pending) (done <-chan struct
 
 // findDelivery finds a living agent's delivery by its public id.
 func (s *Service) findDelivery(ctx context.Context, agentID, id string) (*agentEntry, Delivery, error) {
-	agent, e := s.dir.agent(agentID)
+	agent, e := s.findAgent(ctx, agentID)
 	if e != nil {
 		return nil, Delivery{}, e
 	}
@@ -226,8 +226,8 @@ func (s *Service) view(ctx context.Context, agent *agentEntry, ref DeliveryRef) 
 }
 
 // entryOf finds a living endpoint of a living agent in the directory.
-func (s *Service) entryOf(agentID, id string) (*agentEntry, *endpointEntry, error) {
-	agent, err := s.dir.agent(agentID)
+func (s *Service) entryOf(ctx context.Context, agentID, id string) (*agentEntry, *endpointEntry, error) {
+	agent, err := s.findAgent(ctx, agentID)
 	if err != nil {
 		return nil, nil, err
 	}

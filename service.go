@@ -31,6 +31,7 @@ type Service struct {
 	lease     atomic.Pointer[Lease]
 	confirmed atomic.Pointer[time.Time] // when the lease was last surely valid
 	current   atomic.Pointer[time.Time] // when the configuration was last surely the store's
+	missed    atomic.Pointer[time.Time] // when an agent was last looked for that is not known
 	fenced    chan struct{}             // signalled when a write was refused for the lease
 	others    atomic.Bool               // there are other nodes
 	keys      keyMaker

@@ -146,7 +146,7 @@ func (s *Service) Statistics(ctx context.Context, agentID, endpointID string, pe
 	}
 	q := StatisticsQuery{Step: step, Since: span.Since, Until: span.Until()}
 	if agentID != "" {
-		agent, e := s.dir.agent(agentID)
+		agent, e := s.findAgent(ctx, agentID)
 		if e != nil {
 			return Statistics{}, e
 		}
@@ -232,7 +232,7 @@ type EndpointStatistics struct {
 // newest first. The work is bounded by 24 rows for each. Errors:
 // CodeAgentNotFound, CodeUnavailable.
 func (s *Service) EndpointStatistics(ctx context.Context, agentID string) ([]EndpointStatistics, error) {
-	agent, e := s.dir.agent(agentID)
+	agent, e := s.findAgent(ctx, agentID)
 	if e != nil {
 		return nil, e
 	}

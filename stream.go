@@ -73,7 +73,7 @@ type PositionedEvent struct {
 func (s *Service) Listen(ctx context.Context, q StreamQuery) (*Stream, error) {
 	o := stream.Options[AgentNumber, *StreamEvent]{All: q.AgentID == "", After: q.After}
 	if q.AgentID != "" {
-		agent, e := s.dir.agent(q.AgentID)
+		agent, e := s.findAgent(ctx, q.AgentID)
 		if e != nil {
 			return nil, e
 		}
