@@ -150,3 +150,16 @@ func (s *Store) PutSetting(ctx context.Context, name string, value []byte) error
 		return nil
 	})
 }
+
+// KeepSetting stores a setting unless there is one of that name, and returns
+// the one that is there then: of several nodes that try, one decides for all.
+func (s *Store) KeepSetting(ctx context.Context, name string, value []byte) ([]byte, error) {
+	err := s.change(ctx, func(t *tx) error {
+		t.queue("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", name, value)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.Setting(ctx, name)
+}

@@ -62,6 +62,8 @@ const (
 	// start in any order.
 	databasePatience = time.Minute
 	databasePause    = 2 * time.Second
+	// databaseTold is how often a start that waits says so.
+	databaseTold = 10 * time.Second
 	// databaseAnswer is how long one look at the database may take.
 	databaseAnswer = 5 * time.Second
 )
@@ -71,6 +73,7 @@ const (
 // the URL makes no sense, after the patience where it cannot be reached.
 func awaitDatabase(ctx context.Context, address string, patience time.Duration, log *slog.Logger) error {
 	began := time.Now()
+	var told time.Time
 	for {
 		err := lookAtDatabase(ctx, address)
 		switch {
@@ -88,8 +91,11 @@ func awaitDatabase(ctx context.Context, address string, patience time.Duration, 
 			return &exitError{exitUnavailable, hidePassword(fmt.Errorf(
 				"the database cannot be reached: %w; see that it runs and that database-url leads to it", err), address)}
 		}
-		log.Warn("the database cannot be reached yet; trying again", "waited", waited.Round(time.Second).String(),
-			"patience", patience.String(), "error", hidePassword(err, address))
+		if time.Since(told) >= databaseTold {
+			told = time.Now()
+			log.Warn("the database cannot be reached yet; trying again", "waited", waited.Round(time.Second).String(),
+				"patience", patience.String(), "error", hidePassword(err, address))
+		}
 		pause := time.NewTimer(databasePause)
 		select {
 		case <-ctx.Done():

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -69,6 +72,44 @@ func loadEncryptionKeys(s *settings) (keys []waybell.Secret, made bool, err erro
 	}
 	keys, err = readKeyFile(path)
 	return keys, true, err
+}
+
+// keySetting holds, in a shared store, the id of the key that all nodes have.
+const keySetting = "encryption_key"
+
+// keyID tells keys apart and says nothing of them: it stands in front of what
+// was sealed with the key, and in errors.
+func keyID(key waybell.Secret) string {
+	raw, _ := base64.StdEncoding.DecodeString(key.Reveal()) // was checked
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:8])
+}
+
+// agreeOnKey refuses to work beside nodes with another encryption key. On an
+// empty database nothing else would tell: each would seal what the others
+// cannot open, and then none could start. A node that is alone, and opens all
+// that is stored, decides anew.
+func (s *server) agreeOnKey(ctx context.Context, keys []waybell.Secret) error {
+	kept, err := s.shared.KeepSetting(ctx, keySetting, []byte(keyID(keys[0])))
+	if err != nil {
+		return fmt.Errorf("compare encryption keys: %w", err)
+	}
+	for _, key := range keys {
+		if keyID(key) == string(kept) {
+			return nil
+		}
+	}
+	nodes, err := s.svc.Nodes(ctx)
+	if err != nil {
+		return fmt.Errorf("compare encryption keys: %w", err)
+	}
+	for _, n := range nodes {
+		if !n.This && !n.Dead {
+			return usageErrorf("encryption-key: node %q and others work with the key %s, this one has %s: give all nodes the same",
+				n.Name, kept, keyID(keys[0]))
+		}
+	}
+	return s.shared.PutSetting(ctx, keySetting, []byte(keyID(keys[0])))
 }
 
 func readKeyFile(path string) ([]waybell.Secret, error) {

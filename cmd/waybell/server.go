@@ -29,6 +29,8 @@ type server struct {
 	failed  chan error     // the listener broke
 	log     *slog.Logger
 	grace   time.Duration
+	// shared is the store, where nodes share it.
+	shared *postgres.Store
 	// findings are the store's own checks; nil for one that has none.
 	findings func(context.Context) []postgres.Check
 
@@ -119,13 +121,18 @@ func (s *server) startService(ctx context.Context, c *configuration, onAttempt f
 	if err := s.svc.Start(ctx); err != nil {
 		return err
 	}
+	if s.shared != nil {
+		if err := s.agreeOnKey(ctx, keys); err != nil {
+			return err
+		}
+	}
 	for _, t := range c.EventTypes {
 		if _, _, err := s.svc.PutEventType(ctx, t.Name, t.input()); err != nil {
 			return &exitError{exitUsage, fmt.Errorf("event-types: %s: %w", t.Name, err)}
 		}
 	}
 	if len(keys) > 1 {
-		s.encryptAgain(ctx)
+		s.encryptAgain(ctx, keys[0])
 	}
 	return nil
 }
@@ -169,13 +176,13 @@ func (s *server) openShared(ctx context.Context, c *configuration) (waybell.Stor
 	case importing:
 		return nil, nil, &exitError{exitRefused, errors.New("an import into this database has not ended: run 'waybell import' again until it has")}
 	}
-	s.findings = store.Checks
+	s.shared, s.findings = store, store.Checks
 	return store, keys, nil
 }
 
 // encryptAgain seals with the first encryption key what others sealed, while
 // the server works, and tells when the others can be left out.
-func (s *server) encryptAgain(ctx context.Context) {
+func (s *server) encryptAgain(ctx context.Context, first waybell.Secret) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	s.closers = append(s.closers, func() error {
@@ -185,7 +192,11 @@ func (s *server) encryptAgain(ctx context.Context) {
 	})
 	go func() {
 		defer close(done)
-		switch n, err := s.svc.ReencryptSecrets(ctx); {
+		n, err := s.svc.ReencryptSecrets(ctx)
+		if err == nil && s.shared != nil {
+			err = s.shared.PutSetting(ctx, keySetting, []byte(keyID(first)))
+		}
+		switch {
 		case err == nil:
 			s.log.Info("everything is encrypted with the first encryption key: the others are needed for older backups only",
 				"endpoints_encrypted_again", n)

@@ -199,6 +199,10 @@ CREATE TABLE waiting (
 	autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000,
 	autovacuum_vacuum_cost_delay = 0, vacuum_truncate = false
 );
+-- Who owns how many rows changes within a second. A planner that saw a moment
+-- in which nobody owned any expects one row where a node has thousands, and goes
+-- through all of them for each outcome that is settled.
+ALTER TABLE waiting ALTER owner SET STATISTICS 0;
 CREATE INDEX waiting_due ON waiting (endpoint, next_at) WHERE owner = 0 AND deaths < 3;
 CREATE INDEX waiting_suspect ON waiting (next_at) WHERE owner = 0 AND deaths >= 3;
 CREATE INDEX waiting_entered ON waiting (endpoint, entered) WHERE owner = 0;
