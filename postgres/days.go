@@ -46,6 +46,7 @@ const (
 	daysAhead     = 3 // days made before they begin
 	daysEvery     = time.Hour
 	daysAgain     = time.Minute // after an error
+	daysTime      = 30 * time.Second
 	daysPause     = 20 * time.Millisecond
 	partitionLock = migrationLock + 1 // key of the advisory lock of those who make partitions
 )
@@ -57,7 +58,9 @@ func (s *Store) makeDays(ctx context.Context, now time.Time) error {
 	for ahead := range day(daysAhead + 1) {
 		keys = append(keys, (dayAt(now) + ahead).from())
 	}
-	return s.makeDaysOf(ctx, keys)
+	within, cancel := context.WithTimeout(ctx, daysTime)
+	defer cancel()
+	return s.makeMissing(within, keys)
 }
 
 // keepDays makes partitions ahead until ctx ends.
@@ -78,9 +81,17 @@ func (s *Store) keepDays(ctx context.Context) {
 	}
 }
 
-// makeDaysOf makes the partitions that the keys need. Any number of nodes may do
-// it at once; publishers and readers go on meanwhile.
+// makeDaysOf makes the partitions that the keys need, for publishers who wait for
+// them.
 func (s *Store) makeDaysOf(ctx context.Context, keys []waybell.Key) error {
+	within, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	return s.makeMissing(within, keys)
+}
+
+// makeMissing makes what lacks of the keys' days. Any number of nodes may do it at
+// once; publishers and readers go on meanwhile.
+func (s *Store) makeMissing(ctx context.Context, keys []waybell.Key) error {
 	var list []day
 	for _, k := range keys {
 		list = append(list, dayOf(k))
@@ -88,10 +99,8 @@ func (s *Store) makeDaysOf(ctx context.Context, keys []waybell.Key) error {
 	slices.Sort(list)
 	s.days.mu.Lock()
 	defer s.days.mu.Unlock()
-	within, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
 	for _, d := range slices.Compact(list) {
-		if err := s.makeDay(within, d); err != nil {
+		if err := s.makeDay(ctx, d); err != nil {
 			return fmt.Errorf("partitions of %s: %w", d, err)
 		}
 	}

@@ -156,6 +156,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := s.makeDays(ctx, time.Now()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.ended.Go(func() { s.keepDays(s.ctx) })
 	for lane := range cfg.Lanes {
 		s.ended.Go(func() { s.runLane(lane) })
 	}

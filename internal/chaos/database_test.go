@@ -30,7 +30,7 @@ func (tr *trial) bear(x trouble) (recovery time.Duration) {
 	t.Helper()
 	before := tr.feeder.count()
 	tr.feeder.until("publishing works", func(c feedCounts) bool { return c.accepted >= before.accepted+100 })
-	tr.pause(100*time.Millisecond, 500*time.Millisecond)
+	tr.pause(100*time.Millisecond, lasts(500*time.Millisecond, 4*time.Second))
 	before = tr.feeder.count()
 	tr.duringOf(nil, away, func() {
 		began := time.Now()

@@ -303,14 +303,11 @@ CREATE INDEX statistics_at ON statistics (step, at);
 -- client that froze does not keep its locks. Rows are looked up one by one in the
 -- index: what the planner believes of a queue that fills and empties by the
 -- minute, or believed when it made a plan that is kept, is no reason to read all
--- of it. A plan that does what is switched off counts as very expensive, and the
--- server would compile it, which takes a hundred times as long as running it.
+-- of it.
 CREATE FUNCTION waybell_begin(of_node bigint, of_epoch bigint, of_incarnation bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM waybell_durable();
-	PERFORM set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-		set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
 	PERFORM 1 FROM nodes WHERE node = of_node AND epoch = of_epoch AND incarnation = of_incarnation AND NOT dead
 		FOR KEY SHARE;
 	IF NOT FOUND THEN
@@ -318,13 +315,16 @@ BEGIN
 	END IF;
 END $$;
 
+-- Scans that are off look expensive where nothing else is possible, which must not
+-- have statements of a millisecond compiled.
 CREATE FUNCTION waybell_durable() RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-	IF current_setting('synchronous_commit') IN ('off', 'local') THEN
-		PERFORM set_config('synchronous_commit', 'on', true);
-	END IF;
-	PERFORM set_config('idle_in_transaction_session_timeout', '5s', true);
+	PERFORM set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
+			THEN 'on' ELSE current_setting('synchronous_commit') END, true),
+		set_config('idle_in_transaction_session_timeout', '5s', true), set_config('jit', 'off', true),
+		set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+		set_config('enable_mergejoin', 'off', true);
 END $$;
 
 -- waybell_version refuses a publish that was matched with an older configuration.
