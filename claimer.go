@@ -14,7 +14,8 @@ const (
 	claimPoll    = time.Second          // how often the store is asked without a hint, for other nodes' work
 	claimRest    = 30 * time.Second     // the same where there are no other nodes
 	claimPace    = 2 * time.Millisecond // between two claims, at least
-	reclaimLimit = 512                  // rows of one piece of expiring or reading back
+	reclaimLimit = 512                  // rows of one piece of expiring
+	readBackMost = 8192                 // rows read back at once: a store may look at all that wait for each piece
 	readAhead    = 64                   // events read at once for claimed rows
 
 	testEvery = 250 * time.Millisecond // between two looks for test sends of nodes that do not deliver, at least
@@ -243,7 +244,7 @@ func (c *claimer) takeOwned(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(rows) < reclaimLimit {
+		if len(rows) < readBackMost {
 			return nil
 		}
 		after = rows[len(rows)-1]
@@ -258,7 +259,7 @@ func (c *claimer) takePiece(ctx context.Context, after Waiting) ([]Waiting, erro
 		return nil, err
 	}
 	defer s.owning.Unlock()
-	rows, err := s.store.Owned(ctx, *s.lease.Load(), after, reclaimLimit)
+	rows, err := s.store.Owned(ctx, *s.lease.Load(), after, readBackMost)
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,7 @@ func (t *tx) adopt(node int64, rows []orphan, now time.Time, n *int) error {
 // orphans finds the rows of a dead node: it gets no new ones. No index has the
 // owner, because every delivery would pay for it.
 func (s *Store) orphans(ctx context.Context, node int64) (list []orphan, err error) {
-	err = s.read(ctx, func(ctx context.Context, q querier) error {
+	err = s.readAllWaiting(ctx, func(ctx context.Context, q querier) error {
 		rows, err := q.Query(ctx, "SELECT agent, event, endpoint FROM waiting WHERE owner = $1 LIMIT $2", node, adoptMost)
 		if err != nil {
 			return err

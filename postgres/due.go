@@ -98,7 +98,7 @@ func (s *Store) lookDue(ctx context.Context) error {
 		sql, args = sqlDueOf, []any{endpointNumbers(touched)}
 	}
 	found := make(map[waybell.EndpointNumber]int64)
-	err := s.read(ctx, func(ctx context.Context, q querier) error {
+	err := s.readQueue(ctx, func(ctx context.Context, q querier) error {
 		rows, err := q.Query(ctx, sql, args...)
 		if err != nil {
 			return err

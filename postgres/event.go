@@ -54,6 +54,9 @@ func (s *Store) Event(ctx context.Context, agent waybell.AgentNumber, key waybel
 
 // EventByID implements [waybell.EventStore].
 func (s *Store) EventByID(ctx context.Context, agent waybell.AgentNumber, id string) (waybell.Event, error) {
+	if !storable(id) {
+		return waybell.Event{}, fmt.Errorf("event %.140q: %w", id, waybell.ErrNotFound)
+	}
 	var list []waybell.Event
 	err := s.snapshot(ctx, func(ctx context.Context, q querier) error {
 		key, made := waybell.ParseEventID(id)

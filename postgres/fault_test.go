@@ -110,7 +110,7 @@ func TestUnknownRaise(t *testing.T) {
 	t.Parallel()
 	server := startServer(t, nil)
 	network := pgtest.StartProxy(t, server.Addr())
-	p := join(t, Config{URL: network.URL(server.Database(t)), Timeout: 400 * time.Millisecond})
+	p := join(t, Config{URL: network.URL(server.Database(t)), Timeout: time.Second})
 	first := p.mustPublish(t)
 	network.Silence(pgtest.ToClient)
 	if _, err := p.publish(t.Context()); !errors.Is(err, waybell.ErrCommitUnknown) {

@@ -239,7 +239,7 @@ func (s *Store) clear(ctx context.Context, lease waybell.Lease, kept day, until 
 }
 
 func (s *Store) waitingAgents(ctx context.Context, before waybell.Key) (agents []int64, err error) {
-	err = s.read(ctx, func(ctx context.Context, q querier) error {
+	err = s.readQueue(ctx, func(ctx context.Context, q querier) error {
 		rows, err := q.Query(ctx, sqlWaitingAgents, int64(before), sweepAgents)
 		if err != nil {
 			return err

@@ -115,7 +115,7 @@ func (l *leases) update(node int64, f func(*lease)) {
 func (s *Store) Join(ctx context.Context, n waybell.NodeInfo) (waybell.Lease, error) {
 	var got waybell.Lease
 	var own lease
-	err := s.change(ctx, func(t *tx) error {
+	err := s.transact(ctx, nil, func(t *tx) error {
 		got, own = waybell.Lease{Epoch: 1, Shared: true}, lease{epoch: 1}
 		t.queue("SELECT FROM config FOR NO KEY UPDATE") // one joins at a time
 		free, err := t.one(`SELECT slot, last_key, (SELECT min(s) FROM generate_series(0, (SELECT count(*) FROM nodes)) s

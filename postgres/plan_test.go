@@ -82,6 +82,57 @@ func TestPlans(t *testing.T) {
 	}
 }
 
+// The queue is looked at by its indexes though the plan is made, and kept, while
+// it is small.
+func TestQueuePlans(t *testing.T) {
+	t.Parallel()
+	p := join(t, Config{})
+	for range 3 {
+		p.mustPublish(t)
+	}
+	if _, err := p.pool.Exec(t.Context(), "UPDATE waiting SET owner = 0; ANALYZE waiting"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []planned{
+		{"due", sqlDue, nil, 0, sqlBeginLog},
+		{"due of endpoints", sqlDueOf, []any{"{7}"}, 0, sqlBeginLog},
+		{"agents that wait", sqlWaitingAgents, []any{int64(1) << 62, 1000}, 0, sqlBeginLog},
+	} {
+		conn, err := pgx.Connect(t.Context(), p.cfg.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(t.Context())
+		c.check(t, c.explain(t, conn, "force_generic_plan", "FORMAT JSON"))
+	}
+}
+
+// Publishing compiles nothing: the server would take a hundred times as long for
+// it as for running the statements.
+func TestPublishCompilesNothing(t *testing.T) {
+	t.Parallel()
+	p := join(t, Config{})
+	var jit, version string
+	var plans []struct {
+		Plan struct {
+			Cost float64 `json:"Total Cost"`
+		}
+	}
+	err := p.write(t.Context(), p.lease, func(t *tx) error {
+		if _, err := t.one("SELECT current_setting('jit'), prosrc FROM pg_proc WHERE proname = 'waybell_version'", nil, &jit, &version); err != nil {
+			return err
+		}
+		_, err := t.one("EXPLAIN (FORMAT JSON) SELECT version FROM config WHERE one", nil, &plans)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if jit != "off" || !strings.Contains(version, "FROM config WHERE one") || plans[0].Plan.Cost > 100 {
+		t.Errorf("jit is %s, and the version costs %+v with\n%s", jit, plans, version)
+	}
+}
+
 // template is a database with the log of f.
 func (f seeding) template(t testing.TB) string {
 	return pgtest.Template(t, "log", func(ctx context.Context, url string) error {
@@ -123,8 +174,12 @@ func (p planned) explain(t testing.TB, conn *pgx.Conn, mode, format string) stri
 	if _, err := conn.Prepare(t.Context(), "explained", p.sql); err != nil {
 		t.Fatal(err)
 	}
+	parameters := ""
+	if len(literals) > 0 {
+		parameters = "(" + strings.Join(literals, ", ") + ")"
+	}
 	rows, err := conn.Query(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, "+format+
-		") EXECUTE explained ("+strings.Join(literals, ", ")+")", pgx.QueryExecModeSimpleProtocol)
+		") EXECUTE explained"+parameters, pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -93,6 +94,9 @@ func (s *Store) Requeue(ctx context.Context, lease waybell.Lease, list []waybell
 			k := deliveryKey{list[i].Agent, list[i].DeliveryRef}
 			w, waits := q.waiting[k]
 			got[i] = waybell.Requeued{Waiting: w.Waiting, Err: q.refused[k]}
+			if waits && errors.Is(got[i].Err, waybell.ErrNotFound) {
+				got[i].Err = nil // another transaction made it wait again between the looks
+			}
 			if got[i].Err == nil && !waits { // what kept it was removed
 				got[i].Err = fmt.Errorf("delivery %s: its event is gone: %w", k.DeliveryRef, waybell.ErrNotFound)
 			}

@@ -50,10 +50,13 @@ const (
 	leastConns     = 8
 	defaultTimeout = 4 * time.Second
 	readTimeout    = 5 * time.Second // of one reading call
+	readAllTimeout = 2 * time.Minute // of one that looks at all that waits
 	connectTimeout = 3 * time.Second
 	// reserved is how many connections are left to writers and heartbeats by
 	// those who read.
 	reserved = 6
+	// changersMost is how many of those people have who change something.
+	changersMost = 3
 )
 
 // batchRows and batchBytes bound one transaction of publishers.
@@ -91,8 +94,11 @@ type Store struct {
 	pool    *pgxpool.Pool
 	replica *pgxpool.Pool // nil without one
 	readers chan struct{} // one place per read under way
-	pooled  bool          // a pooler lies between: sessions keep nothing
-	server  string        // its version
+	// logReaders and changers are the same for queries of the log, of which there
+	// are fewer places, and for what people change.
+	logReaders, changers chan struct{}
+	pooled               bool   // a pooler lies between: sessions keep nothing
+	server               string // its version
 	// listening tells that notifications are heard at this moment.
 	listening atomic.Bool
 
@@ -127,8 +133,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
 	s := &Store{
 		cfg: cfg, changes: make(chan struct{}, 1), ops: make(chan *operation, 4096),
-		readers: make(chan struct{}, max(2, cfg.Conns-reserved)),
+		readers: make(chan struct{}, max(2, cfg.Conns-reserved)), changers: make(chan struct{}, changersMost),
 	}
+	s.logReaders = make(chan struct{}, max(1, cap(s.readers)-2))
 	s.watch.deadAfter, s.watch.gap = nodeDeadAfter, lookGap
 	s.due.reset()
 	if err := s.prepare(ctx); err != nil {

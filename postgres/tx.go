@@ -29,10 +29,28 @@ func (s *Store) snapshot(ctx context.Context, f func(context.Context, querier) e
 	return s.readFrom(ctx, s.pool, func(ctx context.Context, c *pgxpool.Conn) error { return inSnapshot(ctx, c, f) })
 }
 
+// readQueue is snapshot for looking at the queue by its indexes: a plan is made
+// once and kept, maybe while the queue was empty.
+func (s *Store) readQueue(ctx context.Context, f func(context.Context, querier) error) error {
+	return s.readFrom(ctx, s.pool, func(ctx context.Context, c *pgxpool.Conn) error { return begun(ctx, c, sqlBeginLog, f) })
+}
+
 // readLog is snapshot for queries of the log: of the replica, where there is one
-// that answers.
+// that answers. Of those who read some places are not for the log, however slow
+// its pages come from a cold disk: the engine looks for work, changes of the
+// configuration and other nodes in the same way.
 func (s *Store) readLog(ctx context.Context, f func(context.Context, querier) error) error {
 	in := func(ctx context.Context, c *pgxpool.Conn) error { return begun(ctx, c, sqlBeginLog, f) }
+	within, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	select {
+	case s.logReaders <- struct{}{}:
+		defer func() { <-s.logReaders }()
+	case <-s.ctx.Done():
+		return errClosed
+	case <-within.Done():
+		return s.patience(ctx, within.Err())
+	}
 	if s.replica != nil {
 		err := s.readFrom(ctx, s.replica, in)
 		if err == nil || !errors.Is(err, waybell.ErrUnavailable) || s.open(ctx) != nil {
@@ -61,10 +79,26 @@ func begun(ctx context.Context, c *pgxpool.Conn, sql string, f func(context.Cont
 }
 
 func (s *Store) readFrom(ctx context.Context, pool *pgxpool.Pool, f func(context.Context, *pgxpool.Conn) error) error {
+	within, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	return s.readWithin(ctx, within, pool, f)
+}
+
+// readAllWaiting is read for statements that look at every waiting row: with many
+// millions, and a cold disk, they may take longer than anything else that reads,
+// and what they look for is found in no other way.
+func (s *Store) readAllWaiting(ctx context.Context, f func(context.Context, querier) error) error {
+	within, cancel := context.WithTimeout(ctx, readAllTimeout)
+	defer cancel()
+	return s.readWithin(ctx, within, s.pool, func(ctx context.Context, c *pgxpool.Conn) error { return f(ctx, c) })
+}
+
+// readWithin lends a connection until within, which comes of the caller's ctx, ends.
+func (s *Store) readWithin(ctx, within context.Context, pool *pgxpool.Pool, f func(context.Context, *pgxpool.Conn) error) error {
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	within, cancel := context.WithTimeout(ctx, readTimeout)
+	within, cancel := context.WithCancel(within)
 	defer cancel()
 	stop := context.AfterFunc(s.ctx, cancel)
 	defer stop()
@@ -154,8 +188,20 @@ func (s *Store) write(ctx context.Context, lease waybell.Lease, do func(*tx) err
 	}
 }
 
-// change is write for what people change: it needs no lease.
+// change is write for what people change: it needs no lease. However many do so
+// at once, and wait for each other, there are connections left for heartbeats,
+// publishers and outcomes.
 func (s *Store) change(ctx context.Context, do func(*tx) error) error {
+	within, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	select {
+	case s.changers <- struct{}{}:
+		defer func() { <-s.changers }()
+	case <-s.ctx.Done():
+		return errClosed
+	case <-within.Done():
+		return s.patience(ctx, within.Err())
+	}
 	return s.transact(ctx, nil, do)
 }
 

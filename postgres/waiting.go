@@ -155,7 +155,7 @@ func (s *Store) Owned(ctx context.Context, of waybell.Lease, after waybell.Waiti
 	if err := s.settleDoubt(ctx, of); err != nil {
 		return nil, err
 	}
-	err = s.read(ctx, func(ctx context.Context, q querier) error {
+	err = s.readAllWaiting(ctx, func(ctx context.Context, q querier) error {
 		rows, err := q.Query(ctx, "SELECT "+waitingColumns+` FROM waiting w
 			WHERE (agent, event, endpoint) > ($1, $2, $3) AND owner = $4 ORDER BY agent, event, endpoint LIMIT $5`,
 			int64(after.Agent), int64(after.Event), int64(after.Endpoint), of.Node, limit)
@@ -187,7 +187,7 @@ func (s *Store) settleDoubt(ctx context.Context, of waybell.Lease) error {
 func (s *Store) raise(ctx context.Context, l *lease) error {
 	to := s.leases.raise(l.node)
 	var now int64
-	err := s.change(ctx, func(t *tx) error {
+	err := s.transact(ctx, nil, func(t *tx) error {
 		t.queue("SELECT FROM nodes WHERE node = $1 FOR UPDATE", l.node)
 		found, err := t.one(`UPDATE nodes SET incarnation = greatest(incarnation, $3)
 			WHERE node = $1 AND epoch = $2 AND NOT dead RETURNING incarnation`, []any{l.node, l.epoch, to}, &now)
