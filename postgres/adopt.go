@@ -74,8 +74,11 @@ func (s *Store) Adopt(ctx context.Context, lease waybell.Lease, now time.Time) (
 // twenty minutes' doublings, about two years.
 const sqlAdopt = `UPDATE waiting w SET owner = 0, adopted = true, begun = false, deaths = w.deaths + w.begun::int,
 		next_at = $1 + CASE WHEN w.begun AND w.deaths + 1 >= $2 THEN 60000000::bigint << least(w.deaths + 1 - $2, 20) ELSE 0 END
-	FROM unnest($3::bigint[], $4::bigint[], $5::bigint[]) u (agent, event, endpoint)
-	WHERE w.agent = u.agent AND w.event = u.event AND w.endpoint = u.endpoint AND w.owner = $6
+	FROM unnest($3::bigint[], $4::bigint[], $5::bigint[]) AS o (agent, event, endpoint)
+		CROSS JOIN LATERAL (
+		SELECT x.ctid AS place FROM waiting x WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint
+			AND x.owner = $6 OFFSET 0) p
+	WHERE w.ctid = p.place
 	RETURNING w.endpoint`
 
 func (t *tx) adopt(node int64, rows []orphan, now time.Time, n *int) error {

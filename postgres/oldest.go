@@ -77,12 +77,12 @@ const (
 
 	// Of rows that were only looked at another node may have taken some.
 	sqlOwn = `WITH c AS (
-			SELECT w.agent, w.event, w.endpoint FROM waiting w
-			JOIN unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS o (agent, event, endpoint)
-				ON w.agent = o.agent AND w.event = o.event AND w.endpoint = o.endpoint
-			WHERE w.owner = 0 AND w.deaths < 3 AND w.next_at <= $5 FOR UPDATE OF w SKIP LOCKED
+			SELECT p.place FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS o (agent, event, endpoint)
+			CROSS JOIN LATERAL (
+				SELECT ctid AS place FROM waiting x WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint
+					AND x.owner = 0 AND x.deaths < 3 AND x.next_at <= $5 OFFSET 0 FOR UPDATE SKIP LOCKED) p
 		) UPDATE waiting w SET owner = $1, begun = w.adopted FROM c
-		WHERE w.agent = c.agent AND w.event = c.event AND w.endpoint = c.endpoint RETURNING ` + waitingColumns
+		WHERE w.ctid = c.place RETURNING ` + waitingColumns
 )
 
 // claimOldest takes due rows entered at or before w.Oldest, by rising Entered:

@@ -12,9 +12,10 @@ import (
 
 const (
 	sqlWaitingRow  = "SELECT " + waitingColumns + " FROM waiting w WHERE agent = $1 AND event = $2 AND endpoint = $3 FOR UPDATE"
-	sqlWaitingRows = "SELECT " + waitingColumns + ` FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS o (agent, event, endpoint)
-		JOIN waiting w ON w.agent = o.agent AND w.event = o.event AND w.endpoint = o.endpoint
-		ORDER BY w.agent, w.event, w.endpoint FOR UPDATE OF w`
+	sqlWaitingRows = "SELECT " + waitingColumns + ` FROM (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS u (agent, event, endpoint)
+			ORDER BY agent, event, endpoint) o
+		CROSS JOIN LATERAL (
+			SELECT * FROM waiting x WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint OFFSET 0 FOR UPDATE) w`
 
 	sqlSettledRows = `SELECT d.agent, d.event, d.endpoint, d.owner
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS o (agent, event, endpoint)
@@ -24,7 +25,10 @@ const (
 	sqlDueNow = `UPDATE waiting w SET next_at = o.now
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
 			AS o (agent, event, endpoint, now, entered, window_end)
-		WHERE w.agent = o.agent AND w.event = o.event AND w.endpoint = o.endpoint`
+		CROSS JOIN LATERAL (
+			SELECT x.ctid AS place FROM waiting x WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint
+			OFFSET 0) p
+		WHERE w.ctid = p.place`
 
 	// sqlReopen makes settled deliveries wait again, unless their event is gone.
 	sqlReopen = `WITH o AS (

@@ -10,6 +10,11 @@ import (
 	"github.com/waybell/waybell"
 )
 
+// Rows of waiting are looked up one by one, in a subquery that stays apart
+// (OFFSET 0), and then joined by their place. What the planner believes of this
+// table may be long out of date, and it must not choose to compare every outcome
+// with every row: see DESIGN.md.
+
 // sqlFinal ends the wait of rows that the node owns and whose next attempt this
 // was, and stores delivery and attempt. It changes nothing in any other case.
 const (
@@ -29,8 +34,10 @@ const sqlFinalHead = `WITH o AS (
 			$8::smallint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::smallint[], $13::smallint[], $14::bigint[])
 		AS u (ord, agent, event, endpoint, number, status_code, tried, started_at, duration, detail, state, reason, finished_at)
 	), gone AS (
-		DELETE FROM waiting w USING o WHERE w.agent = o.agent AND w.event = o.event AND w.endpoint = o.endpoint
-			AND w.owner = $1 AND w.attempts = o.number - 1 RETURNING o.*, w.type
+		DELETE FROM waiting w USING o CROSS JOIN LATERAL (
+			SELECT x.ctid AS place FROM waiting x WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint
+				AND x.owner = $1 AND x.attempts = o.number - 1 OFFSET 0) p
+		WHERE w.ctid = p.place RETURNING o.*, w.type
 	), settled AS (
 		INSERT INTO deliveries (agent, event, endpoint, type, state, reason, attempts, status_code, finished_at)
 		SELECT agent, event, endpoint, type, state, reason, number, status_code, finished_at FROM gone
@@ -47,8 +54,10 @@ const sqlRetryHead = `WITH o AS (
 	), waits AS (
 		UPDATE waiting w SET owner = 0, begun = false, attempts = o.number, next_at = o.next_at, panics = o.panics,
 			status_code = o.status_code, reason = o.tried
-		FROM o WHERE w.agent = o.agent AND w.event = o.event AND w.endpoint = o.endpoint
-			AND w.owner = $1 AND w.attempts = o.number - 1 RETURNING o.*
+		FROM o CROSS JOIN LATERAL (
+			SELECT x.ctid AS place FROM waiting x WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint
+				AND x.owner = $1 AND x.attempts = o.number - 1 OFFSET 0) p
+		WHERE w.ctid = p.place RETURNING o.*
 	), kept AS (
 		INSERT INTO attempts (agent, event, endpoint, number, started_at, duration, status_code, reason, detail)
 		SELECT agent, event, endpoint, number, started_at, duration, status_code, tried, detail FROM waits`
@@ -57,7 +66,10 @@ const sqlRetryTail = `) SELECT ord FROM waits`
 
 const sqlRelease = `UPDATE waiting w SET owner = 0, begun = false, next_at = o.next_at
 	FROM unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS o (ord, agent, event, endpoint, next_at)
-	WHERE w.agent = o.agent AND w.event = o.event AND w.endpoint = o.endpoint AND w.owner = $1
+		CROSS JOIN LATERAL (
+		SELECT x.ctid AS place FROM waiting x WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint
+			AND x.owner = $1 OFFSET 0) p
+	WHERE w.ctid = p.place
 	RETURNING o.ord`
 
 // sqlUnsent ends the wait of rows that the node owns, without an attempt.
@@ -65,8 +77,10 @@ const sqlUnsent = `WITH o AS (
 		SELECT * FROM unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::smallint[], $7::smallint[], $8::bigint[])
 		AS u (ord, agent, event, endpoint, state, reason, finished_at)
 	), gone AS (
-		DELETE FROM waiting w USING o WHERE w.agent = o.agent AND w.event = o.event AND w.endpoint = o.endpoint
-			AND w.owner = $1 RETURNING o.*, w.type, w.attempts, w.status_code
+		DELETE FROM waiting w USING o CROSS JOIN LATERAL (
+			SELECT x.ctid AS place FROM waiting x WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint
+				AND x.owner = $1 OFFSET 0) p
+		WHERE w.ctid = p.place RETURNING o.*, w.type, w.attempts, w.status_code
 	), settled AS (
 		INSERT INTO deliveries (agent, event, endpoint, type, state, reason, attempts, status_code, finished_at)
 		SELECT agent, event, endpoint, type, state, reason, attempts, status_code, finished_at FROM gone

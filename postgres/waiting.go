@@ -36,25 +36,25 @@ func readWaiting(r pgx.CollectableRow) (waitingRow, error) {
 // time, at most so many of each endpoint.
 const (
 	sqlClaimDue = `WITH c AS (
-			SELECT p.agent, p.event, p.endpoint FROM unnest($2::bigint[], $3::integer[]) AS want (endpoint, most)
+			SELECT p.place FROM unnest($2::bigint[], $3::integer[]) AS want (endpoint, most)
 			CROSS JOIN LATERAL (
-				SELECT agent, event, endpoint FROM waiting
+				SELECT ctid AS place FROM waiting
 				WHERE endpoint = want.endpoint AND next_at <= $4 AND owner = 0 AND deaths < 3
 				ORDER BY next_at LIMIT want.most FOR UPDATE SKIP LOCKED) p
 		) UPDATE waiting w SET owner = $1, begun = w.adopted FROM c
-		WHERE w.agent = c.agent AND w.event = c.event AND w.endpoint = c.endpoint RETURNING ` + waitingColumns
+		WHERE w.ctid = c.place RETURNING ` + waitingColumns
 
 	sqlClaimTests = `WITH c AS (
-			SELECT agent, event, endpoint FROM waiting WHERE next_at <= $3 AND owner = 0 AND test AND deaths < 3
+			SELECT ctid AS place FROM waiting WHERE next_at <= $3 AND owner = 0 AND test AND deaths < 3
 			ORDER BY next_at LIMIT $2 FOR UPDATE SKIP LOCKED
 		) UPDATE waiting w SET owner = $1, begun = w.adopted FROM c
-		WHERE w.agent = c.agent AND w.event = c.event AND w.endpoint = c.endpoint RETURNING ` + waitingColumns
+		WHERE w.ctid = c.place RETURNING ` + waitingColumns
 
 	sqlClaimSuspect = `WITH c AS (
-			SELECT agent, event, endpoint FROM waiting WHERE next_at <= $2 AND owner = 0 AND deaths >= 3
+			SELECT ctid AS place FROM waiting WHERE next_at <= $2 AND owner = 0 AND deaths >= 3
 			ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED
 		) UPDATE waiting w SET owner = $1, begun = w.adopted FROM c
-		WHERE w.agent = c.agent AND w.event = c.event AND w.endpoint = c.endpoint RETURNING ` + waitingColumns
+		WHERE w.ctid = c.place RETURNING ` + waitingColumns
 )
 
 // Claim implements [waybell.WorkStore].
@@ -211,7 +211,10 @@ func (s *Store) raise(ctx context.Context, l *lease) error {
 // attempt may be under way.
 const sqlEnd = `WITH gone AS (
 		DELETE FROM waiting w USING unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS o (agent, event, endpoint)
-		WHERE w.agent = o.agent AND w.event = o.event AND w.endpoint = o.endpoint RETURNING w.*
+		CROSS JOIN LATERAL (
+			SELECT x.ctid AS place FROM waiting x WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint
+			OFFSET 0) p
+		WHERE w.ctid = p.place RETURNING w.*
 	) INSERT INTO deliveries (agent, event, endpoint, type, state, reason, attempts, status_code, finished_at, owner)
 	SELECT agent, event, endpoint, type, $4, $5, attempts, status_code, $6, owner FROM gone`
 
@@ -269,15 +272,15 @@ func (s *Store) CancelWaiting(ctx context.Context, lease waybell.Lease, c waybel
 }
 
 const sqlBringForward = `WITH c AS (
-		(SELECT agent, event, endpoint FROM waiting WHERE endpoint = $1 AND next_at > $2 AND owner = 0 AND deaths < 3
+		(SELECT ctid AS place FROM waiting WHERE endpoint = $1 AND next_at > $2 AND owner = 0 AND deaths < 3
 			ORDER BY next_at DESC LIMIT $3 FOR UPDATE SKIP LOCKED)
-	) UPDATE waiting w SET next_at = $2 FROM c WHERE w.agent = c.agent AND w.event = c.event AND w.endpoint = c.endpoint`
+	) UPDATE waiting w SET next_at = $2 FROM c WHERE w.ctid = c.place`
 
 // Suspects are few, whatever their endpoint.
 const sqlBringSuspects = `WITH c AS (
-		(SELECT agent, event, endpoint FROM waiting WHERE next_at > $2 AND owner = 0 AND deaths >= 3 AND endpoint = $1
+		(SELECT ctid AS place FROM waiting WHERE next_at > $2 AND owner = 0 AND deaths >= 3 AND endpoint = $1
 			ORDER BY next_at DESC LIMIT $3 FOR UPDATE SKIP LOCKED)
-	) UPDATE waiting w SET next_at = $2 FROM c WHERE w.agent = c.agent AND w.event = c.event AND w.endpoint = c.endpoint`
+	) UPDATE waiting w SET next_at = $2 FROM c WHERE w.ctid = c.place`
 
 // BringForward implements [waybell.WorkStore].
 func (s *Store) BringForward(ctx context.Context, lease waybell.Lease, endpoint waybell.EndpointNumber, latest time.Time, limit int) (int, error) {
