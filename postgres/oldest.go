@@ -75,12 +75,14 @@ const (
 		WHERE endpoint = $1 AND entered > $2 AND entered <= $3 AND owner = 0 AND deaths < 3
 		ORDER BY entered LIMIT $4`
 
-	// Of rows that were only looked at another node may have taken some.
+	// Of rows that were only looked at another node may have taken some. They are
+	// found by their key alone: no index of unowned rows may seem the better one.
 	sqlOwn = `WITH c AS (
 			SELECT p.place FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS o (agent, event, endpoint)
 			CROSS JOIN LATERAL (
-				SELECT ctid AS place FROM waiting x WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint
-					AND x.owner = 0 AND x.deaths < 3 AND x.next_at <= $5 OFFSET 0 FOR UPDATE SKIP LOCKED) p
+				SELECT x.ctid AS place, x.owner, x.deaths, x.next_at FROM waiting x
+				WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint OFFSET 0 FOR UPDATE SKIP LOCKED) p
+			WHERE p.owner = 0 AND p.deaths < 3 AND p.next_at <= $5
 		) UPDATE waiting w SET owner = $1, begun = w.adopted FROM c
 		WHERE w.ctid = c.place RETURNING ` + waitingColumns
 )

@@ -307,7 +307,7 @@ CREATE INDEX statistics_at ON statistics (step, at);
 -- client that froze does not keep its locks. Rows are looked up one by one in the
 -- index: what the planner believes of a queue that fills and empties by the
 -- minute, or believed when it made a plan that is kept, is no reason to read all
--- of it.
+-- of it, or to sort what an index has in order.
 CREATE FUNCTION waybell_begin(of_node bigint, of_epoch bigint, of_incarnation bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -328,7 +328,8 @@ BEGIN
 			THEN 'on' ELSE current_setting('synchronous_commit') END, true),
 		set_config('idle_in_transaction_session_timeout', '5s', true), set_config('jit', 'off', true),
 		set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-		set_config('enable_mergejoin', 'off', true);
+		set_config('enable_mergejoin', 'off', true), set_config('enable_sort', 'off', true),
+		set_config('enable_bitmapscan', 'off', true);
 END $$;
 
 -- waybell_version refuses a publish that was matched with an older configuration.
