@@ -72,9 +72,15 @@ func (s *Service) heartbeat(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-beat.C:
+			s.beat(ctx)
 		case <-s.fenced:
+			s.beat(ctx)
+			if within(s.confirmed.Load(), heartbeatEvery) {
+				// The lease is good after all: what was dropped for it must not stay
+				// owned and in nobody's hand.
+				s.claimer.readBack()
+			}
 		}
-		s.beat(ctx)
 		pause(ctx, heartbeatPace)
 	}
 }

@@ -119,12 +119,10 @@ func (t *settler) write(ctx context.Context, works []*work, batch []Settlement) 
 			return
 		case errors.Is(err, ErrFenced):
 			// Another node has taken these deliveries over; it attempts them
-			// again. Nothing of ours may be written any more. Should they be this
-			// node's after all, they are not left owned and in nobody's hand.
+			// again. Nothing of ours may be written any more.
 			s.log.Error("outcomes lost: the lease was lost", "outcomes", len(batch), "error", err)
 			s.fencedBy(err)
 			s.dispatcher.settled(works)
-			s.claimer.readBack()
 			return
 		case errors.Is(err, ErrUnavailable) || errors.Is(err, ErrCommitUnknown) || try < refusals:
 			s.log.Warn("outcomes wait: the store cannot write", "outcomes", len(batch), "retry_in", wait, "error", err)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/waybell/waybell"
@@ -111,6 +113,11 @@ func lost(err error) bool {
 func moved(err error) bool {
 	code := state(err)
 	return code == stateReadOnly || strings.HasPrefix(code, "57P")
+}
+
+// broke tells that a connection ended under a call that still had time.
+func broke(err error) bool {
+	return state(err) == "" && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 }
 
 // callerGone is the error of a caller whose context ended before anything began.

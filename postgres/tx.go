@@ -131,9 +131,10 @@ func (s *Store) patience(ctx context.Context, err error) error {
 	return translate(err)
 }
 
-// note gives up all connections where the server no longer takes writes.
+// note gives up all connections where the server no longer takes writes, or one
+// broke: the others are of the same server, and each would fail somebody's call.
 func (s *Store) note(pool *pgxpool.Pool, err error) {
-	if moved(err) {
+	if moved(err) || broke(err) {
 		pool.Reset()
 	}
 }

@@ -213,9 +213,24 @@ func (s *server) call(ctx context.Context, method, path string, body, out any) e
 	return json.Unmarshal(answer, out)
 }
 
-// ledger reads the agent's ledger.
+// ledger reads the agent's ledger, also while the database comes back.
 func (s *server) ledger(ctx context.Context) (l ledger, err error) {
 	err = s.call(ctx, http.MethodGet, "/v1/agents/"+agentID+"/ledger", nil, &l)
+	if err == nil || !strings.Contains(err.Error(), "answered 503") {
+		return l, err
+	}
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for range 100 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return l, err
+		}
+		if err = s.call(ctx, http.MethodGet, "/v1/agents/"+agentID+"/ledger", nil, &l); err == nil {
+			break
+		}
+	}
 	return l, err
 }
 
