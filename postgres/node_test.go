@@ -164,7 +164,7 @@ func TestOutageKillsNobody(t *testing.T) {
 	t.Parallel()
 	server := startServer(t, nil)
 	url := server.Database(t)
-	a, b := join(t, Config{URL: url, Timeout: 300 * time.Millisecond}), join(t, Config{URL: url, Timeout: 300 * time.Millisecond})
+	a, b := join(t, Config{URL: url, Timeout: time.Second}), join(t, Config{URL: url, Timeout: time.Second})
 	hasten(a, b)
 	a.mustPublish(t)
 	a.beat(t)
