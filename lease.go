@@ -67,10 +67,9 @@ func soon(ctx context.Context, take func(context.Context) error) error {
 func (s *Service) heartbeat(ctx context.Context) {
 	beat := time.NewTicker(heartbeatEvery)
 	defer beat.Stop()
-	for {
+	for ctx.Err() == nil { // select takes any case that is ready
 		select {
 		case <-ctx.Done():
-			return
 		case <-beat.C:
 			s.beat(ctx)
 		case <-s.fenced:
@@ -150,7 +149,7 @@ func (s *Service) watch(ctx context.Context) {
 	defer follow.Stop()
 	known, away := ledgers{}, false
 	changes := s.store.Changes()
-	for {
+	for ctx.Err() == nil { // select takes any case that is ready
 		select {
 		case <-ctx.Done():
 			return
