@@ -15,6 +15,7 @@ func newBenchCommand() *cobra.Command {
 	var o bench.Options
 	var out output
 	var all bool
+	var plots string
 	cmd := &cobra.Command{
 		Use:   "bench [scenario …]",
 		Short: "Measure this program beside the raw ceiling",
@@ -65,6 +66,11 @@ docs/performance.md describes the scenarios and how to read the figures.`,
 				if err := write(cmd.OutOrStdout(), report); err != nil {
 					return err
 				}
+				if plots != "" {
+					if err := bench.WritePlots(plots, report); err != nil {
+						return err
+					}
+				}
 			}
 			return err
 		},
@@ -81,6 +87,7 @@ docs/performance.md describes the scenarios and how to read the figures.`,
 	flags.IntVar(&o.Stored, "stored", 1_000_000, "attempts that S7 begins with")
 	flags.IntVar(&o.Waiting, "waiting", 1_000_000, "retries that wait in S6")
 	out.flag(cmd)
+	flags.StringVar(&plots, "plots", "", "a folder for SVG plots of the ratios and of latency over time")
 	flags.StringArrayVar(&o.Flags, "flag", nil, "a flag for serve, such as --flag=--retention=1h; may be repeated")
 	return cmd
 }
