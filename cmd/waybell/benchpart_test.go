@@ -57,7 +57,7 @@ func TestBenchPart(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	const rows = 4 // fewer than wait: each worker published at least once
-	for range 2 { // what was claimed waits again
+	for range 2 {  // what was claimed waits again
 		if got := askPart(t, dir, bench.PartRequest{Do: bench.PartClaim, Rounds: 3, Max: rows})[0]; got.Error != "" || got.N != 3*rows || got.Latency.N != 3 {
 			t.Errorf("%+v", got)
 		}
