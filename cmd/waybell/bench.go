@@ -79,7 +79,7 @@ docs/performance.md describes the scenarios and how to read the figures.`,
 	flags.SortFlags = false
 	flags.BoolVar(&all, "all", false, "a whole run; takes some minutes for each store, of a machine that does nothing else")
 	flags.IntVar(&o.Pairs, "pairs", 5, "how often each scenario runs, in turn with the ceiling")
-	flags.DurationVar(&o.Duration, "duration", 3*time.Second, "how long each load lasts")
+	flags.DurationVar(&o.Duration, "duration", 2*time.Second, "how long each load lasts")
 	flags.StringVar(&o.Dir, "dir", "", "where stores are made (default: the system's folder for temporary files)")
 	flags.StringSliceVar(&o.Stores, "store", []string{bench.SQLite}, "what the servers keep everything in: sqlite, postgres or both")
 	flags.StringVar(&o.DatabaseURL, "database-url", "", "an empty PostgreSQL database, instead of a server of the bench's own")
