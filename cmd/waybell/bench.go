@@ -52,7 +52,8 @@ docs/performance.md describes the scenarios and how to read the figures.`,
 				}
 				o.Scenarios = bench.All()
 			}
-			o.Version = build().Version
+			b := build()
+			o.Version = strings.TrimSpace(b.Version + " " + b.Commit[:min(12, len(b.Commit))])
 			o.Progress = cmd.ErrOrStderr()
 			if err := o.Validate(); err != nil {
 				return usageErrorf("%w", err)
