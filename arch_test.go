@@ -45,7 +45,7 @@ var allowedImports = map[string][]string{
 	"internal/storetest":      {"", "internal/statistics", "pgregory.net/rapid", "github.com/google/go-cmp"},
 	"internal/teststore":      {"", "internal/pgtest", "postgres", "sqlite"},
 	"internal/transfer":       {""},
-	"sqlite":                  {"", "internal/statistics", "internal/transfer", "modernc.org/sqlite", "golang.org/x/sys/unix"},
+	"sqlite":                  {"", "internal/statistics", "internal/transfer", "modernc.org/sqlite", "modernc.org/libc", "golang.org/x/sys/unix"},
 	"postgres":                {"", "internal/statistics", "internal/transfer", "github.com/jackc/pgx/v5"},
 	"api":                     {"", "format", "internal/jsjson", "internal/catalogue", "internal/retry", "internal/reception", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
 	"web":                     {},
