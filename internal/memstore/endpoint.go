@@ -16,7 +16,9 @@ func (d *data) livingEndpoint(n waybell.EndpointNumber) *waybell.Endpoint {
 	return d.endpoints[n-1]
 }
 
-func lives(e *waybell.Endpoint) bool { return e.State != waybell.EndpointDeleted && e.DeletedAt.IsZero() }
+func lives(e *waybell.Endpoint) bool {
+	return e.State != waybell.EndpointDeleted && e.DeletedAt.IsZero()
+}
 
 // endpointsOf are an agent's living endpoints, rising. The lock is held.
 func (d *data) endpointsOf(agent waybell.AgentNumber) []*waybell.Endpoint {
