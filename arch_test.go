@@ -42,6 +42,8 @@ var allowedImports = map[string][]string{
 	"internal/pgserver":       {},
 	"internal/pgtest":         {"internal/pgserver", "github.com/jackc/pgx/v5"},
 	"internal/storetest":      {"", "internal/statistics", "pgregory.net/rapid", "github.com/google/go-cmp"},
+	"internal/memstore":       {""},
+	"internal/simulation":     {},
 	"internal/teststore":      {"", "internal/pgtest", "postgres", "sqlite"},
 	"internal/transfer":       {""},
 	"sqlite":                  {"", "internal/statistics", "internal/stored", "internal/transfer", "modernc.org/sqlite", "modernc.org/libc", "golang.org/x/sys/unix"},
