@@ -45,6 +45,7 @@ var allowedImports = map[string][]string{
 	"internal/memstore":       {""},
 	"internal/simulation":     {},
 	"internal/teststore":      {"", "internal/pgtest", "postgres", "sqlite"},
+	"internal/stored":         {""},
 	"internal/transfer":       {""},
 	"sqlite":                  {"", "internal/statistics", "internal/stored", "internal/transfer", "modernc.org/sqlite", "modernc.org/libc", "golang.org/x/sys/unix"},
 	"postgres":                {"", "internal/statistics", "internal/stored", "internal/transfer", "github.com/jackc/pgx/v5"},
