@@ -52,6 +52,12 @@ type Config struct {
 	TLS      *tls.Config
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
 
+	// NetHTTP sends with net/http's client instead of the leaner code of
+	// Waybell's own; the same checks and limits hold. It costs more CPU, and
+	// net/http tells the default logger of package log what a receiver sends
+	// unasked.
+	NetHTTP bool
+
 	// CreateAgents makes an agent on its first event instead of answering
 	// agent_not_found.
 	CreateAgents bool
