@@ -120,6 +120,8 @@ type options struct {
 	timeout time.Duration // of the endpoints
 	dir     string        // "" = a temporary one
 	prepare func(start func() error) error
+	// arm, if set, is called before the nodes start.
+	arm func(*trial)
 	// shared is the database that nodes share; nil = one node on the embedded
 	// store.
 	shared *shared
@@ -147,6 +149,9 @@ func newTrial(t *testing.T, o options) *trial {
 		tr.nodes = []*server{newServer(t, 1, "--data-dir", o.dir)}
 	}
 	tr.server = tr.nodes[0]
+	if o.arm != nil {
+		o.arm(tr)
+	}
 	for _, s := range tr.nodes { // several migrate at once
 		s.prepare = o.prepare
 		s.launch()
