@@ -183,7 +183,7 @@ func judgeDrain(t *testing.T, what string, at []time.Time) {
 
 // judgeFresh bounds how long events wait that are published during the drain:
 // behind half a queue, which the backlog may fill, and not behind the backlog.
-// Those published before the first probe are of the backlog.
+// Those published before the first answer are of the backlog.
 func (h *herd) judgeFresh(t *testing.T, published map[string]time.Time, recovered time.Time, queue int) {
 	t.Helper()
 	rate := 16 / h.latency.Seconds()
@@ -194,7 +194,7 @@ func (h *herd) judgeFresh(t *testing.T, published map[string]time.Time, recovere
 		opened := slices.MinFunc(slices.Collect(maps.Values(got)), time.Time.Compare)
 		probed = opened
 		for id, at := range published {
-			if at.After(opened) {
+			if at.After(opened.Add(h.latency)) {
 				waits = append(waits, got[id].Sub(at))
 			}
 		}

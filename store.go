@@ -187,11 +187,11 @@ type NewEvent struct {
 }
 
 // Due is the first NextAt of the event's deliveries: the time of Key, or DueAt
-// where that is given and earlier, because after a clock went back keys lie ahead
-// of it.
+// where that is given and a second earlier or more, because after a clock went
+// back keys lie ahead of it.
 func (e *NewEvent) Due() time.Time {
 	at := e.Key.Time()
-	if !e.DueAt.IsZero() && e.DueAt.Before(at) {
+	if !e.DueAt.IsZero() && at.Sub(e.DueAt) > time.Second {
 		return e.DueAt.UTC().Truncate(time.Microsecond)
 	}
 	return at

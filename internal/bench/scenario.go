@@ -19,6 +19,10 @@ type Result struct {
 	CPU      float64   `json:"cpu_seconds_per_1000,omitempty"` // of the server, until the last outcome is stored
 	RSS      float64   `json:"peak_rss_mib,omitempty"`
 
+	// Of the bench's own process: what the load cost, and what receiving did.
+	LoadCPU     float64 `json:"load_cpu_seconds_per_1000,omitempty"`
+	ReceiverCPU float64 `json:"receiver_cpu_seconds_per_1000,omitempty"`
+
 	// Of PostgreSQL's processes, where they run on this machine.
 	DatabaseCPU    float64 `json:"database_cpu_seconds_per_1000,omitempty"`
 	DatabaseMemory float64 `json:"database_memory_mib,omitempty"` // at the end, shared memory counted once
@@ -47,6 +51,7 @@ type measured struct {
 	rate, rss     float64
 	cpu, all      float64 // seconds per 1,000: of the servers; with all other processes
 	database      float64 // seconds per 1,000
+	load, receive float64 // seconds per 1,000: of the load, of the rest of the bench
 	memory        float64 // MiB of the database
 	writes        writes
 	missing, dups int64
@@ -61,7 +66,7 @@ func alternate(o *Options, res *Result, once func(r *receiver, ceiling float64) 
 	if err != nil {
 		return nil, err
 	}
-	var rates, ceilings, cpus, cpuRatios, databases []float64
+	var rates, ceilings, cpus, cpuRatios, databases, loads, receives []float64
 	var all []writes
 	for range o.Pairs {
 		m, err := withReceiver(func(r *receiver) (*measured, error) { return once(r, before.rate) })
@@ -78,14 +83,16 @@ func alternate(o *Options, res *Result, once func(r *receiver, ceiling float64) 
 		rates, ceilings = append(rates, m.rate), append(ceilings, c)
 		cpus, cpuRatios = append(cpus, m.cpu), append(cpuRatios, cpuRatio)
 		databases, all = append(databases, m.database), append(all, m.writes)
+		loads, receives = append(loads, m.load), append(receives, m.receive)
 		res.Ratios = append(res.Ratios, m.rate/c)
 		res.Missing, res.Dups = res.Missing+m.missing, res.Dups+m.dups
 		res.RSS, res.DatabaseMemory, res.Publish = max(res.RSS, m.rss), max(res.DatabaseMemory, m.memory), m.publish
-		o.progress("%s: %.0f deliveries/s, ceiling %.0f, ratio %.3f (by CPU %.3f), CPU %.3f and %.3f s per 1,000, peak %.0f MiB, missing %d, duplicates %d",
-			res.Scenario, m.rate, c, m.rate/c, cpuRatio, m.cpu, m.database, m.rss, m.missing, m.dups)
+		o.progress("%s: %.0f deliveries/s, ceiling %.0f, ratio %.3f (by CPU %.3f), CPU per 1,000: server %.3f, database %.3f, load %.3f, receiver %.3f s; peak %.0f MiB, missing %d, duplicates %d",
+			res.Scenario, m.rate, c, m.rate/c, cpuRatio, m.cpu, m.database, m.load, m.receive, m.rss, m.missing, m.dups)
 	}
 	res.Rate, res.Ceiling, res.Ratio = median(rates), median(ceilings), median(res.Ratios)
 	res.CPU, res.CPURatio, res.DatabaseCPU = median(cpus), median(cpuRatios), median(databases)
+	res.LoadCPU, res.ReceiverCPU = median(loads), median(receives)
 	of := func(get func(writes) float64) float64 {
 		var list []float64
 		for _, w := range all {
@@ -157,10 +164,11 @@ func (b *run) end(ctx context.Context, want int) (*measured, error) {
 		return nil, err
 	}
 	was, each := b.before, max(float64(n), 1)
-	cpu, database := after.server.cpu-was.server.cpu, after.store.cpu-was.store.cpu
+	cpu, database, self := after.server.cpu-was.server.cpu, after.store.cpu-was.store.cpu, after.self.cpu-was.self.cpu
 	return &measured{
 		rate: float64(n) / took.Seconds(), rss: mib(after.server.peak), memory: mib(after.store.memory),
-		cpu: per1000(cpu, each), database: per1000(database, each), all: per1000(cpu+database+after.self.cpu-was.self.cpu, each),
+		cpu: per1000(cpu, each), database: per1000(database, each), all: per1000(cpu+database+self, each),
+		receive: per1000(self, each),
 		writes: writes{
 			Commits: float64(after.commits-was.commits) / each, WAL: float64(after.store.wal-was.store.wal) / each,
 			Disk:   float64(after.server.written-was.server.written+after.store.written-was.store.written) / each,
@@ -219,10 +227,13 @@ func (t throughput) load(ctx context.Context, s *server, r *receiver, d time.Dur
 	if err != nil {
 		return nil, err
 	}
-	m, err := b.end(ctx, int(l.requests)*t.batch*t.endpoints)
+	want := int(l.requests) * t.batch * t.endpoints
+	m, err := b.end(ctx, want)
 	if err != nil {
 		return nil, err
 	}
+	m.load = per1000(l.cpu, float64(want)-float64(m.missing))
+	m.receive -= m.load
 	m.publish = &l.latency
 	return m, nil
 }
