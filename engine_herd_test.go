@@ -20,7 +20,7 @@ import (
 	"github.com/waybell/waybell/internal/receivertest"
 )
 
-var herdSize = flag.Int("herd", 10_000, "deliveries that wait in TestThunderingHerd; docs/reliability.md has the figures of 100,000")
+var herdSize = flag.Int("herd", 5_000, "deliveries that wait in TestThunderingHerd; docs/reliability.md has the figures of 100,000")
 
 const (
 	herdEndpoints = 5

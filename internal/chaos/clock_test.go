@@ -277,7 +277,7 @@ func (p *timepieces) cycle(s *server, by time.Duration, restart bool) {
 
 // judgeClock ends the trial: besides what every trial holds, no delivery was
 // stuck.
-func (p *timepieces) judgeClock() *verdict {
+func (p *timepieces) judgeClock(cycles int) {
 	t := p.tr.t
 	t.Helper()
 	v := p.tr.end()
@@ -299,9 +299,13 @@ func (p *timepieces) judgeClock() *verdict {
 	if v.accepted == 0 || v.requests <= v.deliveries {
 		t.Errorf("the load or the faults did not happen: %d of %d", v.requests, v.deliveries)
 	}
+	stamped := 0
+	for _, n := range p.off {
+		stamped += n
+	}
+	p.tr.record("clock", cycles, v, times{"between_attempts": {longest}}, map[string]int64{"stamped_off": int64(stamped), "early": int64(early)})
 	t.Logf("the longest wait between two attempts: %v; %d came before their second was over; requests with a time that was off, by node: %v",
 		longest.Round(time.Millisecond), early, p.off)
-	return v
 }
 
 // TestClock steps the wall clock of a running process by 25 hours and by 5 minutes
@@ -313,11 +317,12 @@ func TestClock(t *testing.T) {
 	var p *timepieces
 	newTrial(t, options{temper: temper{fail: 6, reset: 2, slow: 10, slowness: 300 * time.Millisecond},
 		timeout: 2 * time.Second, arm: func(tr *trial) { p = newTimepieces(tr) }})
-	for n := range repeat(6) {
+	cycles := repeat(6)
+	for n := range cycles {
 		p.tr.pause(300*time.Millisecond, time.Second)
 		p.cycle(p.tr.server, clockSteps[n%4], n%8 >= 4)
 	}
-	p.judgeClock()
+	p.judgeClock(cycles)
 }
 
 // TestNodesClock steps the wall clock of one of three nodes, which goes on as the
@@ -328,9 +333,10 @@ func TestNodesClock(t *testing.T) {
 	var p *timepieces
 	newTrial(t, options{temper: temper{fail: 6, reset: 2, slow: 10, slowness: 300 * time.Millisecond},
 		timeout: 2 * time.Second, shared: newShared(url, url, "all", "all", "all"), arm: func(tr *trial) { p = newTimepieces(tr) }})
-	for n := range repeat(5) {
+	cycles := repeat(5)
+	for n := range cycles {
 		p.tr.pause(300*time.Millisecond, time.Second)
 		p.cycle(p.tr.nodes[p.tr.rng.IntN(len(p.tr.nodes))], clockSteps[n%4], n%8 >= 4)
 	}
-	p.judgeClock()
+	p.judgeClock(cycles)
 }
