@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks: a C compiler for the race
-# detector, strace for cutting the power, Node.js with the packages that judge what Waybell sends, Chromium,
-# PostgreSQL with PgBouncer, and the languages of examples/verify. Debian's
-# packages and npm are the only sources.
+# detector, strace, Node.js with the packages that judge what Waybell sends,
+# Chromium, PostgreSQL with PgBouncer, and the languages of examples/verify.
+# Debian's packages and npm are the only sources.
 # Safe to run again: what is there is left alone.
 set -euo pipefail
 cd "$(dirname "$0")"
