@@ -139,10 +139,10 @@ func (r *record) live(t *testing.T, tr *tracer, addr string, to *receiver, life 
 
 // outcome is what the cuts of one record showed.
 type outcome struct {
-	cuts, images, started int
-	promises              int // those before the cuts, in all
-	byLoss                map[string]int
-	complaints            []string
+	cuts, started int
+	promises      int // those before the cuts, in all
+	byLoss        map[string]int
+	complaints    []string
 }
 
 // cutPower makes images of many moments and judges them. start, if it is not nil,
