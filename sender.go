@@ -35,7 +35,7 @@ func (s *Service) attempt(w *work) (o outcome) {
 			o = s.panicked(w, started)
 		}
 	}()
-	now := time.Now()
+	now := started
 	e := s.dir.entry(w.Endpoint)
 	if o, skip := s.withoutAttempt(w, e, now); skip {
 		return o
