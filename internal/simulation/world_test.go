@@ -26,7 +26,8 @@ type world struct {
 	seed   uint64
 	rng    *rand.Rand
 	begun  time.Time
-	end    time.Time // of the troubles
+	end    time.Time     // of the troubles
+	span   time.Duration // from its beginning to its rest
 	limits waybell.Limits
 
 	store    *memstore.Store
