@@ -26,9 +26,6 @@ var (
 	results = flag.String("chaos.results", "", "write what was found to this directory, for docs/reliability.md")
 )
 
-// usual is how many seeds are run where nothing else is asked for.
-const usual = 100
-
 // simulate runs one seed and returns its world.
 func simulate(t *testing.T, seed uint64, flaws memstore.Flaws) *world {
 	t.Helper()
@@ -90,7 +87,7 @@ func (w *world) gap() time.Duration {
 // cluster has several nodes share the store for some minutes.
 func (w *world) cluster(all []step) {
 	w.step("from now on several nodes")
-	w.counts["clusters"]++
+	w.count("clusters", 1)
 	for _, n := range append([]*node{}, w.nodes...) {
 		n.stop(w.between(time.Second, 20*time.Second))
 	}

@@ -37,6 +37,8 @@ type world struct {
 	made     int
 	dying    sync.WaitGroup
 	policies map[string]policy
+
+	counting sync.Mutex
 	counts   map[string]int64
 
 	// Only the driver's.
@@ -187,6 +189,13 @@ func (w *world) violate(format string, args ...any) {
 		w.violations = append(w.violations, line)
 		w.steps = append(w.steps, line)
 	}
+}
+
+// count counts what a run was about.
+func (w *world) count(what string, n int64) {
+	w.counting.Lock()
+	defer w.counting.Unlock()
+	w.counts[what] += n
 }
 
 func (w *world) failed() bool {
