@@ -18,7 +18,12 @@ func (w *world) mayBegin(d *delivery, e *endpoint, q *request) {
 	var last *request // the newest before it
 	// What a node was about to send when it froze it sends when it thaws: no lease
 	// is of any help there.
-	straggler := !w.store.Alive(q.lease) && q.node.isFrozen(q.at)
+	straggler := false
+	if q.node.isFrozen(q.at) {
+		if before := q.node.leaseAt(q.node.frozenAt()); !w.store.Alive(before) {
+			q.lease, straggler = before, true
+		}
+	}
 	for _, p := range d.requests {
 		if p.at.After(q.at) { // one that did not reach the receiver is told of late
 			continue
@@ -183,6 +188,12 @@ func (n *node) isCutOff() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.cutOff
+}
+
+func (n *node) frozenAt() time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.froze
 }
 
 // isFrozen tells whether the node stood still, or just stopped doing so.

@@ -55,6 +55,6 @@
 // repeats to the nanosecond, one with several nodes often parts by some
 // milliseconds. With -cpu 1 fewer part; the race detector shuffles goroutines and
 // more do. TestRepeats runs seeds twice and compares all requests and outcomes; it
-// logs where two runs part and fails where that is the rule. Violations found so
-// far came again with their seed or within some runs of it.
+// logs where two runs part, and asks that they go together for a good part of the
+// way.
 package simulation

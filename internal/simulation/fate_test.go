@@ -150,7 +150,7 @@ func (w *world) freeze() {
 	w.troubled(d)
 	thaw := make(chan struct{})
 	n.mu.Lock()
-	n.frozen = thaw
+	n.frozen, n.froze = thaw, time.Now()
 	n.trouble = time.Now().Add(d + 10*time.Second)
 	n.mu.Unlock()
 	time.AfterFunc(d, func() {
