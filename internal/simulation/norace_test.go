@@ -2,5 +2,9 @@
 
 package simulation_test
 
-// usual is how many seeds are run where nothing else is asked for.
-const usual = 100
+// usual is how many seeds are run where nothing else is asked for, tries how many
+// of them twice.
+const (
+	usual = 100
+	tries = 6
+)

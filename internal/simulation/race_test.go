@@ -2,6 +2,9 @@
 
 package simulation_test
 
-// usual is how many seeds are run where nothing else is asked for: under the race
-// detector each costs ten times as much.
-const usual = 12
+// Under the race detector a seed costs ten times as much. usual is how many are
+// run where nothing else is asked for, tries how many of them twice.
+const (
+	usual = 8
+	tries = 2
+)

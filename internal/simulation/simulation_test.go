@@ -231,7 +231,6 @@ func (r *run) record(t *testing.T) {
 // good part of the way.
 func TestRepeats(t *testing.T) {
 	t.Parallel()
-	const tries = 6
 	same, together := 0, 0.0
 	for i := range uint64(tries) {
 		one, two := simulate(t, *first+i, memstore.Flaws{}), simulate(t, *first+i, memstore.Flaws{})
