@@ -96,9 +96,10 @@ func TestPoints(t *testing.T) {
 	))
 }
 
-// TestPointsShared does so on PostgreSQL, where besides the node reads back what it
-// owns after a commit of unknown outcome. Short runs give a dead node 2 s instead
-// of 12: there is no other one that might still send.
+// TestPointsShared kills the process at each point of the engine on PostgreSQL, where
+// besides the node reads back what it owns after a commit of unknown outcome. Short
+// runs give a dead node 2 s instead of 12: there is no other one that might still
+// send.
 func TestPointsShared(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Start(t, pgtest.Options{Dir: memory()}).Database(t)
@@ -203,7 +204,7 @@ func (p *pointTrial) run(x *namedPoint, f *found) {
 	if !x.soon {
 		p.server.env = append(p.server.env, fmt.Sprintf("%s=%dms", point.EnvAfter, 300+p.rng.IntN(500)))
 	}
-	p.patience()
+	p.deadSoon()
 	p.server.launch()
 	if !x.starting && p.readyOrEnded() && x.up != nil {
 		x.up(p)
@@ -219,7 +220,7 @@ func (p *pointTrial) run(x *namedPoint, f *found) {
 	f.faults = append(f.faults, len(p.faults)-1)
 	// The next process is the one that shows how soon all works again.
 	p.server.env = nil
-	p.patience()
+	p.deadSoon()
 	f.ready = append(f.ready, p.server.start())
 	if x.after != nil {
 		x.after(p)
@@ -230,8 +231,8 @@ func (p *pointTrial) run(x *namedPoint, f *found) {
 	p.kill()
 }
 
-// patience has a node count as dead sooner in short runs.
-func (p *pointTrial) patience() {
+// deadSoon has a node count as dead sooner in short runs.
+func (p *pointTrial) deadSoon() {
 	if !*long {
 		p.server.env = append(p.server.env, point.EnvDead+"=2s")
 	}
