@@ -124,6 +124,8 @@ type options struct {
 	timeout time.Duration // of the endpoints
 	dir     string        // "" = a temporary one
 	prepare func(start func() error) error
+	// arm, if set, is called before the nodes start.
+	arm func(*trial)
 	// shared is the database that nodes share; nil = one node on the embedded
 	// store.
 	shared *shared
@@ -152,6 +154,9 @@ func newTrial(t *testing.T, o options) *trial {
 	tr.server = tr.nodes[0]
 	if o.points {
 		tr.server.binary = pointBinary(t)
+	}
+	if o.arm != nil {
+		o.arm(tr)
 	}
 	for _, s := range tr.nodes { // several migrate at once
 		s.prepare = o.prepare

@@ -23,12 +23,12 @@ func packages() []string {
 
 // programme is a test that breaks something.
 type programme struct {
-	name   string // "nodes-kill"
+	name   string // "nodes-kill", "powerloss-sqlite-binary"
 	test   string // "TestNodesKill"
 	folder string
 	about  string   // the first sentence of what the test says of itself
 	stores []string // "sqlite", "postgres"
-	flags  []string // of its package, that begin with "chaos."
+	flags  []string // of its package, as far as the command knows them
 }
 
 // programmes finds those below a folder by their source: the tests that write a
@@ -42,6 +42,9 @@ func programmes(root string) ([]programme, error) {
 		}
 		for i := range found {
 			found[i].folder = folder
+			if folder != packages()[0] {
+				found[i].name = filepath.Base(folder) + "-" + found[i].name
+			}
 		}
 		list = append(list, found...)
 	}
@@ -72,9 +75,9 @@ func programmesOf(dir string) (list []programme, err error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range []string{"cycles", "long", "seed", "results"} {
-			if flag := "chaos." + name; bytes.Contains(src, []byte(`"`+flag+`"`)) && !slices.Contains(flags, flag) {
-				flags = append(flags, flag)
+		for _, f := range testFlags("", options{}) {
+			if bytes.Contains(src, []byte(`"`+f.name+`"`)) && !slices.Contains(flags, f.name) {
+				flags = append(flags, f.name)
 			}
 		}
 		fset := token.NewFileSet()
@@ -84,17 +87,21 @@ func programmesOf(dir string) (list []programme, err error) {
 		}
 		for _, d := range file.Decls {
 			if d, ok := d.(*ast.FuncDecl); ok {
-				functions[d.Name.Name] = function{d, src[fset.Position(d.Pos()).Offset:fset.Position(d.End()).Offset]}
+				name := d.Name.Name
+				if d.Recv != nil {
+					name = method + name
+				}
+				functions[name] = function{d, src[fset.Position(d.Pos()).Offset:fset.Position(d.End()).Offset]}
 			}
 		}
 	}
 	for name, f := range functions {
 		reached := reach(functions, name)
-		if !strings.HasPrefix(name, "Test") || f.decl.Doc == nil || !has(functions, reached, "result.Result") {
+		if !strings.HasPrefix(name, "Test") || !has(functions, reached, "result.Result{") {
 			continue
 		}
 		p := programme{name: kebab(strings.TrimPrefix(name, "Test")), test: name, flags: flags,
-			about: strings.TrimPrefix(new(doc.Package).Synopsis(f.decl.Doc.Text()), name+" ")}
+			about: about(name, new(doc.Package).Synopsis(f.decl.Doc.Text()))}
 		if has(functions, reached, "pgtest.Start(") || has(functions, reached, "pgtest.Database(") {
 			p.stores = append(p.stores, "postgres")
 		}
@@ -107,15 +114,31 @@ func programmesOf(dir string) (list []programme, err error) {
 	return list, nil
 }
 
+// method stands before the name of a method.
+const method = "."
+
+// about is what a test says of itself, without its name.
+func about(name, synopsis string) string {
+	if rest, ok := strings.CutPrefix(synopsis, name+" "); ok && !strings.HasPrefix(rest, "and ") {
+		return rest
+	}
+	return synopsis
+}
+
 // reach are the names of the functions that one may call, itself first.
 func reach(functions map[string]function, name string) []string {
 	list := []string{name}
 	for i := 0; i < len(list); i++ {
 		ast.Inspect(functions[list[i]].decl, func(n ast.Node) bool {
-			if id, ok := n.(*ast.Ident); ok {
-				if _, known := functions[id.Name]; known && !slices.Contains(list, id.Name) {
-					list = append(list, id.Name)
-				}
+			called := ""
+			switch n := n.(type) {
+			case *ast.SelectorExpr:
+				called = method + n.Sel.Name
+			case *ast.Ident:
+				called = n.Name
+			}
+			if _, known := functions[called]; known && !slices.Contains(list, called) {
+				list = append(list, called)
 			}
 			return true
 		})
@@ -131,7 +154,7 @@ func has(functions map[string]function, names []string, text string) bool {
 // kebab writes FileSizeLimit as file-size-limit.
 func kebab(name string) string {
 	var b strings.Builder
-	for i, r := range name {
+	for i, r := range strings.ReplaceAll(name, "SQLite", "Sqlite") {
 		if unicode.IsUpper(r) && i > 0 {
 			b.WriteByte('-')
 		}

@@ -93,17 +93,38 @@ func run(ctx context.Context, p programme, o options, out io.Writer) (ran, error
 // args are those of go: the flags that the programme's package has.
 func (p *programme) args(results string, o options) []string {
 	args := []string{"test", "./" + p.folder, "-run", "^" + p.test + "$", "-v", "-count=1", "-timeout=24h"}
-	for _, f := range []struct{ name, value string }{
-		{"chaos.cycles", strconv.Itoa(o.cycles)},
-		{"chaos.seed", strconv.FormatInt(o.seed, 10)},
-		{"chaos.long", strconv.FormatBool(o.long)},
-		{"chaos.results", results},
-	} {
-		if slices.Contains(p.flags, f.name) {
+	for _, f := range testFlags(results, o) {
+		if f.value != "" && slices.Contains(p.flags, f.name) {
 			args = append(args, "-"+f.name+"="+f.value)
 		}
 	}
 	return args
+}
+
+// testFlag is a flag of a package's tests; "" leaves it as it is.
+type testFlag struct{ name, value string }
+
+// soakTime is how long a soak lasts with --long.
+const soakTime = "30m"
+
+// testFlags are the flags that packages may have, as the options set them.
+func testFlags(results string, o options) []testFlag {
+	number := func(n int64) string {
+		if n == 0 {
+			return ""
+		}
+		return strconv.FormatInt(n, 10)
+	}
+	soak, long := "", ""
+	if o.long {
+		soak, long = soakTime, "true"
+	}
+	cycles, seed := number(int64(o.cycles)), number(o.seed)
+	return []testFlag{
+		{"chaos.cycles", cycles}, {"powerloss.cuts", cycles}, {"simulation.seeds", cycles},
+		{"chaos.seed", seed}, {"powerloss.seed", seed}, {"simulation.first", seed},
+		{"chaos.long", long}, {"chaos.soak", soak}, {"chaos.results", results},
+	}
 }
 
 // table shows what was run, one line for each result.
