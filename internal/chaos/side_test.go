@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/postgres"
 	"github.com/waybell/waybell/signature"
@@ -125,6 +126,7 @@ func (p *pointTrial) sideSettled() {
 	defer func() {
 		if p.t.Failed() {
 			p.t.Logf("the ledger of the other agent: %+v", l)
+			p.tellWaiting()
 		}
 	}()
 	p.await(fmt.Sprintf("%d deliveries of the other agent are canceled", p.side.accepted), func() bool {
@@ -134,6 +136,25 @@ func (p *pointTrial) sideSettled() {
 	if n := int64(p.side.accepted); l.Accepted != n || l.Canceled != n {
 		p.t.Errorf("the other agent's ledger is %+v, want %d accepted and canceled", l, n)
 	}
+}
+
+// tellWaiting logs what waits in a shared store, for whoever looks into a failure.
+func (p *pointTrial) tellWaiting() {
+	if p.shared == nil {
+		return
+	}
+	err := p.shared.ask(p.t.Context(), func(r pgx.CollectableRow) error {
+		values, err := r.Values()
+		p.t.Logf("agent, owner, adopted, begun, deaths, oldest, newest, rows: %v", values)
+		return err
+	}, `SELECT agent, owner, adopted, begun, deaths, min(event), max(event), count(*) FROM waiting GROUP BY 1, 2, 3, 4, 5`)
+	p.t.Logf("what waits: %v", err)
+	err = p.shared.ask(p.t.Context(), func(r pgx.CollectableRow) error {
+		values, err := r.Values()
+		p.t.Logf("agent, endpoint, seat, lane, accepted, pending, canceled: %v", values)
+		return err
+	}, `SELECT agent, endpoint, seat, lane, accepted, pending, canceled FROM counters ORDER BY 1, 2, 3, 4`)
+	p.t.Logf("what is counted: %v", err)
 }
 
 // end cancels what is held and holds the ledger against what was published.
