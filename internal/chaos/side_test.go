@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/postgres"
 	"github.com/waybell/waybell/signature"
@@ -26,14 +27,16 @@ const (
 	sideAgent = "side"
 	// sideEndpoints is how many it has. Only the first takes what is published.
 	sideEndpoints = 6
-	// sideHeld is how many of its deliveries are canceled at once: several pieces.
-	sideHeld = 1200
+	// sideHeld is how many of its deliveries are canceled at once: more than the
+	// engine takes in hand at once, which cancels what it finds so.
+	sideHeld = 2800
 )
 
 // side is the other agent of a trial.
 type side struct {
 	first    string // id of the endpoint
 	accepted int
+	rounds   int // of cancelHeld
 	old      int // number of the next old event
 }
 
@@ -81,10 +84,11 @@ func (s *side) path() string { return "/v1/agents/" + sideAgent + "/endpoints/" 
 // cancelHeld lets deliveries be held, and has them canceled.
 func (p *pointTrial) cancelHeld() {
 	p.side.pause(p)
+	p.side.rounds++
 	for from := 0; from < sideHeld; from += 400 {
 		events := make([]any, 400)
 		for i := range events {
-			e := event(fmt.Sprintf("s%d-%d", p.cycle, from+i))
+			e := event(fmt.Sprintf("s%d-%d", p.side.rounds, from+i))
 			e["agent_id"], e["event"] = sideAgent, "message.received"
 			e["data"] = map[string]any{"text": "held"}
 			events[i] = e
@@ -122,6 +126,7 @@ func (p *pointTrial) sideSettled() {
 	defer func() {
 		if p.t.Failed() {
 			p.t.Logf("the ledger of the other agent: %+v", l)
+			p.tellWaiting()
 		}
 	}()
 	p.await(fmt.Sprintf("%d deliveries of the other agent are canceled", p.side.accepted), func() bool {
@@ -131,6 +136,25 @@ func (p *pointTrial) sideSettled() {
 	if n := int64(p.side.accepted); l.Accepted != n || l.Canceled != n {
 		p.t.Errorf("the other agent's ledger is %+v, want %d accepted and canceled", l, n)
 	}
+}
+
+// tellWaiting logs what waits in a shared store, for whoever looks into a failure.
+func (p *pointTrial) tellWaiting() {
+	if p.shared == nil {
+		return
+	}
+	err := p.shared.ask(p.t.Context(), func(r pgx.CollectableRow) error {
+		values, err := r.Values()
+		p.t.Logf("agent, owner, adopted, begun, deaths, oldest, newest, rows: %v", values)
+		return err
+	}, `SELECT agent, owner, adopted, begun, deaths, min(event), max(event), count(*) FROM waiting GROUP BY 1, 2, 3, 4, 5`)
+	p.t.Logf("what waits: %v", err)
+	err = p.shared.ask(p.t.Context(), func(r pgx.CollectableRow) error {
+		values, err := r.Values()
+		p.t.Logf("agent, endpoint, seat, lane, accepted, pending, canceled: %v", values)
+		return err
+	}, `SELECT agent, endpoint, seat, lane, accepted, pending, canceled FROM counters ORDER BY 1, 2, 3, 4`)
+	p.t.Logf("what is counted: %v", err)
 }
 
 // end cancels what is held and holds the ledger against what was published.
