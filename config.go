@@ -56,6 +56,12 @@ type Config struct {
 	// 1; nil = at random. It is for simulations that have to repeat.
 	Random func() float64
 
+	// NetHTTP sends with net/http's client instead of the leaner code of
+	// Waybell's own; the same checks and limits hold. It costs more CPU, and
+	// net/http tells the default logger of package log what a receiver sends
+	// unasked.
+	NetHTTP bool
+
 	// CreateAgents makes an agent on its first event instead of answering
 	// agent_not_found.
 	CreateAgents bool

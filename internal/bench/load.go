@@ -138,7 +138,7 @@ func parseAnswer(b []byte) (a answer, err error) {
 // load is what closed-loop publishing did.
 type load struct {
 	requests int64
-	latency  percentiles
+	latency  Percentiles
 	cpu      time.Duration // of the thread that published
 }
 

@@ -44,7 +44,7 @@ func closedLoop(to target, conns int, r request, stop func(begun int64) bool) (l
 	}
 	err = l.run()
 	after, cpuErr := threadCPU()
-	return load{requests: int64(len(l.samples)), latency: summarise(l.samples), cpu: after - before}, errors.Join(err, cpuErr)
+	return load{requests: int64(len(l.samples)), latency: Summarise(l.samples), cpu: after - before}, errors.Join(err, cpuErr)
 }
 
 // threadCPU is what the calling thread used so far.

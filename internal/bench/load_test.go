@@ -45,8 +45,8 @@ func TestParseAnswer(t *testing.T) {
 // pieces, asks to wait, or takes a body that no socket buffer holds.
 func TestClosedLoop(t *testing.T) {
 	t.Parallel()
-	const requests, refused = 20, 5
-	for name, size := range map[string]int{"small": 10, "large": 8 << 20} {
+	const requests, refused = 12, 3
+	for name, size := range map[string]int{"small": 10, "large": 5 << 20} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var seen, answers atomic.Int64

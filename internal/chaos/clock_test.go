@@ -215,7 +215,7 @@ func (p *timepieces) verify(x *target, rec *receivertest.Recorded) error {
 			p.off[node]++
 		}
 		p.mu.Unlock()
-		return x.verifier.Verify(rec.Headers(), rec.Body, shows)
+		return x.verifier.Load().Verify(rec.Headers(), rec.Body, shows)
 	}
 	return fmt.Errorf("webhook-timestamp is %v off, the sender's clock %v", stamped.Sub(rec.Arrived).Round(time.Second), offsets)
 }
