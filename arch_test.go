@@ -66,6 +66,7 @@ var allowedImports = map[string][]string{
 	"internal/memstore":         {""},
 	"internal/simulation":       {},
 	"internal/stored":           {""},
+	"internal/powerloss":        {},
 
 	// What a receiver's developer copies needs nothing but the standard library.
 	"examples/verify":              {},

@@ -112,6 +112,11 @@ func greatest(samples []sample, of func(sample) float64) float64 {
 	return m
 }
 
+// span is how much something grew from the first sample to the last.
+func span(samples []sample, of func(sample) float64) float64 {
+	return of(samples[len(samples)-1]) - of(samples[0])
+}
+
 // metric is the sum of a metric over its labels, in the text format of Prometheus.
 func metric(text, name string) (sum float64, err error) {
 	found := false
