@@ -145,7 +145,7 @@ const (
 func (tr *trial) die(k *killer) string {
 	t := tr.t
 	t.Helper()
-	endpoint := tr.endpointBeside(k.URL("/killer"), "standard", 0)
+	endpoint := tr.endpointBeside(k.URL("/killer"), "standard", 2*time.Minute, 0) // it dies of it, and not of old age
 	path := "/v1/agents/" + besideID + "/events"
 	if err := tr.server.call(t.Context(), http.MethodPost, path, map[string]any{"event": "message.received", "data": map[string]any{"text": "die"}}, nil); err != nil {
 		t.Fatal(err)
@@ -211,7 +211,7 @@ func TestPoison(t *testing.T) {
 	for range cycles {
 		var endpoints []string
 		for _, profile := range []string{"standard", "chatzuri", "chatislav"} {
-			endpoints = append(endpoints, tr.endpointBeside(open.URL("/"+profile), profile, 0))
+			endpoints = append(endpoints, tr.endpointBeside(open.URL("/"+profile), profile, 20*time.Second, 0))
 		}
 		pid := tr.server.cmd.Process.Pid
 		for _, p := range poisons() {
