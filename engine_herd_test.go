@@ -64,7 +64,7 @@ func (h *herd) script(_ int, rec *receivertest.Recorded) receivertest.Step {
 // newHerd makes the receivers, down, and a rig whose endpoints are theirs.
 func newHerd(t *testing.T, perEndpoint, queue int) (*herd, *rig) {
 	h := &herd{
-		latency:  min(16*herdDrain/time.Duration(perEndpoint), 400*time.Millisecond),
+		latency:  16 * herdDrain / time.Duration(perEndpoint),
 		answered: map[string]int{}, arrived: map[string]map[string]time.Time{},
 	}
 	receiver := receivertest.Start(t, receivertest.Options{Pipe: true, Script: h.script, Keep: 1})
@@ -213,10 +213,12 @@ func (h *herd) cycle(r *rig, events, queue int, m *herdMeasures) {
 	m.fresh = max(m.fresh, h.judgeFresh(t, published, recovered, queue))
 }
 
-// judgeDrain holds the rate of a drain against its mean.
+// judgeDrain holds the rate of a drain against its mean. The last hundredth is not
+// of it: what probes tried in vain waits for its own next time.
 func (m *herdMeasures) judgeDrain(t *testing.T, what string, at []time.Time) {
 	t.Helper()
 	slices.SortFunc(at, time.Time.Compare)
+	at = at[:len(at)-len(at)/100]
 	first, last := at[0], at[len(at)-1]
 	mean := float64(len(at)) / last.Sub(first).Seconds()
 	most := 0
