@@ -3,6 +3,7 @@ package waybell
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/waybell/waybell/signature"
 )
@@ -40,4 +41,12 @@ func (s *Service) Refresh(ctx context.Context) error { return s.refresh(ctx) }
 func (s *Service) EnsureAgent(ctx context.Context, id string) error {
 	_, err := s.ensureAgent(ctx, id)
 	return err
+}
+
+// ClockWentBack makes the service see its clock stepped back.
+func ClockWentBack(s *Service, by time.Duration) {
+	base := *s.clock.base.Load()
+	base.shown = base.shown.Add(by)
+	s.clock.base.Store(&base)
+	s.clock.now()
 }
