@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -240,7 +239,7 @@ func (s *Service) judge(m *sent) outcome {
 func (s *Service) planRetry(o *outcome, m *sent, now time.Time) {
 	w, e := m.w, m.e
 	st := retry.State{
-		Now: now, Attempts: w.Attempts + 1 - w.Cycle, Random: rand.Float64(),
+		Now: now, Attempts: w.Attempts + 1 - w.Cycle, Random: s.cfg.Random(),
 	}
 	_, st.WindowEnd = e.policy.Clamp(now, w.WindowEnd.Add(e.heldUntil(now)), now)
 	if m.result != nil && e.policy.HonoursRetryAfter(m.result.Status) {

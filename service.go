@@ -100,7 +100,7 @@ func New(cfg Config) (*Service, error) {
 		sessions: newSessionCache(), gate: reception.NewGate(cfg.Limits.InboxBodyBytes), fenced: make(chan struct{}, 1),
 	}
 	out := egress.Config{
-		Allow: cfg.AllowTargets, Resolver: cfg.Resolver, TLS: cfg.TLS, Dial: cfg.Dial,
+		Allow: cfg.AllowTargets, Resolver: cfg.Resolver, TLS: cfg.TLS, Dial: cfg.Dial, NetHTTP: cfg.NetHTTP,
 		MaxIdlePerHost: max(256, cfg.Limits.Concurrency),
 	}
 	if s.inboxesOff() == nil {

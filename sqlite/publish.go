@@ -59,12 +59,12 @@ func (t *tx) accept(lease waybell.Lease, e *waybell.NewEvent) (waybell.Accepted,
 	if err != nil {
 		return waybell.Accepted{}, err
 	}
-	var id any // an id made from the key is not stored
+	var id arg // an id made from the key is not stored
 	if e.CustomID {
-		id = e.ID
+		id = text(e.ID)
 	}
-	err = t.insertLater(t.targets.events, e.Key, e.Agent, e.AgentID, e.AgentName, id, typ,
-		e.Timestamp, e.Test, len(e.Targets), e.Messages, e.Data)
+	err = t.insertLater(t.targets.events, num(e.Key), num(e.Agent), text(e.AgentID), text(e.AgentName), id, num(typ),
+		moment(e.Timestamp), flag(e.Test), num(len(e.Targets)), blob(e.Messages), blob(e.Data))
 	if err != nil {
 		return waybell.Accepted{}, fmt.Errorf("event %s: %w", e.ID, err)
 	}
@@ -76,8 +76,8 @@ func (t *tx) accept(lease waybell.Lease, e *waybell.NewEvent) (waybell.Accepted,
 			t.touch(target.Endpoint)
 			t.moved(target.Endpoint, e.Key.Time().UnixMicro())
 		}
-		err := t.insertLater(t.targets.waiting, e.Agent, e.Key, target.Endpoint, typ, e.Key,
-			e.Key.Time(), target.WindowEnd, owner, e.Test)
+		err := t.insertLater(t.targets.waiting, num(e.Agent), num(e.Key), num(target.Endpoint), num(typ), num(e.Key),
+			moment(e.Key.Time()), moment(target.WindowEnd), num(owner), flag(e.Test))
 		if err != nil {
 			return waybell.Accepted{}, fmt.Errorf("event %s: delivery to endpoint %d: %w", e.ID, target.Endpoint, err)
 		}
