@@ -17,8 +17,7 @@ const (
 // idempotencyTime is how long an Idempotency-Key is remembered.
 const idempotencyTime = 24 * time.Hour
 
-// Accept implements [waybell.PublishStore]. An event's first NextAt is the time
-// of its key.
+// Accept implements [waybell.PublishStore].
 func (s *Store) Accept(ctx context.Context, lease waybell.Lease, version int64, events []*waybell.NewEvent) ([]waybell.Accepted, error) {
 	results := make([]waybell.Accepted, len(events))
 	rows, bytes := 0, 0
@@ -74,10 +73,10 @@ func (t *tx) accept(lease waybell.Lease, e *waybell.NewEvent) (waybell.Accepted,
 		if target.Aside {
 			owner = 0
 			t.touch(target.Endpoint)
-			t.moved(target.Endpoint, e.Key.Time().UnixMicro())
+			t.moved(target.Endpoint, e.Due().UnixMicro())
 		}
 		err := t.insertLater(t.targets.waiting, num(e.Agent), num(e.Key), num(target.Endpoint), num(typ), num(e.Key),
-			moment(e.Key.Time()), moment(target.WindowEnd), num(owner), flag(e.Test))
+			moment(e.Due()), moment(target.WindowEnd), num(owner), flag(e.Test))
 		if err != nil {
 			return waybell.Accepted{}, fmt.Errorf("event %s: delivery to endpoint %d: %w", e.ID, target.Endpoint, err)
 		}

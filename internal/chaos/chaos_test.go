@@ -112,6 +112,7 @@ type trial struct {
 	lag      time.Duration
 	unsure   bool
 	shared   *shared // the database of several nodes
+	targets  []*target
 	seed     int64
 	began    time.Time
 }
@@ -122,9 +123,13 @@ type options struct {
 	timeout time.Duration // of the endpoints
 	dir     string        // "" = a temporary one
 	prepare func(start func() error) error
+	// arm, if set, is called before the nodes start.
+	arm func(*trial)
 	// shared is the database that nodes share; nil = one node on the embedded
 	// store.
 	shared *shared
+	// points has the first node run the binary with the points.
+	points bool
 }
 
 // newTrial starts the nodes with an agent, an endpoint for each of two profiles,
@@ -134,8 +139,8 @@ func newTrial(t *testing.T, o options) *trial {
 	from := random(t)
 	tr := &trial{t: t, paths: map[string]string{}, rng: rand.New(rand.NewPCG(uint64(from), 0)), lag: o.timeout + settleLag,
 		shared: o.shared, seed: from, began: time.Now()}
-	targets := []*target{newTarget(t, "standard"), newTarget(t, "chatzuri")}
-	tr.receiver = newReceiver(t, o.temper, uint64(from), targets...)
+	tr.targets = []*target{newTarget(t, "standard"), newTarget(t, "chatzuri")}
+	tr.receiver = newReceiver(t, o.temper, uint64(from), tr.targets...)
 	tr.receiver.timeout = o.timeout
 	if o.shared != nil {
 		tr.nodes = o.shared.nodes(t)
@@ -146,6 +151,12 @@ func newTrial(t *testing.T, o options) *trial {
 		tr.nodes = []*server{newServer(t, 1, "--data-dir", o.dir)}
 	}
 	tr.server = tr.nodes[0]
+	if o.points {
+		tr.server.binary = pointBinary(t)
+	}
+	if o.arm != nil {
+		o.arm(tr)
+	}
 	for _, s := range tr.nodes { // several migrate at once
 		s.prepare = o.prepare
 		s.launch()
@@ -157,7 +168,7 @@ func newTrial(t *testing.T, o options) *trial {
 	if err := tr.server.call(t.Context(), http.MethodPost, "/v1/agents", agent, nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, x := range targets {
+	for _, x := range tr.targets {
 		var made struct {
 			ID string `json:"id"`
 		}

@@ -106,8 +106,16 @@ func (tr *trial) record(programme string, cycles int, v *verdict, times times, m
 		counts[name] = n
 	}
 	record(tr.t, tr.began, result.Result{
-		Programme: programme, Store: tr.store(), Seed: tr.seed, Cycles: cycles, Counts: counts, Times: times.figures(),
+		Programme: programme, Store: tr.store(), Seed: tr.seed, Cycles: cycles, Counts: counts, Times: times.figures(), Note: tr.note(),
 	})
+}
+
+// note says what short runs leave out.
+func (tr *trial) note() string {
+	if tr.shared == nil || *long {
+		return ""
+	}
+	return "short faults, the database in memory"
 }
 
 // times are lists of durations by what they are of.

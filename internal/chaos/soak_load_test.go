@@ -309,7 +309,7 @@ func (l *soakLoad) check(rec *receivertest.Recorded) (number int, err error) {
 	if rec.Path != x.path {
 		return 0, fmt.Errorf("event %d came to %s instead of %s", number, rec.Path, x.path)
 	}
-	if err := x.verifier.Verify(rec.Headers(), rec.Body, time.Now()); err != nil {
+	if err := x.verifier.Load().Verify(rec.Headers(), rec.Body, time.Now()); err != nil {
 		return 0, fmt.Errorf("event %d: signature: %w", number, err)
 	}
 	return number, nil

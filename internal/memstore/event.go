@@ -85,12 +85,11 @@ func (s *Store) ListEvents(ctx context.Context, q waybell.EventQuery) (waybell.E
 func (s *Store) Sweep(ctx context.Context, lease waybell.Lease, before waybell.Key, _ time.Duration) (int, bool, error) {
 	n, err := fenced(s, ctx, lease, "Sweep", func() (int, error) {
 		n := 0
-		for _, key := range sorted(s.events) {
-			if key >= before {
-				break
+		for agent := range s.byAgent {
+			for list := s.byAgent[agent]; len(list) > 0 && list[0] < before; list = s.byAgent[agent] {
+				s.remove(s.events[list[0]])
+				n++
 			}
-			s.remove(s.events[key])
-			n++
 		}
 		return n, nil
 	})

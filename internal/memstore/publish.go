@@ -126,7 +126,7 @@ func (s *Store) accept(lease waybell.Lease, n *waybell.NewEvent) {
 		c.Pending++
 		r := &row{Waiting: waybell.Waiting{
 			DeliveryRef: waybell.DeliveryRef{Event: e.Key, Endpoint: t.Endpoint}, Agent: e.Agent, Type: e.Type,
-			Entered: e.Key, NextAt: e.Key.Time(), WindowEnd: micro(t.WindowEnd), Test: e.Test,
+			Entered: e.Key, NextAt: n.Due(), WindowEnd: micro(t.WindowEnd), Test: e.Test,
 		}}
 		if !t.Aside {
 			r.owner = lease.Node
