@@ -26,14 +26,16 @@ const (
 	sideAgent = "side"
 	// sideEndpoints is how many it has. Only the first takes what is published.
 	sideEndpoints = 6
-	// sideHeld is how many of its deliveries are canceled at once: several pieces.
-	sideHeld = 1200
+	// sideHeld is how many of its deliveries are canceled at once: more than the
+	// engine takes in hand at once, which cancels what it finds so.
+	sideHeld = 2800
 )
 
 // side is the other agent of a trial.
 type side struct {
 	first    string // id of the endpoint
 	accepted int
+	rounds   int // of cancelHeld
 	old      int // number of the next old event
 }
 
@@ -81,10 +83,11 @@ func (s *side) path() string { return "/v1/agents/" + sideAgent + "/endpoints/" 
 // cancelHeld lets deliveries be held, and has them canceled.
 func (p *pointTrial) cancelHeld() {
 	p.side.pause(p)
+	p.side.rounds++
 	for from := 0; from < sideHeld; from += 400 {
 		events := make([]any, 400)
 		for i := range events {
-			e := event(fmt.Sprintf("s%d-%d", p.cycle, from+i))
+			e := event(fmt.Sprintf("s%d-%d", p.side.rounds, from+i))
 			e["agent_id"], e["event"] = sideAgent, "message.received"
 			e["data"] = map[string]any{"text": "held"}
 			events[i] = e
