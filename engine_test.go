@@ -15,8 +15,14 @@ import (
 
 func TestDelivers(t *testing.T) {
 	t.Parallel()
+	for _, netHTTP := range []bool{false, true} {
+		t.Run("net/http "+strconv.FormatBool(netHTTP), func(t *testing.T) { testDelivers(t, netHTTP) })
+	}
+}
+
+func testDelivers(t *testing.T, netHTTP bool) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newRig(t, nil, func(c *waybell.Config) { c.NetHTTP = netHTTP })
 		r.agent("standard")
 		r.endpoint("a")
 		id := r.publish(1)

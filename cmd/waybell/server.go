@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -52,6 +54,9 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 			s.close()
 		}
 	}()
+	if c.EgressTransport == transportNetHTTP {
+		stdlog.SetOutput(io.Discard) // net/http writes there what receivers send unasked, and nothing else does
+	}
 	// The address comes first: nothing is touched when another server has it.
 	listener, err := s.listen(string(c.Listen))
 	if err != nil {

@@ -29,6 +29,7 @@ type settings struct {
 	EncryptionKey secretValue
 	AllowTargets  listValue
 
+	EgressTransport string
 	InboxTTL        durationValue
 	CreateAgents    boolValue
 	SuspendAfter    durationValue
@@ -70,12 +71,19 @@ const (
 	sectionLimits   = "Limits"
 )
 
+// The words of egress-transport.
+const (
+	transportLean    = "lean"
+	transportNetHTTP = "net/http"
+)
+
 // newSettings are the defaults.
 func newSettings() *settings {
 	return &settings{
 		Listen: "127.0.0.1:8080", Metrics: true, Docs: true, Console: true,
 		DataDir: "./waybell-data", Connections: 16, Retention: durationValue(30 * day), Role: waybell.RoleAll.String(),
-		SuspendAfter: durationValue(5 * day), SuspendFailures: 20, InboxTTL: durationValue(7 * day),
+		EgressTransport: transportLean,
+		SuspendAfter:    durationValue(5 * day), SuspendFailures: 20, InboxTTL: durationValue(7 * day),
 		ShutdownGrace: durationValue(25 * time.Second), LogFormat: "text", LogLevel: "info",
 		MaxEventBytes: 1 << 20, MaxBatchBytes: 10 << 20, MaxPublishBytes: 64 << 20, MaxQueueBytes: 64 << 20,
 		MaxBatchEvents: 1000, MaxEndpoints: 100, MaxInFlight: 512, EndpointConcurrency: 16,
@@ -137,6 +145,9 @@ func (s *settings) table() []setting {
 		{section: sectionDelivery, name: "inbox-ttl", value: &s.InboxTTL,
 			help: "how long an inbox, a throw-away receiver on this server, lives after it was last used; 0 switches inboxes off",
 			note: "Using it is changing it, looking at it or sending to it. Its URL begins with `public-url`, or with the address this server listens on."},
+		{section: sectionDelivery, name: "egress-transport", value: choiceValue{&s.EgressTransport, []string{transportLean, transportNetHTTP}},
+			help: "code that writes requests to receivers and reads their answers: Waybell's own, or the client of Go's net/http",
+			note: "The same addresses are refused and the same limits hold with both. `net/http` costs more CPU; choose it to find out whether a receiver's trouble is the sender's."},
 		{section: sectionDelivery, name: "suspend-after", value: &s.SuspendAfter,
 			help: "suspend an endpoint that had no success for this long; 0 suspends nobody",
 			note: "Only together with `suspend-failures`. An endpoint that answers 410 under the standard policy is suspended at once."},
@@ -221,7 +232,7 @@ func (s *settings) service() waybell.Config {
 		Node: string(s.NodeName), Role: s.role(), Version: build().Version, AllowTargets: s.AllowTargets,
 		CreateAgents: bool(s.CreateAgents), Retention: never(s.Retention),
 		SuspendAfter: never(s.SuspendAfter), SuspendFailures: int(s.SuspendFailures),
-		OwnURL: string(s.PublicURL), InboxTTL: never(s.InboxTTL),
+		OwnURL: string(s.PublicURL), InboxTTL: never(s.InboxTTL), NetHTTP: s.EgressTransport == transportNetHTTP,
 		Formats: s.Formats, Limits: s.limits(),
 	}
 }

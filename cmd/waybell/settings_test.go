@@ -166,6 +166,11 @@ func TestSettingsCoverTheLibrary(t *testing.T) {
 	if cfg := never.service(); cfg.Retention >= 0 || cfg.SuspendAfter >= 0 || cfg.InboxTTL >= 0 {
 		t.Error("0 must mean never")
 	}
+	standard := newSettings()
+	standard.EgressTransport = transportNetHTTP
+	if own.NetHTTP || !standard.service().NetHTTP {
+		t.Error("net/http must be used where it is chosen, and only there")
+	}
 }
 
 func TestValues(t *testing.T) {

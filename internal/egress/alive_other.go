@@ -9,4 +9,6 @@ import "time"
 const freshFor = time.Second
 
 // alive tells whether an idle connection is probably still open.
-func (c *conn) alive() bool { return time.Since(c.since) < freshFor }
+func (c *conn) alive() bool {
+	return (c.wire == nil || c.wire.drained()) && time.Since(c.since) < freshFor
+}

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -9,21 +10,31 @@ import (
 )
 
 // BenchmarkDo and BenchmarkTransport post 1 KiB to the same kind of receiver
-// over one kept-alive connection; the difference is what this package adds.
+// over one kept-alive connection; the difference is what this package adds. The
+// CPU is that of the whole process, the receiver included.
 func BenchmarkDo(b *testing.B) {
+	for name, netHTTP := range map[string]bool{"lean": false, "net_http": true} {
+		b.Run(name, func(b *testing.B) { benchmarkDo(b, netHTTP) })
+	}
+}
+
+func benchmarkDo(b *testing.B, netHTTP bool) {
 	server := benchReceiver(b)
-	c, err := New(Config{Allow: []string{"127.0.0.0/8"}})
+	c, err := New(Config{Allow: []string{"127.0.0.0/8"}, NetHTTP: netHTTP})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer c.CloseIdle()
 	target := mustParse(b, c, server.URL+"/hook")
 	body := bytes.Repeat([]byte("x"), kib)
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
 	b.ReportAllocs()
+	reportCPU(b)
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			result := c.Do(b.Context(), &Request{Target: target, Header: benchHeader(), Body: body})
+			result := c.Do(ctx, &Request{Target: target, Header: benchHeader(), Body: body})
 			if result.Status != http.StatusNoContent {
 				b.Errorf("%+v", result)
 				return
@@ -38,6 +49,7 @@ func BenchmarkTransport(b *testing.B) {
 	defer transport.CloseIdleConnections()
 	body := bytes.Repeat([]byte("x"), kib)
 	b.ReportAllocs()
+	reportCPU(b)
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

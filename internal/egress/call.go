@@ -89,8 +89,7 @@ func appendRequest(b []byte, r *Request) []byte {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		switch http.CanonicalHeaderKey(name) {
-		case "Host", "User-Agent", "Content-Length", "Transfer-Encoding", "Trailer", "Connection":
+		if frames(name) {
 			continue
 		}
 		for _, value := range r.Header[name] {
@@ -100,4 +99,14 @@ func appendRequest(b []byte, r *Request) []byte {
 	}
 	b = append(b, "\r\n\r\n"...)
 	return append(b, r.Body...)
+}
+
+// frames tells whether a header is ours alone: it frames the request, or has its
+// own place.
+func frames(name string) bool {
+	switch http.CanonicalHeaderKey(name) {
+	case "Host", "User-Agent", "Content-Length", "Transfer-Encoding", "Trailer", "Connection":
+		return true
+	}
+	return false
 }

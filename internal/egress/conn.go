@@ -45,6 +45,8 @@ type conn struct {
 	raw    syscall.RawConn // nil: not a socket
 	layers bool            // of TLS, which may hold bytes back
 	reused bool
+	wire   *wire            // the socket where net/http makes the exchanges, else nil
+	client *http.ClientConn // with wire
 
 	// Of the exchange under way:
 	budget   int64         // bytes that may yet be read
@@ -58,21 +60,34 @@ type conn struct {
 }
 
 func newConn(c net.Conn, to origin) *conn {
-	cn := &conn{Conn: c, to: to}
+	cn := &conn{Conn: c, to: to, socket: socketOf(c)}
 	cn.in = bufio.NewReader(cn)
-	cn.socket = c
-	for { // a proxy reached over TLS makes it two layers
-		secured, ok := cn.socket.(*tls.Conn)
-		if !ok {
-			break
-		}
-		cn.socket, cn.layers = secured.NetConn(), true
-	}
-	if tcp, ok := cn.socket.(*net.TCPConn); ok {
-		cn.direct = true
-		cn.raw, _ = tcp.SyscallConn() // nil on an error: then it cannot be asked
-	}
+	cn.layers = cn.socket != c
+	_, cn.direct = cn.socket.(*net.TCPConn)
+	cn.raw = rawOf(cn.socket)
 	return cn
+}
+
+// socketOf is what lies below all TLS; a proxy reached over TLS makes it two
+// layers.
+func socketOf(c net.Conn) net.Conn {
+	for {
+		secured, ok := c.(*tls.Conn)
+		if !ok {
+			return c
+		}
+		c = secured.NetConn()
+	}
+}
+
+// rawOf is how the system's socket is asked; nil where it is none.
+func rawOf(socket net.Conn) syscall.RawConn {
+	if tcp, ok := socket.(*net.TCPConn); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			return raw
+		}
+	}
+	return nil
 }
 
 // Read reads within the budget; the buffered reader calls it.
@@ -86,10 +101,11 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// exchange writes the request in c.out and reads the headers of the answer, of
-// at most limit bytes. After an error the connection is closed, and written
-// tells whether anything left.
-func (c *conn) exchange(limit int64) (*http.Response, error) {
+// exchange writes a request and reads the headers of the answer, of at most
+// limit bytes. After an error the connection is closed, and written tells
+// whether anything left.
+func (c *conn) exchange(r *Request, limit int64) (*http.Response, error) {
+	c.out = appendRequest(c.out[:0], r)
 	c.budget, c.answered, c.writing, c.written, c.writeErr = limit, false, nil, 0, nil
 	if c.direct && len(c.out) <= directBytes {
 		c.write()
@@ -114,7 +130,12 @@ func (c *conn) exchange(limit int64) (*http.Response, error) {
 
 // abort closes the connection without the goodbye of TLS, which a receiver that
 // takes nothing any more would delay beyond the time limit, by seconds.
-func (c *conn) abort() { _ = c.socket.Close() }
+func (c *conn) abort() {
+	_ = c.socket.Close()
+	if c.client != nil {
+		_ = c.client.Close() // ends its goroutines, whatever they wait for
+	}
+}
 
 // write writes the request. Where that fails there may be an answer already,
 // but none is waited for: the reading ends at once, or, if a part was sent,
@@ -148,6 +169,9 @@ func (c *conn) head() (*http.Response, error) {
 // clean tells whether another request can follow: the whole request was
 // written, and nothing lies behind the answer.
 func (c *conn) clean() bool {
+	if c.wire != nil {
+		return c.client.Err() == nil // the rest is asked before it is used again
+	}
 	if c.writing != nil {
 		timer := time.NewTimer(writeGrace)
 		defer timer.Stop()

@@ -37,7 +37,9 @@ func keptAlive(requests *atomic.Int64, answer string) func(net.Conn) {
 	}
 }
 
-func TestConnectionIsUsedAgain(t *testing.T) {
+func TestConnectionIsUsedAgain(t *testing.T) { eachWay(t, testConnectionIsUsedAgain) }
+
+func testConnectionIsUsedAgain(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	long := strings.Repeat("x", 48*kib)
 	for _, tt := range []struct {
@@ -59,7 +61,7 @@ func TestConnectionIsUsedAgain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var requests atomic.Int64
 				n := &network{serve: keptAlive(&requests, tt.answer)}
-				c := setup(t, n, Config{})
+				c := setup(t, n, Config{NetHTTP: netHTTP})
 				for range 3 {
 					result := c.Do(t.Context(), post(t, c, "http://example.com/"))
 					if result.Err != nil {
@@ -79,11 +81,13 @@ func TestConnectionIsUsedAgain(t *testing.T) {
 	}
 }
 
-func TestIdleConnectionEndsAfterItsTime(t *testing.T) {
+func TestIdleConnectionEndsAfterItsTime(t *testing.T) { eachWay(t, testIdleConnectionEndsAfterItsTime) }
+
+func testIdleConnectionEndsAfterItsTime(t *testing.T, netHTTP bool) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests atomic.Int64
 		n := &network{serve: keptAlive(&requests, "HTTP/1.1 204 No Content\r\n\r\n")}
-		c := setup(t, n, Config{})
+		c := setup(t, n, Config{NetHTTP: netHTTP})
 		c.Do(t.Context(), post(t, c, "http://example.com/"))
 		time.Sleep(defaultIdleTimeout - time.Second)
 		synctest.Wait()
@@ -115,6 +119,10 @@ func (c *deadWrites) Write(b []byte) (int, error) {
 // TestDeadIdleConnectionCostsNoAttempt: where nothing was written the request
 // goes out on a new connection, within the same attempt.
 func TestDeadIdleConnectionCostsNoAttempt(t *testing.T) {
+	eachWay(t, testDeadIdleConnectionCostsNoAttempt)
+}
+
+func testDeadIdleConnectionCostsNoAttempt(t *testing.T, netHTTP bool) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests atomic.Int64
 		n := &network{serve: keptAlive(&requests, "HTTP/1.1 204 No Content\r\n\r\n")}
@@ -124,7 +132,7 @@ func TestDeadIdleConnectionCostsNoAttempt(t *testing.T) {
 			}
 			return conn
 		}
-		c := setup(t, n, Config{})
+		c := setup(t, n, Config{NetHTTP: netHTTP})
 		for range 2 {
 			result := c.Do(t.Context(), post(t, c, "http://example.com/"))
 			checkResult(t, result, 204, ClassNone, "")
@@ -139,7 +147,9 @@ func TestDeadIdleConnectionCostsNoAttempt(t *testing.T) {
 // TestNothingIsSentTwice: a receiver that reads a request on a kept-alive
 // connection and hangs up may have acted on it, whatever the request says of
 // itself.
-func TestNothingIsSentTwice(t *testing.T) {
+func TestNothingIsSentTwice(t *testing.T) { eachWay(t, testNothingIsSentTwice) }
+
+func testNothingIsSentTwice(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	for _, header := range []string{"X-Other", "Idempotency-Key", "X-Idempotency-Key"} {
 		t.Run(header, func(t *testing.T) {
@@ -162,7 +172,7 @@ func TestNothingIsSentTwice(t *testing.T) {
 						_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
 					}
 				}}
-				c := setup(t, n, Config{})
+				c := setup(t, n, Config{NetHTTP: netHTTP})
 				request := post(t, c, "http://example.com/")
 				request.Header.Set(header, "one")
 				checkResult(t, c.Do(t.Context(), request), 204, ClassNone, "")
@@ -176,7 +186,9 @@ func TestNothingIsSentTwice(t *testing.T) {
 	}
 }
 
-func TestWhatIsSent(t *testing.T) {
+func TestWhatIsSent(t *testing.T) { eachWay(t, testWhatIsSent) }
+
+func testWhatIsSent(t *testing.T, netHTTP bool) {
 	synctest.Test(t, func(t *testing.T) {
 		var raw strings.Builder
 		n := &network{serve: func(conn net.Conn) {
@@ -188,7 +200,7 @@ func TestWhatIsSent(t *testing.T) {
 			_, _ = io.Copy(io.Discard, req.Body)
 			_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
 		}}
-		c := setup(t, n, Config{})
+		c := setup(t, n, Config{NetHTTP: netHTTP})
 		request := post(t, c, "http://Example.com:8080/a%2fb//c?x={1}#frag")
 		request.Header.Set("Content-Type", "application/json")
 		checkResult(t, c.Do(t.Context(), request), 204, ClassNone, "")
@@ -206,11 +218,13 @@ func TestWhatIsSent(t *testing.T) {
 	})
 }
 
-func TestUnsendableRequests(t *testing.T) {
+func TestUnsendableRequests(t *testing.T) { eachWay(t, testUnsendableRequests) }
+
+func testUnsendableRequests(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{serve: text("HTTP/1.1 204 No Content\r\n\r\n")}
-		c := setup(t, n, Config{})
+		c := setup(t, n, Config{NetHTTP: netHTTP})
 		for name, change := range map[string]func(*Request){
 			"method":       func(r *Request) { r.Method = "GET" },
 			"header name":  func(r *Request) { r.Header["a b"] = []string{"x"} },
@@ -233,10 +247,12 @@ func TestUnsendableRequests(t *testing.T) {
 	})
 }
 
-func TestCanceled(t *testing.T) {
+func TestCanceled(t *testing.T) { eachWay(t, testCanceled) }
+
+func testCanceled(t *testing.T, netHTTP bool) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{serve: hang}
-		c := setup(t, n, Config{})
+		c := setup(t, n, Config{NetHTTP: netHTTP})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer time.AfterFunc(5*time.Second, cancel).Stop()
 		start := time.Now()
@@ -247,14 +263,16 @@ func TestCanceled(t *testing.T) {
 	})
 }
 
-func TestTimeoutBounds(t *testing.T) {
+func TestTimeoutBounds(t *testing.T) { eachWay(t, testTimeoutBounds) }
+
+func testTimeoutBounds(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	for set, want := range map[time.Duration]time.Duration{
 		0: DefaultTimeout, time.Nanosecond: MinTimeout, -time.Second: MinTimeout, 7 * time.Second: 7 * time.Second,
 		MaxTimeout: MaxTimeout, time.Hour: MaxTimeout,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c := setup(t, &network{serve: hang}, Config{})
+			c := setup(t, &network{serve: hang}, Config{NetHTTP: netHTTP})
 			request := post(t, c, "http://example.com/")
 			request.Timeout = set
 			start := time.Now()
@@ -266,7 +284,9 @@ func TestTimeoutBounds(t *testing.T) {
 	}
 }
 
-func TestTimingOfPhases(t *testing.T) {
+func TestTimingOfPhases(t *testing.T) { eachWay(t, testTimingOfPhases) }
+
+func testTimingOfPhases(t *testing.T, netHTTP bool) {
 	synctest.Test(t, func(t *testing.T) {
 		wait := func(ctx context.Context, d time.Duration) {
 			select {
@@ -288,7 +308,7 @@ func TestTimingOfPhases(t *testing.T) {
 				_, _ = io.WriteString(conn, "ok")
 			}
 		}}
-		config := Config{Resolver: resolverFunc(func(ctx context.Context, host string) ([]string, error) {
+		config := Config{NetHTTP: netHTTP, Resolver: resolverFunc(func(ctx context.Context, host string) ([]string, error) {
 			wait(ctx, time.Second)
 			return []string{publicIP}, nil
 		})}
@@ -350,11 +370,13 @@ func (c *slowWrites) Write(b []byte) (int, error) {
 
 // TestDialEndsWithItsCaller: the caller's context ends a dial, and so does the
 // time limit.
-func TestDialEndsWithItsCaller(t *testing.T) {
+func TestDialEndsWithItsCaller(t *testing.T) { eachWay(t, testDialEndsWithItsCaller) }
+
+func testDialEndsWithItsCaller(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	for _, cancelAfter := range []time.Duration{5 * time.Second, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
-			c := setup(t, &network{}, Config{})
+			c := setup(t, &network{}, Config{NetHTTP: netHTTP})
 			start := time.Now()
 			ended := make(chan time.Duration, 1)
 			c.dialer.raw = func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -380,7 +402,9 @@ func TestDialEndsWithItsCaller(t *testing.T) {
 
 // TestRealSockets runs over the loopback interface, with and without the
 // operator's exception.
-func TestRealSockets(t *testing.T) {
+func TestRealSockets(t *testing.T) { eachWay(t, testRealSockets) }
+
+func testRealSockets(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	var requests atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -389,7 +413,7 @@ func TestRealSockets(t *testing.T) {
 		_, _ = io.Copy(w, r.Body)
 	}))
 	defer server.Close()
-	allowed := mustNew(t, Config{Allow: []string{"127.0.0.0/8", "receiver.internal"}, Resolver: &answers{lists: [][]string{{"127.0.0.1"}}}})
+	allowed := mustNew(t, Config{NetHTTP: netHTTP, Allow: []string{"127.0.0.0/8", "receiver.internal"}, Resolver: &answers{lists: [][]string{{"127.0.0.1"}}}})
 	byName := strings.Replace(server.URL, "127.0.0.1", "receiver.internal", 1)
 	for _, raw := range []string{server.URL, byName} {
 		result := allowed.Do(t.Context(), post(t, allowed, raw))
@@ -398,7 +422,7 @@ func TestRealSockets(t *testing.T) {
 			t.Errorf("%s: body %q", raw, result.Body)
 		}
 	}
-	strict := mustNew(t, Config{})
+	strict := mustNew(t, Config{NetHTTP: netHTTP})
 	checkResult(t, strict.Do(t.Context(), post(t, allowed, server.URL)), 0, ClassBlocked, blocked().Text)
 	if requests.Load() != 2 {
 		t.Errorf("%d requests arrived", requests.Load())
@@ -408,16 +432,18 @@ func TestRealSockets(t *testing.T) {
 	checkResult(t, allowed.Do(t.Context(), post(t, allowed, server.URL)), 0, ClassConnect, textConnect)
 }
 
-func TestIdleConnectionsAreBounded(t *testing.T) {
+func TestIdleConnectionsAreBounded(t *testing.T) { eachWay(t, testIdleConnectionsAreBounded) }
+
+func testIdleConnectionsAreBounded(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		config Config
 		open   int64
 	}{
-		{"default", Config{}, 20},
-		{"per host", Config{MaxIdlePerHost: 3}, 6},
-		{"in all", Config{MaxIdle: 4}, 4},
+		{"default", Config{NetHTTP: netHTTP}, 20},
+		{"per host", Config{NetHTTP: netHTTP, MaxIdlePerHost: 3}, 6},
+		{"in all", Config{NetHTTP: netHTTP, MaxIdle: 4}, 4},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var requests atomic.Int64

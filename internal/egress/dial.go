@@ -35,6 +35,7 @@ type dialer struct {
 	resolver Resolver
 	tls      *tls.Config
 	proxy    *proxy // nil is none
+	wired    bool   // sockets are wrapped, see wire
 	// raw replaces the socket where Config.Dial is set.
 	raw func(ctx context.Context, network, addr string) (net.Conn, error)
 }
@@ -198,19 +199,27 @@ func (d *dialer) socket(ctx context.Context, addr netip.AddrPort, host string) (
 		return d.proxy.tunnel(ctx, conn, addr)
 	}
 	if d.raw != nil {
-		return d.raw(ctx, "tcp", addr.String())
+		return d.wrap(d.raw(ctx, "tcp", addr.String()))
 	}
-	return d.socketDialer(host).DialContext(ctx, "tcp", addr.String())
+	return d.wrap(d.socketDialer(host).DialContext(ctx, "tcp", addr.String()))
+}
+
+// wrap puts a wire around a new socket where net/http is to use it.
+func (d *dialer) wrap(c net.Conn, err error) (net.Conn, error) {
+	if err != nil || !d.wired {
+		return c, err
+	}
+	return &wire{Conn: c}, nil
 }
 
 // proxyConn connects to the proxy, which the operator named: it may well be an
 // inner one, so no address is checked.
 func (d *dialer) proxyConn(ctx context.Context) (net.Conn, error) {
 	if d.raw != nil {
-		return d.raw(ctx, "tcp", d.proxy.addr)
+		return d.wrap(d.raw(ctx, "tcp", d.proxy.addr))
 	}
 	nd := net.Dialer{Resolver: &net.Resolver{PreferGo: true}}
-	return nd.DialContext(ctx, "tcp", d.proxy.addr)
+	return d.wrap(nd.DialContext(ctx, "tcp", d.proxy.addr))
 }
 
 func (d *dialer) socketDialer(host string) *net.Dialer {

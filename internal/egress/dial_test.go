@@ -27,7 +27,9 @@ func (f resolverFunc) LookupNetIP(ctx context.Context, _, host string) ([]netip.
 
 const noContentClose = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
 
-func TestAnswersOfTheResolver(t *testing.T) {
+func TestAnswersOfTheResolver(t *testing.T) { eachWay(t, testAnswersOfTheResolver) }
+
+func testAnswersOfTheResolver(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	many := make([]string, maxAnswers+1)
 	for i := range many {
@@ -64,7 +66,7 @@ func TestAnswersOfTheResolver(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := &network{serve: text(noContentClose)}
 				r := &answers{lists: [][]string{tt.answers}, err: tt.err}
-				c := setup(t, n, Config{Resolver: r})
+				c := setup(t, n, Config{NetHTTP: netHTTP, Resolver: r})
 				result := c.Do(t.Context(), post(t, c, "http://example.com/"))
 				if tt.class == ClassBlocked {
 					tt.text = blocked().Text
@@ -83,11 +85,13 @@ func TestAnswersOfTheResolver(t *testing.T) {
 
 // TestRebinding: the first answer is public, the next is not. Every new
 // connection is judged anew.
-func TestRebinding(t *testing.T) {
+func TestRebinding(t *testing.T) { eachWay(t, testRebinding) }
+
+func testRebinding(t *testing.T, netHTTP bool) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{serve: text(noContentClose)}
 		r := &answers{lists: [][]string{{publicIP}, {"127.0.0.1"}, {publicIP}, {publicIP, "127.0.0.1"}}}
-		c := setup(t, n, Config{Resolver: r})
+		c := setup(t, n, Config{NetHTTP: netHTTP, Resolver: r})
 		for attempt, status := range []int{204, 0, 204, 0} {
 			result := c.Do(t.Context(), post(t, c, "http://example.com/"))
 			if result.Status != status || status == 0 && result.Err.Class != ClassBlocked {
@@ -101,11 +105,13 @@ func TestRebinding(t *testing.T) {
 	})
 }
 
-func TestLiteralIsNotResolved(t *testing.T) {
+func TestLiteralIsNotResolved(t *testing.T) { eachWay(t, testLiteralIsNotResolved) }
+
+func testLiteralIsNotResolved(t *testing.T, netHTTP bool) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{serve: text(noContentClose)}
 		r := &answers{err: errors.New("must not be asked")}
-		c := setup(t, n, Config{Resolver: r})
+		c := setup(t, n, Config{NetHTTP: netHTTP, Resolver: r})
 		for _, host := range []string{publicIP, "[2606:4700::1111]"} {
 			checkResult(t, c.Do(t.Context(), post(t, c, "http://"+host+":8080/")), 204, ClassNone, "")
 		}
@@ -117,11 +123,13 @@ func TestLiteralIsNotResolved(t *testing.T) {
 
 // TestTargetOfAnotherPolicy: a target that was saved under exceptions which
 // are gone is refused at the dial.
-func TestTargetOfAnotherPolicy(t *testing.T) {
+func TestTargetOfAnotherPolicy(t *testing.T) { eachWay(t, testTargetOfAnotherPolicy) }
+
+func testTargetOfAnotherPolicy(t *testing.T, netHTTP bool) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{serve: text(noContentClose)}
-		lenient := mustNew(t, Config{Allow: []string{"127.0.0.0/8", "receiver"}})
-		c := setup(t, n, Config{Resolver: &answers{lists: [][]string{{"10.0.0.1"}}}})
+		lenient := mustNew(t, Config{NetHTTP: netHTTP, Allow: []string{"127.0.0.0/8", "receiver"}})
+		c := setup(t, n, Config{NetHTTP: netHTTP, Resolver: &answers{lists: [][]string{{"10.0.0.1"}}}})
 		for _, raw := range []string{"http://127.0.0.1:8080/", "http://receiver/"} {
 			checkResult(t, c.Do(t.Context(), post(t, lenient, raw)), 0, ClassBlocked, blocked().Text)
 		}
@@ -131,9 +139,11 @@ func TestTargetOfAnotherPolicy(t *testing.T) {
 	})
 }
 
-func TestSilentResolver(t *testing.T) {
+func TestSilentResolver(t *testing.T) { eachWay(t, testSilentResolver) }
+
+func testSilentResolver(t *testing.T, netHTTP bool) {
 	synctest.Test(t, func(t *testing.T) {
-		c := setup(t, &network{serve: hang}, Config{Resolver: resolverFunc(func(ctx context.Context, _ string) ([]string, error) {
+		c := setup(t, &network{serve: hang}, Config{NetHTTP: netHTTP, Resolver: resolverFunc(func(ctx context.Context, _ string) ([]string, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})})
@@ -147,7 +157,9 @@ func TestSilentResolver(t *testing.T) {
 
 // TestFallback tries several addresses: at once after a failure, and beside
 // one that is silent.
-func TestFallback(t *testing.T) {
+func TestFallback(t *testing.T) { eachWay(t, testFallback) }
+
+func testFallback(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	const refuses, silent = "refuses", "silent"
 	addrs := []string{"93.184.216.1", "93.184.216.2", "2606:4700::1", "2606:4700::2", "93.184.216.1"}
@@ -172,7 +184,7 @@ func TestFallback(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				n := &network{serve: text(noContentClose)}
-				c := setup(t, n, Config{Resolver: &answers{lists: [][]string{addrs}}})
+				c := setup(t, n, Config{NetHTTP: netHTTP, Resolver: &answers{lists: [][]string{addrs}}})
 				var tried []string
 				c.dialer.raw = func(ctx context.Context, network, addr string) (net.Conn, error) {
 					n.mu.Lock()
@@ -203,10 +215,12 @@ func TestFallback(t *testing.T) {
 }
 
 // TestTwoConnectionsAtOnce: the one that comes second is closed.
-func TestTwoConnectionsAtOnce(t *testing.T) {
+func TestTwoConnectionsAtOnce(t *testing.T) { eachWay(t, testTwoConnectionsAtOnce) }
+
+func testTwoConnectionsAtOnce(t *testing.T, netHTTP bool) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{serve: text(noContentClose)}
-		c := setup(t, n, Config{Resolver: &answers{lists: [][]string{{"93.184.216.1", "93.184.216.2"}}}})
+		c := setup(t, n, Config{NetHTTP: netHTTP, Resolver: &answers{lists: [][]string{{"93.184.216.1", "93.184.216.2"}}}})
 		c.dialer.raw = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if addr == "93.184.216.1:80" {
 				time.Sleep(2 * fallbackDelay) // deaf to its context
@@ -223,7 +237,9 @@ func TestTwoConnectionsAtOnce(t *testing.T) {
 	})
 }
 
-func TestManyAddressesAreNotAllTried(t *testing.T) {
+func TestManyAddressesAreNotAllTried(t *testing.T) { eachWay(t, testManyAddressesAreNotAllTried) }
+
+func testManyAddressesAreNotAllTried(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	var list []netip.Addr
 	for a := netip.MustParseAddr("93.184.216.1"); len(list) < 100; a = a.Next() {
@@ -236,7 +252,9 @@ func TestManyAddressesAreNotAllTried(t *testing.T) {
 
 // TestSocketIsCheckedAgain dials a real listener on loopback past the first
 // checks: the socket's own check must refuse, and the listener see nothing.
-func TestSocketIsCheckedAgain(t *testing.T) {
+func TestSocketIsCheckedAgain(t *testing.T) { eachWay(t, testSocketIsCheckedAgain) }
+
+func testSocketIsCheckedAgain(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -287,14 +305,16 @@ func TestSocketIsCheckedAgain(t *testing.T) {
 
 // TestBlockedSocketEndsTheRace: what the check at the socket refuses is not
 // made good by another address, be that one still to be tried or connected.
-func TestBlockedSocketEndsTheRace(t *testing.T) {
+func TestBlockedSocketEndsTheRace(t *testing.T) { eachWay(t, testBlockedSocketEndsTheRace) }
+
+func testBlockedSocketEndsTheRace(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	for name, after := range map[string]time.Duration{"before the next": 0, "behind the winner": 2 * fallbackDelay} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				n := &network{serve: hang}
-				c := setup(t, n, Config{Resolver: &answers{lists: [][]string{{"93.184.216.1", "93.184.216.2"}}}})
+				c := setup(t, n, Config{NetHTTP: netHTTP, Resolver: &answers{lists: [][]string{{"93.184.216.1", "93.184.216.2"}}}})
 				c.dialer.raw = func(ctx context.Context, network, addr string) (net.Conn, error) {
 					if addr == "93.184.216.1:80" {
 						time.Sleep(after) // deaf to its context

@@ -73,6 +73,11 @@ type Config struct {
 	// TLS holds roots and client certificates; nil is the system's roots.
 	// Verification cannot be turned off, TLS 1.2 is the least.
 	TLS *tls.Config
+	// NetHTTP makes the exchanges with net/http's client instead of the leaner
+	// code of this package. Everything else is the same. What a receiver sends
+	// unasked on a kept-alive connection is then told to the standard library's
+	// default logger, by net/http.
+	NetHTTP bool
 	// Inbox hands requests to this server's own inboxes over in the process; nil
 	// hands over none.
 	Inbox *Inbox
@@ -89,7 +94,8 @@ type Config struct {
 type Client struct {
 	policy    *policy
 	dialer    *dialer
-	inbox     *inbox // nil for none
+	inbox     *inbox    // nil for none
+	standard  *standard // nil: the lean way
 	idle      *pool
 	maxHeader int64
 	maxBody   int
@@ -127,7 +133,7 @@ func New(config Config) (*Client, error) {
 	if d.resolver == nil {
 		d.resolver = &net.Resolver{PreferGo: true}
 	}
-	return &Client{
+	c := &Client{
 		policy:    d.policy,
 		dialer:    d,
 		inbox:     inbox,
@@ -139,7 +145,12 @@ func New(config Config) (*Client, error) {
 			timeout: orDefault(config.IdleTimeout, defaultIdleTimeout),
 			idle:    map[origin][]*conn{},
 		},
-	}, nil
+	}
+	if config.NetHTTP {
+		d.wired = true
+		c.standard = newStandard(d, c.maxHeader)
+	}
+	return c, nil
 }
 
 func orDefault[T int | int64 | time.Duration | string](value, fallback T) T {
@@ -212,14 +223,12 @@ func (c *Client) Do(ctx context.Context, r *Request) Result {
 			return Result{Timing: cl.headersIn(), Err: cl.failed(nil, err)}
 		}
 		using = conn
-		release := cl.watch(conn)
 		if conn.reused && !conn.alive() {
-			release()
 			conn.abort() // the far end is gone
 			continue
 		}
-		conn.out = appendRequest(conn.out[:0], r)
-		resp, err := conn.exchange(c.maxHeader)
+		release := cl.watch(conn)
+		resp, err := c.exchange(cl, conn, r)
 		if err != nil {
 			ended := !release() || time.Until(cl.deadline) <= 0
 			if conn.reused && conn.written == 0 && !ended {
@@ -242,11 +251,22 @@ func (c *Client) connection(cl *call, t Target) (*conn, error) {
 	}
 	ctx, cancel := context.WithDeadline(cl.caller, cl.deadline)
 	defer cancel()
+	if c.standard != nil {
+		return c.standard.connect(ctx, cl, t, to)
+	}
 	made, err := c.dialer.dial(ctx, cl, t)
 	if err != nil {
 		return nil, err
 	}
 	return newConn(made, to), nil
+}
+
+// exchange sends the request and returns the answer's head.
+func (c *Client) exchange(cl *call, conn *conn, r *Request) (*http.Response, error) {
+	if conn.client != nil {
+		return conn.roundTrip(cl, r)
+	}
+	return conn.exchange(r, c.maxHeader)
 }
 
 // answer takes in what the receiver answered and keeps or closes the
@@ -266,6 +286,9 @@ func (c *Client) answer(cl *call, conn *conn, resp *http.Response, release func(
 		result.Timing.Read = result.Timing.Total - timing.Total
 	}
 	if release() && whole && !resp.Close && conn.clean() {
+		if conn.wire != nil {
+			_ = conn.wire.SetDeadline(time.Time{}) // net/http reads from it while it is idle
+		}
 		c.idle.put(conn)
 	} else {
 		conn.abort() // the answer is in

@@ -79,6 +79,13 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
+// eachWay runs a test for both ways of sending: whatever a receiver does, they
+// come to the same.
+func eachWay(t *testing.T, test func(t *testing.T, netHTTP bool)) {
+	t.Run("lean", func(t *testing.T) { test(t, false) })
+	t.Run("net_http", func(t *testing.T) { test(t, true) })
+}
+
 // answers is a resolver that gives each lookup the next of its answers, the
 // last one for good.
 type answers struct {
@@ -241,14 +248,16 @@ func hostileAnswers() []hostileAnswer {
 }
 
 // TestHostileAnswers runs one request against each kind of receiver.
-func TestHostileAnswers(t *testing.T) {
+func TestHostileAnswers(t *testing.T) { eachWay(t, testHostileAnswers) }
+
+func testHostileAnswers(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	for _, tt := range hostileAnswers() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				n := &network{serve: tt.serve}
-				c := setup(t, n, Config{})
+				c := setup(t, n, Config{NetHTTP: netHTTP})
 				start := time.Now()
 				result := c.Do(t.Context(), post(t, c, "http://example.com/hook"))
 				took := time.Since(start)

@@ -52,13 +52,15 @@ func mustURL(t *testing.T, raw string) *url.URL {
 
 // TestProxyGetsCheckedLiterals: the proxy sees addresses only, and none that
 // is not permitted.
-func TestProxyGetsCheckedLiterals(t *testing.T) {
+func TestProxyGetsCheckedLiterals(t *testing.T) { eachWay(t, testProxyGetsCheckedLiterals) }
+
+func testProxyGetsCheckedLiterals(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := &tunnels{answer: "HTTP/1.1 200 OK\r\n\r\n", receiver: text(noContentClose)}
 		n := &network{serve: p.serve}
 		r := &answers{lists: [][]string{{publicIP}, {"127.0.0.1"}, {publicIP, "10.0.0.1"}, {"2606:4700::1111"}}}
-		c := setup(t, n, Config{Resolver: r, Proxy: mustURL(t, "http://user:pass@proxy.internal:3128")})
+		c := setup(t, n, Config{NetHTTP: netHTTP, Resolver: r, Proxy: mustURL(t, "http://user:pass@proxy.internal:3128")})
 		for _, class := range []Class{ClassNone, ClassBlocked, ClassBlocked, ClassNone} {
 			result := c.Do(t.Context(), post(t, c, "http://example.com/"))
 			if class == ClassNone && result.Status != 204 || class != ClassNone && (result.Err == nil || result.Err.Class != class) {
@@ -76,7 +78,9 @@ func TestProxyGetsCheckedLiterals(t *testing.T) {
 	})
 }
 
-func TestProxyFailures(t *testing.T) {
+func TestProxyFailures(t *testing.T) { eachWay(t, testProxyFailures) }
+
+func testProxyFailures(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
@@ -96,7 +100,7 @@ func TestProxyFailures(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c := setup(t, &network{serve: tt.serve}, Config{Proxy: mustURL(t, "http://proxy")})
+				c := setup(t, &network{serve: tt.serve}, Config{NetHTTP: netHTTP, Proxy: mustURL(t, "http://proxy")})
 				start := time.Now()
 				checkResult(t, c.Do(t.Context(), post(t, c, "http://example.com/")), 0, tt.class, tt.text)
 				if took := time.Since(start); took != tt.took {
@@ -109,7 +113,9 @@ func TestProxyFailures(t *testing.T) {
 
 // TestSecureProxy tunnels TLS to the receiver through TLS to the proxy; both
 // are verified, each under its own name.
-func TestSecureProxy(t *testing.T) {
+func TestSecureProxy(t *testing.T) { eachWay(t, testSecureProxy) }
+
+func testSecureProxy(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	trusted := newAuthority(t)
 	future := bubbleEpoch().AddDate(1, 0, 0)
@@ -123,7 +129,7 @@ func TestSecureProxy(t *testing.T) {
 					p.serve(server)
 				}
 			})}
-			c := setup(t, n, Config{Proxy: mustURL(t, "https://proxy.internal"), TLS: &tls.Config{RootCAs: trusted.pool()}})
+			c := setup(t, n, Config{NetHTTP: netHTTP, Proxy: mustURL(t, "https://proxy.internal"), TLS: &tls.Config{RootCAs: trusted.pool()}})
 			result := c.Do(t.Context(), post(t, c, "https://example.com/"))
 			if class == ClassNone && result.Status != 204 || class != ClassNone && (result.Err == nil || result.Err.Class != class) {
 				t.Errorf("proxy as %s: %+v, want %v", name, result, class)

@@ -94,7 +94,9 @@ func answerSecured(conn net.Conn, config *tls.Config, state *tls.ConnectionState
 	_, _ = io.WriteString(server, noContentClose)
 }
 
-func TestTLS(t *testing.T) {
+func TestTLS(t *testing.T) { eachWay(t, testTLS) }
+
+func testTLS(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	trusted, other := newAuthority(t), newAuthority(t)
 	future := bubbleEpoch().AddDate(1, 0, 0)
@@ -127,7 +129,7 @@ func TestTLS(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				n := &network{serve: tt.serve}
-				c := setup(t, n, Config{TLS: &tls.Config{RootCAs: trusted.pool(), MinVersion: tls.VersionTLS10}})
+				c := setup(t, n, Config{NetHTTP: netHTTP, TLS: &tls.Config{RootCAs: trusted.pool(), MinVersion: tls.VersionTLS10}})
 				start := time.Now()
 				result := c.Do(t.Context(), post(t, c, "https://example.com/"))
 				checkResult(t, result, tt.status, tt.class, tt.text)
@@ -144,7 +146,9 @@ func TestTLS(t *testing.T) {
 
 // TestTimeLimitHoldsOverTLS: saying goodbye to a receiver that takes nothing
 // any more is no part of the attempt.
-func TestTimeLimitHoldsOverTLS(t *testing.T) {
+func TestTimeLimitHoldsOverTLS(t *testing.T) { eachWay(t, testTimeLimitHoldsOverTLS) }
+
+func testTimeLimitHoldsOverTLS(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	trusted := newAuthority(t)
 	config := &tls.Config{Certificates: []tls.Certificate{trusted.sign(t, "example.com", bubbleEpoch().AddDate(1, 0, 0))}}
@@ -159,7 +163,7 @@ func TestTimeLimitHoldsOverTLS(t *testing.T) {
 					}
 					<-conn.(*queuedConn).Conn.(*peer).gone
 				})}
-				c := setup(t, n, Config{TLS: &tls.Config{RootCAs: trusted.pool()}})
+				c := setup(t, n, Config{NetHTTP: netHTTP, TLS: &tls.Config{RootCAs: trusted.pool()}})
 				request := post(t, c, "https://example.com/")
 				request.Timeout, request.Body = 2*time.Second, bytes.Repeat([]byte("x"), 64*kib)
 				start := time.Now()
@@ -179,7 +183,9 @@ func TestTimeLimitHoldsOverTLS(t *testing.T) {
 
 // TestHandshakeNames: SNI and the verified name are the target's host, an
 // address is verified as an address, and nothing but HTTP/1.1 is offered.
-func TestHandshakeNames(t *testing.T) {
+func TestHandshakeNames(t *testing.T) { eachWay(t, testHandshakeNames) }
+
+func testHandshakeNames(t *testing.T, netHTTP bool) {
 	t.Parallel()
 	trusted := newAuthority(t)
 	for _, tt := range []struct{ url, name, sni string }{
@@ -192,7 +198,7 @@ func TestHandshakeNames(t *testing.T) {
 			var state tls.ConnectionState
 			cert := trusted.sign(t, tt.name, bubbleEpoch().AddDate(1, 0, 0))
 			n := &network{serve: secured(&tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}}, &state)}
-			c := setup(t, n, Config{TLS: &tls.Config{RootCAs: trusted.pool(), MinVersion: tls.VersionTLS10, NextProtos: []string{"h2"}}})
+			c := setup(t, n, Config{NetHTTP: netHTTP, TLS: &tls.Config{RootCAs: trusted.pool(), MinVersion: tls.VersionTLS10, NextProtos: []string{"h2"}}})
 			checkResult(t, c.Do(t.Context(), post(t, c, tt.url)), 204, ClassNone, "")
 			synctest.Wait()
 			if state.ServerName != tt.sni || state.NegotiatedProtocol != "http/1.1" || state.Version != tls.VersionTLS13 {
