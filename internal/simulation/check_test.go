@@ -101,10 +101,17 @@ func (w *world) onTime(e *endpoint, last, q *request) {
 	now := e.history[len(e.history)-1]
 	excused := late <= punctual || !w.calm(since, q.at) || now.at.After(since) || now.RateLimit > 0 ||
 		e.running > 0 || e.idleSince.After(since) || e.refused.After(next.Add(-time.Hour)) || w.limits.Queued > 0 ||
-		e.forward.After(last.over)
+		e.forward.After(last.over) || w.breaks(e.number)
 	if !excused {
 		w.violate("attempt %d of %v begins %v late%s", q.number, q.ref, late, w.history(q.ref))
 	}
+}
+
+// breaks tells whether an endpoint's breaker is open, or was until a moment ago:
+// what waits goes one by one then.
+func (w *world) breaks(n waybell.EndpointNumber) bool {
+	list, err := w.store.CountersOf(w.ctx, []waybell.EndpointNumber{n})
+	return err != nil || len(list) > 0 && (list[0].Health.Open || list[0].Health.Failures >= 20)
 }
 
 // inOrder: what was held is sent oldest first after a resume. mu is held.
