@@ -1,7 +1,6 @@
 package waybell_test
 
 import (
-	"bufio"
 	"bytes"
 	"go/ast"
 	"go/parser"
@@ -22,45 +21,52 @@ const module = "github.com/waybell/waybell"
 // standard library. Each package may import what is listed, and the libraries
 // that were argued for.
 var allowedImports = map[string][]string{
-	"":                        {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "internal/lock", "internal/share", "internal/stream", "internal/statistics", "internal/reception", "internal/intake", "internal/record", "internal/ring", "internal/signing", "internal/tokencache", "golang.org/x/time/rate"},
-	"format":                  {"signature", "internal/retry", "internal/jsjson", "internal/rawjson", "internal/catalogue"},
-	"signature":               {},
-	"internal/retry":          {},
-	"internal/statistics":     {},
-	"internal/jsjson":         {},
-	"internal/rawjson":        {"internal/jsjson"},
-	"internal/keyring":        {},
-	"internal/lock":           {},
-	"internal/share":          {},
-	"internal/egress":         {"code.dny.dev/ssrf", "golang.org/x/net/idna"},
-	"internal/catalogue":      {"internal/jsjson", "internal/schema"},
-	"internal/schema":         {"internal/jsjson", "github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/text/language", "golang.org/x/text/message"},
-	"internal/reception":      {"signature", "golang.org/x/time/rate"},
-	"internal/intake":         {"format", "internal/jsjson"},
-	"internal/record":         {"format", "internal/egress", "internal/jsjson"},
-	"internal/nodetest":       {},
-	"internal/receivertest":   {},
-	"internal/pgserver":       {},
-	"internal/pgtest":         {"internal/pgserver", "github.com/jackc/pgx/v5"},
-	"internal/storetest":      {"", "internal/statistics", "pgregory.net/rapid", "github.com/google/go-cmp"},
-	"internal/teststore":      {"", "internal/pgtest", "postgres", "sqlite"},
-	"internal/transfer":       {""},
-	"sqlite":                  {"", "internal/statistics", "internal/transfer", "modernc.org/sqlite", "golang.org/x/sys/unix"},
-	"postgres":                {"", "internal/statistics", "internal/transfer", "github.com/jackc/pgx/v5"},
-	"api":                     {"", "format", "internal/jsjson", "internal/catalogue", "internal/retry", "internal/reception", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
-	"web":                     {},
-	"web/build":               {"github.com/evanw/esbuild"},
-	"internal/ring":           {},
-	"internal/scaling":        {"internal/ring"},
-	"internal/signing":        {"format", "signature"},
-	"internal/stream":         {"internal/ring"},
-	"internal/tokencache":     {},
-	"cmd/waybell":             {"", "api", "web", "sqlite", "postgres", "internal/transfer", "format", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
-	"internal/bench":          {"signature", "internal/pgserver", "github.com/jackc/pgx/v5", "modernc.org/sqlite"},
-	"internal/bench/receiver": {},
-	"internal/chaos":          {},
-	"internal/screentest":     {},
-	"deploy":                  {},
+	"":                          {"signature", "internal/retry", "internal/egress", "format", "internal/jsjson", "internal/catalogue", "internal/schema", "internal/keyring", "internal/lock", "internal/share", "internal/stream", "internal/statistics", "internal/reception", "internal/intake", "internal/record", "internal/ring", "internal/signing", "internal/tokencache", "golang.org/x/time/rate"},
+	"format":                    {"signature", "internal/retry", "internal/jsjson", "internal/rawjson", "internal/catalogue"},
+	"signature":                 {},
+	"internal/retry":            {},
+	"internal/statistics":       {},
+	"internal/jsjson":           {},
+	"internal/rawjson":          {"internal/jsjson"},
+	"internal/keyring":          {},
+	"internal/lock":             {},
+	"internal/share":            {},
+	"internal/egress":           {"code.dny.dev/ssrf", "golang.org/x/net/idna"},
+	"internal/catalogue":        {"internal/jsjson", "internal/schema"},
+	"internal/schema":           {"internal/jsjson", "github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/text/language", "golang.org/x/text/message"},
+	"internal/reception":        {"signature", "golang.org/x/time/rate"},
+	"internal/intake":           {"format", "internal/jsjson"},
+	"internal/record":           {"format", "internal/egress", "internal/jsjson"},
+	"internal/nodetest":         {},
+	"internal/receivertest":     {},
+	"internal/pgserver":         {},
+	"internal/pgtest":           {"internal/pgserver", "github.com/jackc/pgx/v5"},
+	"internal/storetest":        {"", "internal/statistics", "pgregory.net/rapid", "github.com/google/go-cmp"},
+	"internal/teststore":        {"", "internal/pgtest", "postgres", "sqlite"},
+	"internal/transfer":         {""},
+	"sqlite":                    {"", "internal/statistics", "internal/transfer", "modernc.org/sqlite", "golang.org/x/sys/unix", "internal/stored", "modernc.org/libc"},
+	"postgres":                  {"", "internal/statistics", "internal/transfer", "github.com/jackc/pgx/v5", "internal/stored"},
+	"api":                       {"", "format", "internal/jsjson", "internal/catalogue", "internal/retry", "internal/reception", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
+	"web":                       {},
+	"web/build":                 {"github.com/evanw/esbuild"},
+	"internal/ring":             {},
+	"internal/scaling":          {"internal/ring"},
+	"internal/signing":          {"format", "signature"},
+	"internal/stream":           {"internal/ring"},
+	"internal/tokencache":       {},
+	"cmd/waybell":               {"", "api", "web", "sqlite", "postgres", "internal/transfer", "format", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
+	"internal/bench":            {"signature", "internal/pgserver", "github.com/jackc/pgx/v5", "modernc.org/sqlite"},
+	"internal/bench/receiver":   {},
+	"internal/chaos":            {},
+	"internal/chaos/point":      {"modernc.org/sqlite"},
+	"internal/chaos/pointstore": {"", "internal/chaos/point"},
+	"internal/chaos/result":     {},
+	"internal/screentest":       {},
+	"deploy":                    {},
+	"internal/memstore":         {""},
+	"internal/simulation":       {},
+	"internal/stored":           {""},
+	"internal/powerloss":        {},
 
 	// What a receiver's developer copies needs nothing but the standard library.
 	"examples/verify":              {},
@@ -168,8 +174,8 @@ func TestGauges(t *testing.T) {
 	if documented*100 < exported*95 {
 		t.Errorf("%d of %d exported names are documented; the gauge is 95 %%", documented, exported)
 	}
-	if rootFiles > 44 || rootLines > 11100 {
-		t.Errorf("the root package has %d files and %d lines; the gauges are 44 and 11,100", rootFiles, rootLines)
+	if rootFiles > 44 || rootLines > 11250 {
+		t.Errorf("the root package has %d files and %d lines; the gauges are 44 and 11,250", rootFiles, rootLines)
 	}
 }
 
@@ -301,14 +307,14 @@ func packageVars(file *ast.File) map[string]bool {
 // Unfinished work is said in the issue, not in the code.
 func TestNoMarksOfUnfinishedWork(t *testing.T) {
 	t.Parallel()
-	marks := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|X` + `XX|HA` + `CK|not imple` + `mented)\b`)
+	marks := []string{"TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK", "not imple" + "mented"}
+	whole := regexp.MustCompile(`\b(` + strings.Join(marks, "|") + `)\b`)
 	goFiles(t, func(path string, src []byte, _ *ast.File, _ *token.FileSet) {
-		scan := bufio.NewScanner(bytes.NewReader(src))
-		scan.Buffer(nil, 1<<20)
-		for line := 1; scan.Scan(); line++ {
-			if mark := marks.FindString(scan.Text()); mark != "" {
-				t.Errorf("%s:%d: %s", path, line, mark)
-			}
+		if !slices.ContainsFunc(marks, func(mark string) bool { return bytes.Contains(src, []byte(mark)) }) {
+			return // quicker than the expression
+		}
+		for _, at := range whole.FindAllIndex(src, -1) {
+			t.Errorf("%s:%d: %s", path, 1+bytes.Count(src[:at[0]], []byte("\n")), src[at[0]:at[1]])
 		}
 	})
 }

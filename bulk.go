@@ -237,7 +237,7 @@ func (e *endpointEntry) over(d *Delivery) bool { return d.State.Settled() || e.c
 // sure that those that are over are in nobody's hand.
 func (s *Service) requeue(ctx context.Context, agent *agentEntry, list []Delivery) ([]*Error, error) {
 	results := make([]*Error, len(list))
-	now := time.Now()
+	now := s.clock.now()
 	var rows []Requeue
 	var of []int // which of the list each row is
 	for i := range list {

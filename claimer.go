@@ -128,7 +128,7 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 	if !s.mayStart() {
 		return claimPoll, nil
 	}
-	now := time.Now()
+	now := s.clock.now()
 	due, err := s.store.Due(ctx, now.Add(claimHorizon))
 	if err != nil {
 		return 0, err
@@ -156,7 +156,7 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 		wait = claimPace
 	}
 	if !next.IsZero() {
-		wait = min(wait, time.Until(next))
+		wait = min(wait, next.Sub(s.clock.now()))
 	}
 	return max(wait, 0), nil
 }

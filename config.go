@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"time"
@@ -51,6 +52,9 @@ type Config struct {
 	Resolver Resolver
 	TLS      *tls.Config
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	// Random places each retry within its policy's jitter, from 0 to just below
+	// 1; nil = at random. It is for simulations that have to repeat.
+	Random func() float64
 
 	// NetHTTP sends with net/http's client instead of the leaner code of
 	// Waybell's own; the same checks and limits hold. It costs more CPU, and
@@ -201,6 +205,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Version == "" {
 		c.Version = "dev"
+	}
+	if c.Random == nil {
+		c.Random = rand.Float64
 	}
 	if c.Retention == 0 {
 		c.Retention = 30 * 24 * time.Hour

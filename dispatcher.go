@@ -86,7 +86,7 @@ func (d *dispatcher) queue(n EndpointNumber) *queue {
 func (d *dispatcher) enqueue(works []*work) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := time.Now()
+	now := d.svc.clock.now()
 	for _, w := range works {
 		q := d.queue(w.Endpoint)
 		q.reserved--
@@ -103,7 +103,7 @@ func (d *dispatcher) enqueue(works []*work) {
 func (d *dispatcher) adopt(works []*work) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := time.Now()
+	now := d.svc.clock.now()
 	for _, w := range works {
 		if old := d.inHand[w.DeliveryRef]; old != nil {
 			old.reclaimed = true
@@ -202,7 +202,7 @@ func (d *dispatcher) next() (*queue, *work) {
 		}
 		w := q.pop()
 		d.queued--
-		q.pace.begin(time.Now(), q.inFlight)
+		q.pace.begin(d.svc.clock.now(), q.inFlight)
 		q.inFlight++
 		d.inFlight++
 		if q.backlog && d.worthClaiming(q) {
@@ -225,7 +225,7 @@ func (d *dispatcher) mayStart(q *queue) bool {
 	if q.inFlight >= q.pace.limit(d.limit(e)) {
 		return false
 	}
-	now := time.Now()
+	now := d.svc.clock.now()
 	if 2*d.inFlight >= d.limits.InFlight && (q.pace.failing() || q.pace.slow(now, q.inFlight)) {
 		share := max(1, d.limits.InFlight/max(1, d.active))
 		if q.pace.failing() {
@@ -272,12 +272,12 @@ func (d *dispatcher) finish(q *queue, w *work, o outcome) (*queue, *work) {
 	q.inFlight--
 	d.inFlight--
 	d.dropBody(w)
-	changed := q.pace.note(time.Now(), &o)
+	changed := q.pace.note(d.svc.clock.now(), &o)
 	if !q.busy() {
 		d.active--
 	}
 	if o.suspend == "" {
-		o.suspend = q.pace.hopeless(time.Now(), d.svc.cfg.SuspendAfter, d.svc.cfg.SuspendFailures)
+		o.suspend = q.pace.hopeless(d.svc.clock.now(), d.svc.cfg.SuspendAfter, d.svc.cfg.SuspendFailures)
 	}
 	if o.suspend != "" {
 		d.svc.janitor.suspendSoon(w.Endpoint, o.suspend)
@@ -381,6 +381,22 @@ func (d *dispatcher) concludeUnsent(w *work, o outcome) {
 // release gives a queued work back to the store, due when it was.
 func release(w *work) (outcome, bool) { return released(w, w.NextAt), true }
 
+// clockStepped makes what is queued due now where the clock went back: it was due
+// before, and must be so when it is given back to the store.
+func (d *dispatcher) clockStepped() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.svc.clock.now()
+	for _, q := range d.queues {
+		d.sift(q, func(w *work) (outcome, bool) {
+			if w.NextAt.After(now) {
+				w.NextAt = now
+			}
+			return outcome{}, false
+		})
+	}
+}
+
 // endpointChanged applies a change of an endpoint to what is queued for it.
 func (d *dispatcher) endpointChanged(old, e *Endpoint) {
 	d.mu.Lock()
@@ -392,7 +408,7 @@ func (d *dispatcher) endpointChanged(old, e *Endpoint) {
 	if old != nil && old.IsHeld() && !e.IsHeld() {
 		q.pace.resume()
 	}
-	now := time.Now()
+	now := d.svc.clock.now()
 	d.sift(q, func(w *work) (outcome, bool) {
 		switch {
 		case w.Test && e.State != EndpointDeleted:
@@ -456,7 +472,7 @@ func (d *dispatcher) direct(w *work) {
 	}
 	d.keepBody(w)
 	d.inHand[w.DeliveryRef] = w
-	q.pace.begin(time.Now(), q.inFlight)
+	q.pace.begin(d.svc.clock.now(), q.inFlight)
 	q.inFlight++
 	d.inFlight++
 	d.workers.Add(1)

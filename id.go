@@ -32,9 +32,10 @@ func (k Key) Time() time.Time { return time.UnixMicro(int64(k) >> keyNodeBits).U
 
 // keyMaker makes keys that rise strictly on this node: max(last+1, now).
 type keyMaker struct {
-	mu   sync.Mutex
-	last int64 // microseconds
-	slot int64
+	mu    sync.Mutex
+	last  int64 // microseconds
+	slot  int64
+	clock *engineClock
 }
 
 // start makes all later keys larger than last, the newest key in the store.
@@ -45,8 +46,15 @@ func (m *keyMaker) start(slot int, last Key) {
 	m.last = max(m.last, int64(last)>>keyNodeBits)
 }
 
+// newest is no smaller than the keys that were made.
+func (m *keyMaker) newest() Key {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return Key(m.last<<keyNodeBits | m.slot)
+}
+
 func (m *keyMaker) next() Key {
-	now := time.Now().UnixMicro()
+	now := m.clock.now().UnixMicro()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.last = max(m.last+1, now)

@@ -84,6 +84,10 @@ func (j *janitor) run(ctx context.Context) {
 			j.cancelWaiting(ctx, e)
 		case <-tend.C:
 			j.tend(ctx)
+		case <-j.svc.clock.stepped:
+			j.svc.dispatcher.clockStepped()
+			j.tend(ctx)
+			j.svc.claimer.dueAt(j.svc.clock.now()) // ahead: what is due now
 		}
 	}
 }
@@ -99,10 +103,10 @@ func (j *janitor) logError(what string, err error) {
 func (j *janitor) adopt(ctx context.Context) bool {
 	s := j.svc
 	for total := 0; ctx.Err() == nil; {
-		n, more, err := s.store.Adopt(ctx, *s.lease.Load(), time.Now())
+		n, more, err := s.store.Adopt(ctx, *s.lease.Load(), s.clock.now())
 		if total += n; n > 0 {
 			s.claimer.adopted()
-			s.claimer.dueAt(time.Now())
+			s.claimer.dueAt(s.clock.now())
 		}
 		if err != nil {
 			j.logError("adopt", err)
@@ -121,7 +125,7 @@ func (j *janitor) adopt(ctx context.Context) bool {
 // tend looks after every endpoint that has unowned waiting rows.
 func (j *janitor) tend(ctx context.Context) {
 	s := j.svc
-	now := time.Now()
+	now := s.clock.now()
 	due, err := s.store.Due(ctx, now.Add(100*365*24*time.Hour))
 	if err != nil {
 		j.logError("tend", err)
@@ -184,7 +188,7 @@ func (j *janitor) expire(ctx context.Context, e *endpointEntry, now time.Time) {
 	s := j.svc
 	for ctx.Err() == nil {
 		n, err := s.store.ExpireWaiting(ctx, *s.lease.Load(), ExpireWaiting{
-			Endpoint: e.Number, End: now.Add(-e.heldUntil(now)), Now: now, Limit: reclaimLimit,
+			Endpoint: e.Number, End: now.Add(-e.heldUntil(now) - s.clock.mostSkipped()), Now: now, Limit: reclaimLimit,
 		})
 		j.logError("expire", err)
 		if n > 0 {
@@ -222,7 +226,7 @@ func (j *janitor) cancelWaiting(ctx context.Context, e *Endpoint) {
 	s := j.svc
 	for ctx.Err() == nil {
 		n, err := s.store.CancelWaiting(ctx, *s.lease.Load(), CancelWaiting{
-			Endpoint: e.Number, UpTo: e.CancelUpTo, Now: time.Now(), Limit: reclaimLimit,
+			Endpoint: e.Number, UpTo: e.CancelUpTo, Now: s.clock.now(), Limit: reclaimLimit,
 		})
 		j.logError("cancel", err)
 		if err != nil || n < reclaimLimit {
@@ -234,7 +238,7 @@ func (j *janitor) cancelWaiting(ctx context.Context, e *Endpoint) {
 // sweep removes what retention no longer keeps.
 func (j *janitor) sweep(ctx context.Context) {
 	s := j.svc
-	now := time.Now()
+	now := s.clock.passed()
 	steps := []struct {
 		what  string
 		keep  time.Duration

@@ -95,7 +95,7 @@ func (s *Service) beat(ctx context.Context) {
 		lapsed := !s.mayStart()
 		s.confirm(at)
 		if lapsed {
-			s.claimer.dueAt(at)
+			s.claimer.dueAt(s.clock.now())
 		}
 	case errors.Is(err, ErrFenced):
 		s.log.Error("the lease was lost: joining as a new node")
@@ -126,7 +126,7 @@ func (s *Service) rejoin(ctx context.Context) error {
 	s.lease.Store(&lease)
 	s.owning.Unlock()
 	s.confirm(at)
-	s.claimer.dueAt(at)
+	s.claimer.dueAt(s.clock.now())
 	return nil
 }
 
@@ -163,7 +163,7 @@ func (s *Service) watch(ctx context.Context) {
 			continue
 		case <-poll.C:
 		case <-changes:
-			s.claimer.dueAt(time.Now())
+			s.claimer.dueAt(s.clock.now())
 		}
 		err := s.lookAtConfig(ctx)
 		if err != nil && ctx.Err() == nil && !away { // once: heartbeats tell how it goes on

@@ -4,30 +4,9 @@ import (
 	"math"
 	"testing"
 	"time"
-)
 
-// FuzzCursor holds that a text is a cursor of one list at most, and only the
-// text that this list itself would write.
-func FuzzCursor(f *testing.F) {
-	f.Add("")
-	f.Add(deliveryCursor(DeliveryRef{1 << 60, 7}))
-	f.Add(eventCursor(1 << 60))
-	f.Add(deliveryCursor(DeliveryRef{-1, 0}))
-	f.Add(EventID(1 << 60))
-	f.Fuzz(func(t *testing.T, text string) {
-		ref, delivery := parseDeliveryCursor(text)
-		key, event := parseEventCursor(text)
-		if delivery && event {
-			t.Errorf("%q is a cursor of two lists", text)
-		}
-		if delivery && (ref.Event <= 0 || deliveryCursor(ref) != text) {
-			t.Errorf("%q was read as %v", text, ref)
-		}
-		if event && (key <= 0 || eventCursor(key) != text) {
-			t.Errorf("%q was read as %v", text, key)
-		}
-	})
-}
+	"pgregory.net/rapid"
+)
 
 func TestCursorRoundTrip(t *testing.T) {
 	t.Parallel()
@@ -39,6 +18,46 @@ func TestCursorRoundTrip(t *testing.T) {
 			t.Errorf("%v came back as %v, %v", ref.Event, got, ok)
 		}
 	}
+}
+
+// TestIDsAndCursorsRoundTrip: whatever the key, ids and cursors come back as
+// what they were made of, each in its own kind only, and ids are in the order of
+// their keys.
+func TestIDsAndCursorsRoundTrip(t *testing.T) {
+	t.Parallel()
+	refs := rapid.Custom(func(t *rapid.T) DeliveryRef {
+		return DeliveryRef{Key(rapid.Int64Range(1, math.MaxInt64).Draw(t, "key")), EndpointNumber(rapid.Uint32().Draw(t, "endpoint"))}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := refs.Draw(t, "a"), refs.Draw(t, "b")
+		if got, ok := parseDeliveryCursor(deliveryCursor(a)); !ok || got != a {
+			t.Fatalf("%v came back as %v, %v", a, got, ok)
+		}
+		if got, ok := parseEventCursor(eventCursor(a.Event)); !ok || got != a.Event {
+			t.Fatalf("%v came back as %v, %v", a.Event, got, ok)
+		}
+		if got, ok := ParseEventID(EventID(a.Event)); !ok || got != a.Event {
+			t.Fatalf("%v came back as %v, %v", a.Event, got, ok)
+		}
+		if got, err := ParseDeliveryID(a.ID()); err != nil || got != a {
+			t.Fatalf("%v came back as %v, %v", a, got, err)
+		}
+		_, foreign := parseEventCursor(deliveryCursor(a))
+		_, alien := parseDeliveryCursor(eventCursor(a.Event))
+		if _, err := ParseDeliveryID(EventID(a.Event)); foreign || alien || err == nil {
+			t.Fatalf("%v was read as of another kind", a)
+		}
+		if (EventID(a.Event) < EventID(b.Event)) != (a.Event < b.Event) || a.Event != b.Event && (a.ID() < b.ID()) != (a.Event < b.Event) {
+			t.Fatalf("%v and %v have ids in another order", a, b)
+		}
+		// A text that differs in one character is another cursor, or none.
+		text := []byte(deliveryCursor(a))
+		at := rapid.IntRange(0, len(text)-1).Draw(t, "at")
+		text[at] = rapid.SampledFrom([]byte("0189azv\n\r=-_AZ \x00")).Draw(t, "character")
+		if got, ok := parseDeliveryCursor(string(text)); ok && (got == a) != (string(text) == deliveryCursor(a)) {
+			t.Fatalf("%q is a second spelling of %v", text, a)
+		}
+	})
 }
 
 func TestLogBounds(t *testing.T) {

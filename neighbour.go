@@ -31,9 +31,17 @@ const (
 func (s *Service) lookAround(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, heartbeatWait)
 	defer cancel()
+	confirmed := s.confirmed.Load()
 	nodes, err := s.store.Nodes(ctx)
 	if err != nil {
 		return fmt.Errorf("nodes: %w", err)
+	}
+	for i := range nodes {
+		// What the store's clock showed at the heartbeat that was confirmed last,
+		// unless another has come since.
+		if nodes[i].Number == s.lease.Load().Node && confirmed != nil && confirmed == s.confirmed.Load() {
+			s.clock.follow(nodes[i].SeenAt, *confirmed)
+		}
 	}
 	s.dispatcher.divide(shareAmong(nodes, s.lease.Load().Node))
 	s.others.Store(len(nodes) > 1)
@@ -41,7 +49,7 @@ func (s *Service) lookAround(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open breakers: %w", err)
 	}
-	maybe := s.dispatcher.learnOpen(open, time.Now())
+	maybe := s.dispatcher.learnOpen(open, s.clock.now())
 	if len(maybe) == 0 {
 		return nil
 	}

@@ -360,7 +360,7 @@ func (s *Service) accept(ctx context.Context, events []*pending) ([]BatchItem, e
 func (s *Service) matched(ctx context.Context, events []*pending, rows []*NewEvent) ([]BatchItem, error) {
 	version := s.dir.version.Load()
 	for _, p := range events {
-		s.match(p, time.Now())
+		s.match(p, s.clock.now())
 	}
 	items, err := s.commit(ctx, version, events, rows)
 	if err != nil {
@@ -387,7 +387,7 @@ func (s *Service) commit(ctx context.Context, version int64, events []*pending, 
 // match finds the endpoints that take an event and reserves places for their
 // deliveries.
 func (s *Service) match(p *pending, now time.Time) {
-	p.targets, p.Targets = p.targets[:0], p.Targets[:0]
+	p.targets, p.Targets, p.DueAt = p.targets[:0], p.Targets[:0], now
 	agent := s.dir.agentByNumber(p.Agent)
 	if agent == nil { // deleted meanwhile: stored with no delivery
 		return
@@ -429,7 +429,7 @@ func (s *Service) accepted(events []*pending, results []Accepted) []BatchItem {
 	}
 	s.dispatcher.enqueue(works)
 	if aside {
-		s.claimer.dueAt(time.Now())
+		s.claimer.dueAt(s.clock.now())
 	}
 	return items
 }
@@ -447,7 +447,7 @@ func (p *pending) works(works []*work, aside bool) ([]*work, bool) {
 		}
 		works = append(works, &work{payload: body, Waiting: Waiting{
 			DeliveryRef: DeliveryRef{p.Key, t.Endpoint}, Agent: p.Agent, Type: p.Type,
-			Entered: p.Key, NextAt: p.Key.Time(), WindowEnd: t.WindowEnd, Owned: true, Test: p.Test,
+			Entered: p.Key, NextAt: p.Due(), WindowEnd: t.WindowEnd, Owned: true, Test: p.Test,
 		}})
 	}
 	return works, aside

@@ -52,7 +52,7 @@ func (s *Service) Cancel(ctx context.Context, agentID, deliveryID string) (Deliv
 	if err != nil {
 		return DeliveryView{}, err
 	}
-	err = s.store.CancelDelivery(ctx, *s.lease.Load(), agent.Number, d.DeliveryRef, time.Now())
+	err = s.store.CancelDelivery(ctx, *s.lease.Load(), agent.Number, d.DeliveryRef, s.clock.now())
 	switch {
 	case errors.Is(err, ErrConflict):
 		return DeliveryView{}, errorf(CodeDeliveryFinished, "the delivery is %s: there is nothing to cancel", d.State)
@@ -94,7 +94,7 @@ func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestI
 		return DeliveryView{}, pe
 	}
 	p.Test = true
-	now := time.Now()
+	now := s.clock.now()
 	p.Targets = []NewTarget{e.target1(now)}
 	p.Targets[0].Aside = !s.cfg.Role.Delivers()
 	p.Deliveries = 1
@@ -191,7 +191,7 @@ func (s *Service) startTest(ctx context.Context, p *pending) (done <-chan struct
 		case ok:
 			return done, nil
 		case err == nil:
-			s.dispatcher.settleUnsent(works[0], canceled(works[0], time.Now()))
+			s.dispatcher.settleUnsent(works[0], canceled(works[0], s.clock.now()))
 			return nil, drainingError()
 		}
 		if !errors.Is(err, ErrConfigChanged) {

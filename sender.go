@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -28,7 +27,7 @@ const maxPanics = 5
 // it, and decides what becomes of the delivery. A panic on the way is an
 // outcome of this delivery alone.
 func (s *Service) attempt(w *work) (o outcome) {
-	started := time.Now()
+	started := s.clock.now()
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("panic in an attempt", "delivery", w.DeliveryRef, "panic", panicText(p), "stack", string(debug.Stack()))
@@ -173,6 +172,7 @@ func (p *payload) body(f *format.Format, transcript bool) (*renderedBody, error)
 // header makes the headers of an attempt, signature included.
 func (s *Service) header(m *sent) egress.Header {
 	w, e, p := m.w, m.e, m.p
+	stamp := time.Now() // receivers compare it with their clocks
 	h := make(egress.Header, 0, 12+len(e.Headers))
 	add := func(name, value string) { h = append(h, egress.Field{Name: name, Value: value}) }
 	add("User-Agent", s.userAgent)
@@ -183,7 +183,7 @@ func (s *Service) header(m *sent) egress.Header {
 	add("X-Waybell-Attempt", strconv.Itoa(w.Attempts+1))
 	if e.StandardHeaders {
 		add("Webhook-Id", p.ID)
-		add("Webhook-Timestamp", strconv.FormatInt(m.started.Unix(), 10))
+		add("Webhook-Timestamp", strconv.FormatInt(stamp.Unix(), 10))
 	}
 	if w.Test {
 		add("X-Waybell-Test", "true")
@@ -191,13 +191,13 @@ func (s *Service) header(m *sent) egress.Header {
 	for _, c := range e.Headers {
 		h.Set(http.CanonicalHeaderKey(c.Name), c.Value.Reveal())
 	}
-	e.signing.Sign(signature.Message{ID: p.ID, Timestamp: m.started, Body: m.body.bytes}, h.Set)
+	e.signing.Sign(signature.Message{ID: p.ID, Timestamp: stamp, Body: m.body.bytes}, h.Set)
 	return h
 }
 
 // judge turns the result of a request into the delivery's outcome.
 func (s *Service) judge(m *sent) outcome {
-	ended := time.Now()
+	ended := s.clock.now()
 	w, e, r := m.w, m.e, m.result
 	reason, verdict := ReasonHTTPStatus, e.policy.Classify(r.Status)
 	if r.Err != nil {
@@ -235,11 +235,11 @@ func (s *Service) judge(m *sent) outcome {
 func (s *Service) planRetry(o *outcome, m *sent, now time.Time) {
 	w, e := m.w, m.e
 	st := retry.State{
-		Now: now, Attempts: w.Attempts + 1 - w.Cycle, Random: rand.Float64(),
+		Now: now, Attempts: w.Attempts + 1 - w.Cycle, Random: s.cfg.Random(),
 	}
-	_, st.WindowEnd = e.policy.Clamp(now, w.WindowEnd.Add(e.heldUntil(now)), now)
+	_, st.WindowEnd = e.policy.Clamp(now, w.WindowEnd.Add(e.heldUntil(now)+s.clock.skipped(w.Entered)), now)
 	if m.result != nil && e.policy.HonoursRetryAfter(m.result.Status) {
-		st.RetryAfter, _ = retry.ParseRetryAfter(m.result.Header.Get("Retry-After"), now)
+		st.RetryAfter, _ = retry.ParseRetryAfter(m.result.Header.Get("Retry-After"), time.Now())
 	}
 	at, ok := e.policy.Next(st)
 	if ok && !w.Test {
@@ -255,7 +255,7 @@ func (s *Service) planRetry(o *outcome, m *sent, now time.Time) {
 // panicked is the outcome of a recovered panic: a failed attempt, tried again,
 // and at the fifth the end of this delivery.
 func (s *Service) panicked(w *work, started time.Time) outcome {
-	now := time.Now()
+	now := s.clock.now()
 	a := &Attempt{
 		DeliveryRef: w.DeliveryRef, Agent: w.Agent, Number: w.Attempts + 1,
 		StartedAt: started, Duration: now.Sub(started), Reason: ReasonBadResponse,

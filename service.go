@@ -34,6 +34,7 @@ type Service struct {
 	missed    atomic.Pointer[time.Time] // when an agent was last looked for that is not known
 	fenced    chan struct{}             // signalled when a write was refused for the lease
 	others    atomic.Bool               // there are other nodes
+	clock     *engineClock
 	keys      keyMaker
 	dir       directory
 	sessions  *tokencache.Cache[*APIKey] // by the hash of their token
@@ -113,6 +114,8 @@ func New(cfg Config) (*Service, error) {
 	if err := s.dir.init(cfg, s.egress); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
+	s.clock = newEngineClock(s.keys.newest)
+	s.keys.clock = s.clock
 	s.onEndpoint = s.endpointChanged
 	s.stream = newStreamHub(cfg.Limits.Streams)
 	s.dispatcher = newDispatcher(s)
@@ -164,7 +167,7 @@ func (s *Service) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start: read the endpoints' health: %w", err)
 	}
-	s.dispatcher.restore(counters, at)
+	s.dispatcher.restore(counters, s.clock.now())
 	s.state = started
 	s.startedAt.Store(&at)
 	s.launch(context.WithoutCancel(ctx))
@@ -324,7 +327,7 @@ func (s *Service) Load() Load {
 // OldestDue is since when the longest waiting due delivery waits in the store;
 // zero when nothing is due.
 func (s *Service) OldestDue(ctx context.Context) (time.Time, error) {
-	due, err := s.store.Due(ctx, time.Now())
+	due, err := s.store.Due(ctx, s.clock.now())
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -366,5 +369,5 @@ func (s *Service) endpointChanged(old, new *Endpoint) {
 		s.janitor.cancel(new)
 	}
 	s.tellEndpoint(new)
-	s.claimer.dueAt(time.Now())
+	s.claimer.dueAt(s.clock.now())
 }

@@ -140,7 +140,7 @@ type StatisticsPoint = statistics.Point
 // CodeAgentNotFound, CodeInvalid, CodeUnavailable.
 func (s *Service) Statistics(ctx context.Context, agentID, endpointID string, period StatisticsPeriod) (Statistics, error) {
 	var p problems
-	span, step, ok := period.span(time.Now())
+	span, step, ok := period.span(s.clock.now())
 	if !ok {
 		p.addValue("query.period", string(period), "must be one of 1h, 24h, 7d and 30d")
 	}
@@ -236,7 +236,7 @@ func (s *Service) EndpointStatistics(ctx context.Context, agentID string) ([]End
 	if e != nil {
 		return nil, e
 	}
-	span := statistics.SpanAt(time.Now(), time.Hour, 24)
+	span := statistics.SpanAt(s.clock.now(), time.Hour, 24)
 	list := make([]EndpointStatistics, len(agent.endpoints))
 	byNumber := make(map[EndpointNumber]*EndpointStatistics, len(list))
 	numbers := make([]EndpointNumber, len(list))

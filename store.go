@@ -178,9 +178,23 @@ type NewEvent struct {
 	CustomID bool
 	// IdempotencyKey is unique per agent for 24 h after Key; "" = none.
 	IdempotencyKey string
+	// DueAt is when its deliveries were made, for where Key lies ahead of that:
+	// see Due.
+	DueAt time.Time
 	// Hash is the SHA-256 of the request without defaults: a repetition with
 	// another hash is a mismatch.
 	Hash [32]byte
+}
+
+// Due is the first NextAt of the event's deliveries: the time of Key, or DueAt
+// where that is given and a second earlier or more, because after a clock went
+// back keys lie ahead of it.
+func (e *NewEvent) Due() time.Time {
+	at := e.Key.Time()
+	if !e.DueAt.IsZero() && at.Sub(e.DueAt) > time.Second {
+		return e.DueAt.UTC().Truncate(time.Microsecond)
+	}
+	return at
 }
 
 // NewTarget is one delivery of a new event.

@@ -59,7 +59,7 @@ func (c *claimer) suspect(ctx context.Context, now time.Time) (found bool, err e
 func (c *claimer) adopted() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.suspects = time.Now()
+	c.suspects = c.svc.clock.now()
 }
 
 func (d *dispatcher) hasQueued() bool {

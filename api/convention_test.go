@@ -63,6 +63,8 @@ func TestQueries(t *testing.T) {
 		"agents/a1/deliveries?status_code=99": "query.status_code", "agents/a1/deliveries?since=yesterday": "query.since",
 		"agents/a1/events?until=2026-04-26": "query.until", "agents/a1/events?limit=9999999999999999999": "query.limit",
 		"keys?limit=1000": "query.limit", "event-types?limit=300": "query.limit",
+		"agents/a1/deliveries?state=%zz": "query", "agents/a1/deliveries?state=held;limit=1": "query", "agents?limit=1&limit=2": "query.limit",
+		"agents/a1/deliveries?state&state=held": "query.state",
 	} {
 		a := s.call(t, "GET /v1/"+query, "")
 		if strings.Contains(a.text, "2006-01-02") { // the layout of a Go program

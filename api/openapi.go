@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -118,6 +119,10 @@ func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 			return
 		}
 		c.again = func() error { return s.identify(&call{}, r, rt) }
+		if err := readQuery(r); err != nil {
+			s.fail(w, r, err)
+			return
+		}
 		if rt.media != nil {
 			body, err := s.wholeBody(w, r, rt)
 			if err != nil {
@@ -128,6 +133,33 @@ func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 		}
 		next(huma.WithValue(ctx, callKey{}, c))
 	}
+}
+
+// readQuery refuses a query that package url cannot read, or in which a name is
+// there twice, and writes any other anew. huma reads it with two readers of its
+// own that skip what they do not understand, each something else: a filter that
+// is silently left out shows more than was asked for.
+func readQuery(r *http.Request) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return wrongQuery("query", "is not percent-encoded, or has a semicolon")
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if len(values[name]) > 1 {
+			return wrongQuery("query."+strings.ToValidUTF8(name, "\ufffd"), "is there twice")
+		}
+	}
+	r.URL.RawQuery = values.Encode()
+	return nil
+}
+
+func wrongQuery(location, message string) error {
+	p := newProblem(waybell.CodeInvalid, location+": "+message)
+	p.Errors = []fieldProblemView{{Location: location, Message: message}}
+	return p
 }
 
 // identify finds who makes a call, and whether he may.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks: a C compiler for the race
-# detector, Node.js with the packages that judge what Waybell sends, Chromium,
-# PostgreSQL with PgBouncer, and the languages of examples/verify. Debian's
-# packages and npm are the only sources.
+# detector, strace, Node.js with the packages that judge what Waybell sends,
+# Chromium, PostgreSQL with PgBouncer, and the languages of examples/verify.
+# Debian's packages and npm are the only sources.
 # Safe to run again: what is there is left alone.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -21,6 +21,7 @@ need javac default-jdk-headless
 need mcs mono-mcs
 need mono mono-runtime
 need cargo cargo
+need strace strace
 need psql postgresql-client
 [ -x /usr/bin/chromium ] || missing+=(chromium fonts-dejavu-core fonts-noto-color-emoji)
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)

@@ -2,22 +2,14 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/stored"
 )
-
-// agentSettings is what of an agent is never searched for.
-type agentSettings struct {
-	Name            string   `json:"name"`
-	Profile         string   `json:"profile"`
-	Metadata        []byte   `json:"metadata,omitempty"` // as base64: its bytes stay as they are
-	AvailableEvents []string `json:"available_events"`   // null = all, [] = none
-}
 
 const sqlAgent = "SELECT number, id, version, created_at, updated_at, deleted_at, settings FROM agents"
 
@@ -28,16 +20,10 @@ func readAgent(r pgx.CollectableRow) (a waybell.Agent, err error) {
 		return a, err
 	}
 	a.CreatedAt, a.UpdatedAt, a.DeletedAt = moment(created), moment(updated), moment(deleted)
-	var set agentSettings
-	if err := json.Unmarshal(settings, &set); err != nil {
-		return a, fmt.Errorf("%w: settings of agent %d: %w", errData, a.Number, err)
+	if err := stored.ReadAgent(settings, &a); err != nil {
+		return a, fmt.Errorf("%w: %w", errData, err)
 	}
-	a.Name, a.Profile, a.Metadata, a.AvailableEvents = set.Name, set.Profile, set.Metadata, set.AvailableEvents
 	return a, nil
-}
-
-func agentBlob(a waybell.Agent) ([]byte, error) {
-	return json.Marshal(agentSettings{a.Name, a.Profile, a.Metadata, a.AvailableEvents})
 }
 
 // agentNumber finds the living agent with an id, 0 without one.
@@ -48,7 +34,7 @@ func (t *tx) agentNumber(id string) (n waybell.AgentNumber, err error) {
 
 // CreateAgent implements [waybell.AgentStore].
 func (s *Store) CreateAgent(ctx context.Context, a waybell.Agent) (waybell.Agent, error) {
-	settings, err := agentBlob(a)
+	settings, err := stored.Agent(&a)
 	if err != nil {
 		return waybell.Agent{}, err
 	}
@@ -71,7 +57,7 @@ func (s *Store) CreateAgent(ctx context.Context, a waybell.Agent) (waybell.Agent
 
 // UpdateAgent implements [waybell.AgentStore].
 func (s *Store) UpdateAgent(ctx context.Context, a waybell.Agent) (waybell.Agent, error) {
-	settings, err := agentBlob(a)
+	settings, err := stored.Agent(&a)
 	if err != nil {
 		return waybell.Agent{}, err
 	}

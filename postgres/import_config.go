@@ -2,11 +2,11 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/stored"
 	"github.com/waybell/waybell/internal/transfer"
 )
 
@@ -30,7 +30,7 @@ func writeConfiguration(ctx context.Context, t pgx.Tx, c *transfer.Configuration
 func bulkAgents(list []waybell.Agent) bulk {
 	return bulkOf("agents", []string{"number", "id", "version", "created_at", "updated_at", "deleted_at", "living", "settings"},
 		list, func(a *waybell.Agent) ([]any, error) {
-			settings, err := agentBlob(*a)
+			settings, err := stored.Agent(a)
 			return []any{int64(a.Number), a.ID, a.Version, micros(a.CreatedAt), micros(a.UpdatedAt), micros(a.DeletedAt),
 				a.DeletedAt.IsZero(), settings}, err
 		})
@@ -40,7 +40,7 @@ func bulkEndpoints(list []waybell.Endpoint) bulk {
 	return bulkOf("endpoints", []string{"number", "agent", "agent_id", "id", "state", "state_since", "cancel_up_to", "version",
 		"created_at", "updated_at", "deleted_at", "living", "settings", "sealed"},
 		list, func(e *waybell.Endpoint) ([]any, error) {
-			settings, err := endpointBlob(*e)
+			settings, err := stored.Endpoint(e)
 			return []any{int64(e.Number), int64(e.Agent), e.AgentID, e.ID, int16(e.State), micros(e.StateSince), int64(e.CancelUpTo), e.Version,
 				micros(e.CreatedAt), micros(e.UpdatedAt), micros(e.DeletedAt), e.State != waybell.EndpointDeleted, settings, e.Sealed}, err
 		})
@@ -58,7 +58,7 @@ func bulkEventTypes(list []waybell.EventType) bulk {
 func bulkKeys(list []waybell.APIKey) bulk {
 	return bulkOf("api_keys", []string{"id", "hash", "root", "version", "created_at", "revoked_at", "works", "settings"},
 		list, func(k *waybell.APIKey) ([]any, error) {
-			settings, err := json.Marshal(keySettings{k.Name, k.Scopes, k.AgentIDs})
+			settings, err := stored.Key(k)
 			return []any{k.ID, k.Hash[:], k.Root, k.Version, micros(k.CreatedAt), micros(k.RevokedAt), k.RevokedAt.IsZero(), settings}, err
 		})
 }

@@ -2,12 +2,12 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/stored"
 )
 
 const sqlInbox = `SELECT number, id, agent, agent_id, name, token, respond_status, created_at, expires_at, last_request,
@@ -116,32 +116,11 @@ func (s *Store) Inboxes(ctx context.Context, agent waybell.AgentNumber, now time
 		agent, before(q), micros(now), q.Limit)
 }
 
-// requestDetail is what of a received request is never searched for.
-type requestDetail struct {
-	Method     string            `json:"method"`
-	Headers    map[string]string `json:"headers"`
-	Truncated  bool              `json:"truncated,omitempty"`
-	Status     int               `json:"status"`
-	DeliveryID string            `json:"delivery_id,omitempty"`
-	Event      string            `json:"event,omitempty"`
-	Attempt    int               `json:"attempt,omitempty"`
-	Verdict    requestVerdict    `json:"verdict"`
-}
-
-type requestVerdict struct {
-	Status string `json:"status"`
-	Header string `json:"header,omitempty"`
-	Scheme string `json:"scheme,omitempty"`
-	Text   string `json:"text"`
-}
-
 // AddInboxRequest implements [waybell.InboxRequestStore]. It is one round trip:
 // where the inbox is gone, the statements do nothing. The inbox's row is locked
 // first, so that one request after the other is added to it.
 func (s *Store) AddInboxRequest(ctx context.Context, q waybell.InboxRequest, keep int, expires time.Time) error {
-	detail, err := json.Marshal(requestDetail{
-		q.Method, q.Headers, q.Truncated, q.Status, q.DeliveryID, q.Event, q.Attempt, requestVerdict(q.Verdict),
-	})
+	detail, err := stored.InboxRequest(&q)
 	if err != nil {
 		return err
 	}
@@ -175,13 +154,10 @@ func readRequest(r pgx.CollectableRow) (q waybell.InboxRequest, err error) {
 	if err := r.Scan(&q.Number, &q.Inbox, &q.ID, &received, &detail, &q.Body); err != nil {
 		return q, err
 	}
-	var d requestDetail
-	if err := json.Unmarshal(detail, &d); err != nil {
-		return q, fmt.Errorf("%w: detail of request %s: %w", errData, q.ID, err)
+	if err := stored.ReadInboxRequest(detail, &q); err != nil {
+		return q, fmt.Errorf("%w: %w", errData, err)
 	}
 	q.ReceivedAt = moment(received)
-	q.Method, q.Headers, q.Truncated, q.Status = d.Method, d.Headers, d.Truncated, d.Status
-	q.DeliveryID, q.Event, q.Attempt, q.Verdict = d.DeliveryID, d.Event, d.Attempt, waybell.InboxVerdict(d.Verdict)
 	return q, nil
 }
 

@@ -2,21 +2,14 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/stored"
 )
-
-// keySettings is what of an API key is never searched for.
-type keySettings struct {
-	Name     string          `json:"name,omitempty"`
-	Scopes   []waybell.Scope `json:"scopes"`
-	AgentIDs []string        `json:"agent_ids"` // null = all, [] = none
-}
 
 const sqlKey = "SELECT id, hash, root, version, created_at, revoked_at, settings FROM api_keys"
 
@@ -28,11 +21,9 @@ func readKey(r pgx.CollectableRow) (k waybell.APIKey, err error) {
 	}
 	copy(k.Hash[:], hash)
 	k.CreatedAt, k.RevokedAt = moment(created), moment(revoked)
-	var set keySettings
-	if err := json.Unmarshal(settings, &set); err != nil {
-		return k, fmt.Errorf("%w: settings of key %s: %w", errData, k.ID, err)
+	if err := stored.ReadKey(settings, &k); err != nil {
+		return k, fmt.Errorf("%w: %w", errData, err)
 	}
-	k.Name, k.Scopes, k.AgentIDs = set.Name, set.Scopes, set.AgentIDs
 	return k, nil
 }
 
@@ -47,7 +38,7 @@ func (s *Store) CreateKey(ctx context.Context, k waybell.APIKey) (waybell.APIKey
 }
 
 func (t *tx) insertKey(k *waybell.APIKey) error {
-	settings, err := json.Marshal(keySettings{k.Name, k.Scopes, k.AgentIDs})
+	settings, err := stored.Key(k)
 	if err != nil {
 		return err
 	}

@@ -76,14 +76,13 @@ func (t *tx) insertEvents(events []*waybell.NewEvent) {
 	t.queue(sqlInsertEvents, agents, keys, timestamps, deliveries, tests, types, agentIDs, names, ids, messages, data)
 }
 
-// An event's first NextAt is the time of its key.
 const sqlInsertWaiting = `INSERT INTO waiting (agent, event, endpoint, entered, next_at, window_end, owner, test, type)
-	SELECT agent, event, endpoint, event, event >> 10, window_end, owner, test, type
-	FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::text[])
-		AS u (agent, event, endpoint, window_end, owner, test, type)`
+	SELECT agent, event, endpoint, event, next_at, window_end, owner, test, type
+	FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::text[])
+		AS u (agent, event, endpoint, next_at, window_end, owner, test, type)`
 
 func (t *tx) insertWaiting(events []*waybell.NewEvent) {
-	var agents, keys, endpoints, ends, owners []int64
+	var agents, keys, endpoints, dues, ends, owners []int64
 	var tests []bool
 	var types []string
 	for _, e := range events {
@@ -95,6 +94,7 @@ func (t *tx) insertWaiting(events []*waybell.NewEvent) {
 				t.tell()
 			}
 			agents, keys, endpoints = append(agents, int64(e.Agent)), append(keys, int64(e.Key)), append(endpoints, int64(target.Endpoint))
+			dues = append(dues, micros(e.Due()))
 			ends, owners = append(ends, micros(target.WindowEnd)), append(owners, owner)
 			tests, types = append(tests, e.Test), append(types, e.Type)
 			c := t.counts(e.Agent, target.Endpoint)
@@ -104,7 +104,7 @@ func (t *tx) insertWaiting(events []*waybell.NewEvent) {
 	}
 	if len(agents) > 0 {
 		t.rows += len(agents)
-		t.queue(sqlInsertWaiting, agents, keys, endpoints, ends, owners, tests, types)
+		t.queue(sqlInsertWaiting, agents, keys, endpoints, dues, ends, owners, tests, types)
 	}
 }
 

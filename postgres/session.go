@@ -2,21 +2,13 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/stored"
 )
-
-// sessionSettings is what of a session is never searched for.
-type sessionSettings struct {
-	AgentID      string               `json:"agent_id,omitempty"`
-	KeyID        string               `json:"key_id,omitempty"`
-	Capabilities []waybell.Capability `json:"capabilities"`
-	Theme        string               `json:"theme"`
-}
 
 const (
 	sessionColumns = "id, agent, key_hash, token_hash, ttl, created_at, exchanged_at, ends_at, settings"
@@ -33,11 +25,9 @@ func readSession(r pgx.CollectableRow) (v waybell.Session, err error) {
 	copy(v.TokenHash[:], token)
 	v.TTL = time.Duration(ttl) * time.Microsecond
 	v.CreatedAt, v.ExchangedAt, v.EndsAt = moment(created), moment(exchanged), moment(ends)
-	var set sessionSettings
-	if err := json.Unmarshal(settings, &set); err != nil {
-		return v, fmt.Errorf("%w: settings of session %s: %w", errData, v.ID, err)
+	if err := stored.ReadSession(settings, &v); err != nil {
+		return v, fmt.Errorf("%w: %w", errData, err)
 	}
-	v.AgentID, v.KeyID, v.Capabilities, v.Theme = set.AgentID, set.KeyID, set.Capabilities, set.Theme
 	return v, nil
 }
 
@@ -45,7 +35,7 @@ func readSession(r pgx.CollectableRow) (v waybell.Session, err error) {
 // the same agent wait for each other at its row, those for the console at the
 // configuration's: so the limit holds.
 func (s *Store) CreateSession(ctx context.Context, v waybell.Session, limit int) error {
-	settings, err := json.Marshal(sessionSettings{v.AgentID, v.KeyID, v.Capabilities, v.Theme})
+	settings, err := stored.Session(&v)
 	if err != nil {
 		return err
 	}

@@ -2,20 +2,12 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/stored"
 )
-
-// agentSettings is what of an agent is never searched for.
-type agentSettings struct {
-	Name            string   `json:"name"`
-	Profile         string   `json:"profile"`
-	Metadata        []byte   `json:"metadata,omitempty"` // as base64: its bytes stay as they are
-	AvailableEvents []string `json:"available_events"`   // null = all, [] = none
-}
 
 const agentColumns = "number, id, version, created_at, updated_at, deleted_at, settings"
 
@@ -24,23 +16,17 @@ func readAgent(r *rows) (waybell.Agent, error) {
 		Number: waybell.AgentNumber(r.int()), ID: r.text(), Version: r.int(),
 		CreatedAt: r.time(), UpdatedAt: r.time(), DeletedAt: r.time(),
 	}
-	var set agentSettings
-	if err := json.Unmarshal(r.blob(), &set); err != nil {
-		return a, fmt.Errorf("sqlite: settings of agent %d: %w", a.Number, err)
+	if err := stored.ReadAgent(r.blob(), &a); err != nil {
+		return a, fmt.Errorf("sqlite: %w", err)
 	}
-	a.Name, a.Profile, a.Metadata, a.AvailableEvents = set.Name, set.Profile, set.Metadata, set.AvailableEvents
 	return a, nil
-}
-
-func agentBlob(a waybell.Agent) ([]byte, error) {
-	return json.Marshal(agentSettings{a.Name, a.Profile, a.Metadata, a.AvailableEvents})
 }
 
 const sqlAgentByID = "SELECT number FROM agents WHERE id = ? AND living = 1"
 
 // CreateAgent implements [waybell.AgentStore].
 func (s *Store) CreateAgent(ctx context.Context, a waybell.Agent) (waybell.Agent, error) {
-	settings, err := agentBlob(a)
+	settings, err := stored.Agent(&a)
 	if err != nil {
 		return waybell.Agent{}, err
 	}
@@ -67,7 +53,7 @@ func (s *Store) CreateAgent(ctx context.Context, a waybell.Agent) (waybell.Agent
 
 // UpdateAgent implements [waybell.AgentStore].
 func (s *Store) UpdateAgent(ctx context.Context, a waybell.Agent) (waybell.Agent, error) {
-	settings, err := agentBlob(a)
+	settings, err := stored.Agent(&a)
 	if err != nil {
 		return waybell.Agent{}, err
 	}

@@ -8,17 +8,11 @@ import (
 	"path/filepath"
 
 	"github.com/waybell/waybell"
-	"modernc.org/sqlite"
 )
 
 // backupPages is how many pages one step copies: about a millisecond of the
 // writer's time.
 const backupPages = 128
-
-// backuper is the driver's connection.
-type backuper interface {
-	NewBackup(dst string) (*sqlite.Backup, error)
-}
 
 // Backup copies the database to a new file while the store is in use. The copy
 // is consistent, holds everything that was durable when Backup returned, and is
@@ -66,24 +60,21 @@ func (s *Store) backupTo(ctx context.Context, path string) error {
 		return err
 	}
 	defer f.Close()
-	name, err := dsn(path)
+	// Nothing is lost by a copy that is not synced before its end.
+	to, err := connect(path, "synchronous = OFF", "journal_mode = OFF")
 	if err != nil {
 		return err
 	}
-	var b *sqlite.Backup
+	var b *backup
 	var source *conn
 	err = s.outside(ctx, func(c *conn) error {
-		raw, ok := c.raw.(backuper)
-		if !ok {
-			return errors.New("sqlite: the driver cannot make backups")
-		}
 		source = c
-		// Nothing is lost by a copy that is not synced before its end.
-		b, err = raw.NewBackup(name + "?_pragma=synchronous(off)&_pragma=journal_mode(off)")
+		var err error
+		b, err = to.backupOf(c.handle)
 		return c.failed("backup", err)
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, to.close())
 	}
 	for more := true; more && err == nil; {
 		err = s.outside(ctx, func(c *conn) error {
@@ -91,17 +82,18 @@ func (s *Store) backupTo(ctx context.Context, path string) error {
 				return errReopened
 			}
 			var err error
-			more, err = b.Step(backupPages)
+			more, err = b.step(backupPages)
 			return c.failed("backup", err)
 		})
 	}
 	// The end must run whatever ctx says: the writer copies its changes until then.
 	finish := s.outside(s.ctx, func(c *conn) error {
-		if c != source {
+		if c != source { // its end was the backup's
 			return errReopened
 		}
-		return c.failed("backup", b.Finish())
+		return c.failed("backup", b.finish())
 	})
+	finish = errors.Join(finish, to.close())
 	if err == nil {
 		err = finish
 	}

@@ -108,7 +108,7 @@ func (s *Store) copyBeside(mode string) (logState, error) {
 	s.checkpoint.Lock()
 	defer s.checkpoint.Unlock()
 	if s.checkpointer == nil {
-		c, err := connect(s.ctx, s.path, "synchronous = FULL", "wal_autocheckpoint = 0", "cache_size = -64")
+		c, err := connect(s.path, "synchronous = FULL", "wal_autocheckpoint = 0", "cache_size = -64")
 		if err != nil {
 			return logState{}, err
 		}

@@ -2,39 +2,29 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"path/filepath"
 	"time"
+	"unsafe"
 
 	"github.com/waybell/waybell"
-	"modernc.org/sqlite"
 )
 
-// conn is one connection and its prepared statements. It works on the driver
-// itself: the pool, the locks and the conversions of database/sql cost as much
-// as the statements, and the store has its own rules for who uses which
-// connection when. A conn is used by one goroutine at a time.
+// conn is one connection and its prepared statements. The store has its own
+// rules for who uses which connection when; a conn is used by one goroutine at a
+// time.
 type conn struct {
-	raw   driver.Conn
-	ctx   context.Context // never done: a statement is not interrupted
+	*handle
 	stmts map[string]*statement
-	args  []driver.NamedValue
+	args  []arg
 	runs  int // statements executed by exec, for "has this operation written?"
 	// targets collect rows of the writer's connection; nil on readers.
 	targets *targets
 	// gen is the generation of the database handle, see Store.reopen.
 	gen int64
 	bad bool // an error of the medium was seen: do not use again
-}
-
-type statement struct {
-	driver.Stmt
-	exec  driver.StmtExecContext
-	query driver.StmtQueryContext
 }
 
 // dsn names the file as a URI, so that no character of the path means anything
@@ -52,21 +42,17 @@ func dsn(path string) (string, error) {
 	return u.String(), nil
 }
 
-// connect opens a connection and runs the pragmas. ctx is never done.
-func connect(ctx context.Context, path string, pragmas ...string) (*conn, error) {
+// connect opens a connection and runs the pragmas.
+func connect(path string, pragmas ...string) (*conn, error) {
 	name, err := dsn(path)
 	if err != nil {
 		return nil, err
 	}
-	connector, err := sqlite.NewConnector(name)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := connector.Connect(ctx)
+	h, err := openHandle(name)
 	if err != nil {
 		return nil, translate(err)
 	}
-	c := &conn{raw: raw, ctx: ctx, stmts: make(map[string]*statement)}
+	c := &conn{handle: h, stmts: make(map[string]*statement)}
 	for _, p := range pragmas {
 		if err := c.run("PRAGMA " + p); err != nil {
 			return nil, errors.Join(err, c.close())
@@ -77,14 +63,7 @@ func connect(ctx context.Context, path string, pragmas ...string) (*conn, error)
 
 // run executes SQL text that may be a script or return rows, and keeps nothing
 // prepared.
-func (c *conn) run(sql string) error {
-	e, ok := c.raw.(driver.ExecerContext)
-	if !ok {
-		return errors.New("sqlite: the driver lacks ExecContext")
-	}
-	_, err := e.ExecContext(c.ctx, sql, nil)
-	return c.failed(sql, err)
-}
+func (c *conn) run(sql string) error { return c.failed(sql, c.script(sql)) }
 
 // prepare compiles sql once for each connection. SQL texts are constants, so
 // the cache is bounded by the code.
@@ -92,57 +71,97 @@ func (c *conn) prepare(sql string) (*statement, error) {
 	if st := c.stmts[sql]; st != nil {
 		return st, nil
 	}
-	raw, err := c.raw.Prepare(sql)
+	st, err := c.handle.prepare(sql)
 	if err != nil {
 		return nil, c.failed(sql, err)
-	}
-	st := &statement{Stmt: raw}
-	var ok1, ok2 bool
-	st.exec, ok1 = raw.(driver.StmtExecContext)
-	st.query, ok2 = raw.(driver.StmtQueryContext)
-	if !ok1 || !ok2 {
-		return nil, errors.Join(errors.New("sqlite: the driver lacks contexts"), raw.Close())
 	}
 	c.stmts[sql] = st
 	return st, nil
 }
 
-// bind fills the connection's argument slice, which is reused.
-func (c *conn) bind(args []any) []driver.NamedValue {
-	c.args = c.args[:0]
-	for i, a := range args {
-		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: value(a)})
-	}
-	return c.args
+// arg is a value for a parameter of a statement.
+type arg struct {
+	kind    argKind
+	integer int64
+	bytes   string // of a text or blob
 }
 
-// value turns the types of the domain into those of the driver.
-func value(a any) driver.Value {
-	switch v := a.(type) {
-	case int64, string, []byte, nil:
-		return v
-	case int:
-		return int64(v)
-	case bool:
-		if v {
-			return int64(1)
-		}
-		return int64(0)
-	case waybell.Key:
-		return int64(v)
-	case waybell.AgentNumber:
-		return int64(v)
-	case waybell.EndpointNumber:
-		return int64(v)
-	case waybell.DeliveryState:
-		return int64(v)
-	case waybell.Reason:
-		return int64(v)
-	case time.Time:
-		return v.UnixMicro()
-	default:
-		return a // the driver refuses what it does not know
+type argKind uint8
+
+const (
+	argNull argKind = iota
+	argInteger
+	argText
+	argBlob
+)
+
+func num[T ~int | ~int64 | ~uint8 | ~uint32](v T) arg {
+	return arg{kind: argInteger, integer: int64(v)}
+}
+
+func text(s string) arg { return arg{kind: argText, bytes: s} }
+
+// blob is NULL for nil. The bytes must not change until the transaction ended.
+func blob(b []byte) arg {
+	if b == nil {
+		return arg{}
 	}
+	return arg{kind: argBlob, bytes: unsafe.String(unsafe.SliceData(b), len(b))}
+}
+
+func flag(b bool) arg {
+	if b {
+		return num(1)
+	}
+	return num(0)
+}
+
+func moment(t time.Time) arg { return num(t.UnixMicro()) }
+
+// bind fills the connection's argument slice, which is reused.
+func (c *conn) bind(values []any) ([]arg, error) {
+	c.args = c.args[:0]
+	for _, v := range values {
+		a, err := argOf(v)
+		if err != nil {
+			return nil, err
+		}
+		c.args = append(c.args, a)
+	}
+	return c.args, nil
+}
+
+// argOf turns the types of the domain into those of SQLite.
+func argOf(v any) (arg, error) {
+	switch v := v.(type) {
+	case nil:
+		return arg{}, nil
+	case arg:
+		return v, nil
+	case int64:
+		return num(v), nil
+	case int:
+		return num(v), nil
+	case string:
+		return text(v), nil
+	case []byte:
+		return blob(v), nil
+	case bool:
+		return flag(v), nil
+	case waybell.Key:
+		return num(v), nil
+	case waybell.AgentNumber:
+		return num(v), nil
+	case waybell.EndpointNumber:
+		return num(v), nil
+	case waybell.DeliveryState:
+		return num(v), nil
+	case waybell.Reason:
+		return num(v), nil
+	case time.Time:
+		return moment(v), nil
+	}
+	return arg{}, fmt.Errorf("sqlite: a parameter of type %T", v)
 }
 
 // exec runs one statement and tells how many rows it changed.
@@ -162,32 +181,37 @@ func (c *conn) settleRows() error {
 }
 
 // execApart is exec for a statement that no collected row concerns.
-func (c *conn) execApart(sql string, args ...any) (int, error) {
-	return c.execArgs(sql, c.bind(args))
+func (c *conn) execApart(sql string, values ...any) (int, error) {
+	args, err := c.bind(values)
+	if err != nil {
+		return 0, err
+	}
+	return c.execArgs(sql, args)
 }
 
-func (c *conn) execArgs(sql string, args []driver.NamedValue) (int, error) {
+func (c *conn) execArgs(sql string, args []arg) (int, error) {
 	st, err := c.prepare(sql)
 	if err != nil {
 		return 0, err
 	}
 	c.runs++
-	res, err := st.exec.ExecContext(c.ctx, args)
-	if err != nil {
-		return 0, c.failed(sql, err)
+	err = st.bind(args, borrowed)
+	for more := err == nil; more; {
+		more, err = st.step()
 	}
-	n, err := res.RowsAffected()
-	return int(n), err
+	n := 0
+	if err == nil {
+		n = c.changes()
+	} else {
+		err = c.failed(sql, err) // before reset, which forgets the text
+	}
+	st.reset()
+	c.release(keptSpace)
+	return n, err
 }
 
 // query runs one statement; errors are told by rows.close.
-func (c *conn) query(sql string, args ...any) *rows {
-	return c.queryContext(c.ctx, sql, args...)
-}
-
-// queryContext is query for the few statements that may take long: ctx
-// interrupts them up to their first row.
-func (c *conn) queryContext(ctx context.Context, sql string, args ...any) *rows {
+func (c *conn) query(sql string, values ...any) *rows {
 	r := &rows{c: c, sql: sql}
 	if r.err = c.settleRows(); r.err != nil {
 		return r
@@ -197,12 +221,40 @@ func (c *conn) queryContext(ctx context.Context, sql string, args ...any) *rows 
 		r.err = err
 		return r
 	}
-	r.rows, err = st.query.QueryContext(ctx, c.bind(args))
+	args, err := c.bind(values)
 	if err != nil {
-		r.rows, r.err = nil, c.failed(sql, err)
+		r.err = err
 		return r
 	}
-	r.values = make([]driver.Value, len(r.rows.Columns()))
+	// Other statements run before this one has ended.
+	if err := st.bind(args, copied); err != nil {
+		r.err = c.failed(sql, err)
+		return r
+	}
+	r.st = st
+	return r
+}
+
+// queryContext is query for the few statements that may take long: ctx
+// interrupts them up to their first row.
+func (c *conn) queryContext(ctx context.Context, sql string, values ...any) *rows {
+	r := c.query(sql, values...)
+	if r.err != nil {
+		return r
+	}
+	if r.err = ctx.Err(); r.err != nil {
+		return r
+	}
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		c.interrupt()
+		close(interrupted)
+	})
+	r.first, r.read = r.next(), true
+	if !stop() {
+		<-interrupted // the handle may be closed from here on
+		r.err = ctx.Err()
+	}
 	return r
 }
 
@@ -237,79 +289,64 @@ func (c *conn) failed(sql string, err error) error {
 
 // close finalizes the statements and ends the connection.
 func (c *conn) close() error {
-	var errs []error
 	for _, st := range c.stmts {
-		errs = append(errs, st.Close())
+		st.finalize()
 	}
 	c.stmts = nil
-	return errors.Join(append(errs, c.raw.Close())...)
+	return c.handle.close()
 }
 
 // rows is the result of a query. Columns are read in order by int, text, blob…
 // after each next.
 type rows struct {
-	c      *conn
-	sql    string
-	rows   driver.Rows
-	values []driver.Value
-	col    int
-	err    error
-	ended  bool
+	c     *conn
+	sql   string
+	st    *statement // nil: not begun, or closed
+	col   int
+	err   error
+	ended bool
+	// read tells that a row was looked for already, and first that it was found.
+	read, first bool
 }
 
 func (r *rows) next() bool {
-	if r.err != nil || r.ended {
+	if r.read {
+		r.read = false
+		return r.first && r.err == nil
+	}
+	if r.err != nil || r.ended || r.st == nil {
 		return false
 	}
 	r.col = 0
-	err := r.rows.Next(r.values)
-	if err == nil {
-		return true
-	}
-	r.ended = true // a further step would begin the query anew (sqlite3_step)
-	if err != io.EOF {
+	found, err := r.st.step()
+	if !found {
+		r.ended = true // a further step would begin the query anew (sqlite3_step)
 		r.err = r.c.failed(r.sql, err)
 	}
-	return false
+	return found
 }
 
 // close ends the query and returns the first error of it. It may be called
 // again.
 func (r *rows) close() error {
-	if r.rows != nil {
-		if err := r.rows.Close(); r.err == nil {
-			r.err = r.c.failed(r.sql, err)
-		}
-		r.rows = nil
+	if r.st != nil {
+		r.st.reset()
+		r.st = nil
 	}
 	return r.err
 }
 
-func (r *rows) value() driver.Value {
-	v := r.values[r.col]
+func (r *rows) column() int {
 	r.col++
-	return v
+	return r.col - 1
 }
 
-func (r *rows) int() int64 {
-	n, _ := r.value().(int64) // NULL reads as 0; STRICT tables hold nothing else
-	return n
-}
+func (r *rows) int() int64 { return r.st.integer(r.column()) }
 
 func (r *rows) bool() bool { return r.int() != 0 }
 
-func (r *rows) text() string {
-	s, _ := r.value().(string)
-	return s
-}
+func (r *rows) text() string { return r.st.text(r.column()) }
 
-// blob is nil for NULL and empty, but not nil, for an empty blob.
-func (r *rows) blob() []byte {
-	b, ok := r.value().([]byte)
-	if ok && b == nil {
-		b = []byte{}
-	}
-	return b
-}
+func (r *rows) blob() []byte { return r.st.blob(r.column()) }
 
 func (r *rows) time() time.Time { return time.UnixMicro(r.int()).UTC() }

@@ -2,42 +2,11 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/stored"
 )
-
-// endpointSettings is what of an endpoint is never searched for. Headers and
-// secrets are not among it: the row holds them sealed.
-type endpointSettings struct {
-	URL             string                `json:"url"`
-	Description     string                `json:"description,omitempty"`
-	Enabled         bool                  `json:"enabled"`
-	Events          []string              `json:"events"`
-	Profile         string                `json:"profile"`
-	Method          string                `json:"method"`
-	Timeout         time.Duration         `json:"timeout"`
-	Format          string                `json:"format"`
-	IncludeMessages bool                  `json:"include_messages"`
-	StandardHeaders bool                  `json:"standard_headers"`
-	Retry           waybell.RetrySettings `json:"retry"`
-	RateLimit       float64               `json:"rate_limit,omitempty"`
-	Concurrency     int                   `json:"concurrency,omitempty"`
-	StateReason     string                `json:"state_reason,omitempty"`
-	Held            time.Duration         `json:"held,omitempty"`
-	DrainUpTo       waybell.Key           `json:"drain_up_to,omitempty"`
-}
-
-func endpointBlob(e waybell.Endpoint) ([]byte, error) {
-	return json.Marshal(endpointSettings{
-		URL: e.URL, Description: e.Description, Enabled: e.Enabled, Events: e.Events, Profile: e.Profile,
-		Method: e.Method, Timeout: e.Timeout, Format: e.Format, IncludeMessages: e.IncludeMessages,
-		StandardHeaders: e.StandardHeaders, Retry: e.Retry, RateLimit: e.RateLimit,
-		Concurrency: e.Concurrency, StateReason: e.StateReason, Held: e.Held, DrainUpTo: e.DrainUpTo,
-	})
-}
 
 const endpointColumns = `number, agent, agent_id, id, state, state_since, cancel_up_to, version,
 	created_at, updated_at, deleted_at, settings, sealed`
@@ -48,15 +17,10 @@ func readEndpoint(r *rows) (waybell.Endpoint, error) {
 		State: waybell.EndpointState(r.int()), StateSince: r.time(), CancelUpTo: waybell.Key(r.int()), Version: r.int(),
 		CreatedAt: r.time(), UpdatedAt: r.time(), DeletedAt: r.time(),
 	}
-	var set endpointSettings
-	if err := json.Unmarshal(r.blob(), &set); err != nil {
-		return e, fmt.Errorf("sqlite: settings of endpoint %d: %w", e.Number, err)
+	if err := stored.ReadEndpoint(r.blob(), &e); err != nil {
+		return e, fmt.Errorf("sqlite: %w", err)
 	}
 	e.Sealed = r.blob()
-	e.URL, e.Description, e.Enabled, e.Events, e.Profile = set.URL, set.Description, set.Enabled, set.Events, set.Profile
-	e.Method, e.Timeout, e.Format, e.IncludeMessages = set.Method, set.Timeout, set.Format, set.IncludeMessages
-	e.StandardHeaders, e.Retry, e.RateLimit, e.Concurrency = set.StandardHeaders, set.Retry, set.RateLimit, set.Concurrency
-	e.StateReason, e.Held, e.DrainUpTo = set.StateReason, set.Held, set.DrainUpTo
 	return e, nil
 }
 
@@ -66,7 +30,7 @@ const sqlEndpointByID = "SELECT number FROM endpoints WHERE agent = ? AND id = ?
 // when the agent has a living endpoint with this id, and with ErrNotFound when
 // the agent is gone.
 func (s *Store) CreateEndpoint(ctx context.Context, e waybell.Endpoint, limit int) (waybell.Endpoint, error) {
-	settings, err := endpointBlob(e)
+	settings, err := stored.Endpoint(&e)
 	if err != nil {
 		return waybell.Endpoint{}, err
 	}
@@ -110,7 +74,7 @@ func (s *Store) CreateEndpoint(ctx context.Context, e waybell.Endpoint, limit in
 
 // UpdateEndpoint implements [waybell.EndpointStore].
 func (s *Store) UpdateEndpoint(ctx context.Context, e waybell.Endpoint) (waybell.Endpoint, error) {
-	settings, err := endpointBlob(e)
+	settings, err := stored.Endpoint(&e)
 	if err != nil {
 		return waybell.Endpoint{}, err
 	}

@@ -2,11 +2,11 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/stored"
 )
 
 const inboxColumns = `number, id, agent, agent_id, name, token, respond_status, created_at, expires_at, last_request,
@@ -146,30 +146,9 @@ func (s *Store) inboxes(ctx context.Context, sql string, args ...any) (list []wa
 	return list, err
 }
 
-// requestDetail is what of a received request is never searched for.
-type requestDetail struct {
-	Method     string            `json:"method"`
-	Headers    map[string]string `json:"headers"`
-	Truncated  bool              `json:"truncated,omitempty"`
-	Status     int               `json:"status"`
-	DeliveryID string            `json:"delivery_id,omitempty"`
-	Event      string            `json:"event,omitempty"`
-	Attempt    int               `json:"attempt,omitempty"`
-	Verdict    requestVerdict    `json:"verdict"`
-}
-
-type requestVerdict struct {
-	Status string `json:"status"`
-	Header string `json:"header,omitempty"`
-	Scheme string `json:"scheme,omitempty"`
-	Text   string `json:"text"`
-}
-
 // AddInboxRequest implements [waybell.InboxRequestStore].
 func (s *Store) AddInboxRequest(ctx context.Context, q waybell.InboxRequest, keep int, expires time.Time) error {
-	detail, err := json.Marshal(requestDetail{
-		q.Method, q.Headers, q.Truncated, q.Status, q.DeliveryID, q.Event, q.Attempt, requestVerdict(q.Verdict),
-	})
+	detail, err := stored.InboxRequest(&q)
 	if err != nil {
 		return err
 	}
@@ -205,12 +184,9 @@ func (s *Store) InboxRequests(ctx context.Context, n waybell.InboxNumber, q wayb
 
 func readRequest(r *rows) (waybell.InboxRequest, error) {
 	q := waybell.InboxRequest{Number: r.int(), Inbox: waybell.InboxNumber(r.int()), ID: r.text(), ReceivedAt: r.time()}
-	var d requestDetail
-	if err := json.Unmarshal(r.blob(), &d); err != nil {
-		return q, fmt.Errorf("sqlite: detail of request %s: %w", q.ID, err)
+	if err := stored.ReadInboxRequest(r.blob(), &q); err != nil {
+		return q, fmt.Errorf("sqlite: %w", err)
 	}
-	q.Method, q.Headers, q.Truncated, q.Status = d.Method, d.Headers, d.Truncated, d.Status
-	q.DeliveryID, q.Event, q.Attempt, q.Verdict = d.DeliveryID, d.Event, d.Attempt, waybell.InboxVerdict(d.Verdict)
 	q.Body = r.blob()
 	return q, nil
 }

@@ -2,20 +2,13 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"time"
 
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/stored"
 )
-
-// keySettings is what of an API key is never searched for.
-type keySettings struct {
-	Name     string          `json:"name,omitempty"`
-	Scopes   []waybell.Scope `json:"scopes"`
-	AgentIDs []string        `json:"agent_ids"` // null = all, [] = none
-}
 
 const keyColumns = "id, hash, root, version, created_at, revoked_at, settings"
 
@@ -23,11 +16,9 @@ func readKey(r *rows) (waybell.APIKey, error) {
 	k := waybell.APIKey{ID: r.text()}
 	copy(k.Hash[:], r.blob())
 	k.Root, k.Version, k.CreatedAt, k.RevokedAt = r.bool(), r.int(), r.time(), r.time()
-	var set keySettings
-	if err := json.Unmarshal(r.blob(), &set); err != nil {
-		return k, fmt.Errorf("sqlite: settings of key %s: %w", k.ID, err)
+	if err := stored.ReadKey(r.blob(), &k); err != nil {
+		return k, fmt.Errorf("sqlite: %w", err)
 	}
-	k.Name, k.Scopes, k.AgentIDs = set.Name, set.Scopes, set.AgentIDs
 	return k, nil
 }
 
@@ -39,7 +30,7 @@ func (s *Store) CreateKey(ctx context.Context, k waybell.APIKey) (waybell.APIKey
 }
 
 func (t *tx) insertKey(k *waybell.APIKey) error {
-	settings, err := json.Marshal(keySettings{k.Name, k.Scopes, k.AgentIDs})
+	settings, err := stored.Key(k)
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,6 @@
 package sqlite
 
-import (
-	"database/sql/driver"
-	"strings"
-)
+import "strings"
 
 // target is a table that a transaction inserts many rows into. The rows are
 // collected and inserted several to a statement, which costs a quarter less
@@ -14,7 +11,7 @@ type target struct {
 	columns    int
 	texts      map[int]string // the statement for so many rows
 
-	args []driver.NamedValue // of the collected rows
+	args []arg // of the collected rows
 	rows int
 }
 
@@ -35,7 +32,9 @@ func (t *target) sql(rows int) string {
 	return s
 }
 
-// targets are the tables of the hot path.
+// targets are the tables of the hot path. FAIL spares the statement journal, in
+// which SQLite else keeps each page that a statement of several rows changes, to
+// take the statement back alone: where one fails, the transaction is rolled back.
 type targets struct {
 	events, waiting, deliveries, attempts *target
 	// single makes every row a statement of its own, at once: to find the one
@@ -45,16 +44,16 @@ type targets struct {
 
 func newTargets() *targets {
 	return &targets{
-		events: newTarget(`INSERT INTO events
+		events: newTarget(`INSERT OR FAIL INTO events
 			(key, agent, agent_id, agent_name, id, type, timestamp, test, deliveries, messages, data) VALUES `,
 			"(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", ""),
-		waiting: newTarget(`INSERT INTO waiting (agent, event, endpoint, type, entered, next_at, window_end,
+		waiting: newTarget(`INSERT OR FAIL INTO waiting (agent, event, endpoint, type, entered, next_at, window_end,
 			attempts, cycle, status_code, reason, owner, adopted, begun, deaths, panics, test) VALUES `,
 			"(?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, 0, 0, ?)", ""),
-		deliveries: newTarget(`INSERT INTO deliveries
+		deliveries: newTarget(`INSERT OR FAIL INTO deliveries
 			(agent, event, endpoint, type, state, reason, attempts, status_code, finished_at) VALUES `,
 			"(?, ?, ?, ?, ?, ?, ?, ?, ?)", ""),
-		attempts: newTarget(`INSERT INTO attempts
+		attempts: newTarget(`INSERT OR FAIL INTO attempts
 			(event, endpoint, number, started_at, duration, status_code, reason, detail) VALUES `,
 			"(?, ?, ?, ?, ?, ?, ?, ?)", " ON CONFLICT DO NOTHING"),
 	}
@@ -66,11 +65,9 @@ func (t *targets) all() [4]*target {
 
 // insertLater adds a row to those that the next statement of this connection,
 // whichever it is, will find inserted.
-func (c *conn) insertLater(t *target, args ...any) error {
+func (c *conn) insertLater(t *target, row ...arg) error {
 	c.runs++
-	for _, a := range args {
-		t.args = append(t.args, driver.NamedValue{Value: value(a)})
-	}
+	t.args = append(t.args, row...)
 	t.rows++
 	if c.targets.single {
 		return c.insertCollected()
@@ -87,11 +84,7 @@ func (c *conn) insertCollected() error {
 		done := 0
 		for _, n := range chunks() {
 			for ; t.rows-done >= n; done += n {
-				args := t.args[done*t.columns : (done+n)*t.columns]
-				for i := range args {
-					args[i].Ordinal = i + 1
-				}
-				if _, err := c.execArgs(t.sql(n), args); err != nil {
+				if _, err := c.execArgs(t.sql(n), t.args[done*t.columns:(done+n)*t.columns]); err != nil {
 					c.forgetCollected()
 					return err
 				}

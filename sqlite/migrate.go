@@ -45,7 +45,7 @@ func Migrations(ctx context.Context, dir string) ([]Migration, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := connect(context.WithoutCancel(ctx), path, "busy_timeout = 2000", "query_only = ON")
+	c, err := connect(path, "busy_timeout = 2000", "query_only = ON")
 	if err != nil {
 		return nil, err
 	}

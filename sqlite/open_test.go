@@ -103,7 +103,7 @@ func TestKilledProcess(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	alter := func(t *testing.T, dir string, sqls ...string) {
-		c, err := connect(context.WithoutCancel(t.Context()), filepath.Join(dir, FileName))
+		c, err := connect(filepath.Join(dir, FileName))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +220,7 @@ func TestMigrationNumbers(t *testing.T) {
 		"migrations/0001_first.sql": file("CREATE TABLE a (x)"),
 		"migrations/0003_third.sql": file("ALTER TABLE a ADD COLUMN y INTEGER"),
 	}
-	c, err := connect(context.WithoutCancel(t.Context()), filepath.Join(t.TempDir(), FileName))
+	c, err := connect(filepath.Join(t.TempDir(), FileName))
 	if err != nil {
 		t.Fatal(err)
 	}

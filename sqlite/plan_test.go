@@ -60,7 +60,11 @@ func (p *planRecorder) check(t *testing.T) {
 				continue
 			}
 			n++
-			r := c.query("EXPLAIN QUERY PLAN "+sql, make([]any, strings.Count(sql, "?"))...)
+			st, err := c.prepare(sql)
+			if err != nil {
+				return err
+			}
+			r := c.query("EXPLAIN QUERY PLAN "+sql, make([]any, st.parameters)...)
 			for r.next() {
 				r.col = 3
 				step := r.text()

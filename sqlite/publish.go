@@ -17,8 +17,7 @@ const (
 // idempotencyTime is how long an Idempotency-Key is remembered.
 const idempotencyTime = 24 * time.Hour
 
-// Accept implements [waybell.PublishStore]. An event's first NextAt is the time
-// of its key.
+// Accept implements [waybell.PublishStore].
 func (s *Store) Accept(ctx context.Context, lease waybell.Lease, version int64, events []*waybell.NewEvent) ([]waybell.Accepted, error) {
 	results := make([]waybell.Accepted, len(events))
 	rows, bytes := 0, 0
@@ -59,12 +58,12 @@ func (t *tx) accept(lease waybell.Lease, e *waybell.NewEvent) (waybell.Accepted,
 	if err != nil {
 		return waybell.Accepted{}, err
 	}
-	var id any // an id made from the key is not stored
+	var id arg // an id made from the key is not stored
 	if e.CustomID {
-		id = e.ID
+		id = text(e.ID)
 	}
-	err = t.insertLater(t.targets.events, e.Key, e.Agent, e.AgentID, e.AgentName, id, typ,
-		e.Timestamp, e.Test, len(e.Targets), e.Messages, e.Data)
+	err = t.insertLater(t.targets.events, num(e.Key), num(e.Agent), text(e.AgentID), text(e.AgentName), id, num(typ),
+		moment(e.Timestamp), flag(e.Test), num(len(e.Targets)), blob(e.Messages), blob(e.Data))
 	if err != nil {
 		return waybell.Accepted{}, fmt.Errorf("event %s: %w", e.ID, err)
 	}
@@ -74,10 +73,10 @@ func (t *tx) accept(lease waybell.Lease, e *waybell.NewEvent) (waybell.Accepted,
 		if target.Aside {
 			owner = 0
 			t.touch(target.Endpoint)
-			t.moved(target.Endpoint, e.Key.Time().UnixMicro())
+			t.moved(target.Endpoint, e.Due().UnixMicro())
 		}
-		err := t.insertLater(t.targets.waiting, e.Agent, e.Key, target.Endpoint, typ, e.Key,
-			e.Key.Time(), target.WindowEnd, owner, e.Test)
+		err := t.insertLater(t.targets.waiting, num(e.Agent), num(e.Key), num(target.Endpoint), num(typ), num(e.Key),
+			moment(e.Due()), moment(target.WindowEnd), num(owner), flag(e.Test))
 		if err != nil {
 			return waybell.Accepted{}, fmt.Errorf("event %s: delivery to endpoint %d: %w", e.ID, target.Endpoint, err)
 		}

@@ -2,20 +2,12 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/stored"
 )
-
-// sessionSettings is what of a session is never searched for.
-type sessionSettings struct {
-	AgentID      string               `json:"agent_id,omitempty"`
-	KeyID        string               `json:"key_id,omitempty"`
-	Capabilities []waybell.Capability `json:"capabilities"`
-	Theme        string               `json:"theme"`
-}
 
 const sessionColumns = "id, agent, key_hash, token_hash, ttl, created_at, exchanged_at, ends_at, settings"
 
@@ -25,11 +17,9 @@ func readSession(r *rows) (waybell.Session, error) {
 	copy(s.TokenHash[:], r.blob())
 	s.TTL = time.Duration(r.int()) * time.Microsecond
 	s.CreatedAt, s.ExchangedAt, s.EndsAt = r.time(), r.time(), r.time()
-	var set sessionSettings
-	if err := json.Unmarshal(r.blob(), &set); err != nil {
-		return s, fmt.Errorf("sqlite: settings of session %s: %w", s.ID, err)
+	if err := stored.ReadSession(r.blob(), &s); err != nil {
+		return s, fmt.Errorf("sqlite: %w", err)
 	}
-	s.AgentID, s.KeyID, s.Capabilities, s.Theme = set.AgentID, set.KeyID, set.Capabilities, set.Theme
 	return s, nil
 }
 
@@ -47,7 +37,7 @@ func (c *conn) session(where string, args ...any) (s waybell.Session, err error)
 
 // CreateSession implements [waybell.SessionStore].
 func (s *Store) CreateSession(ctx context.Context, v waybell.Session, limit int) error {
-	settings, err := json.Marshal(sessionSettings{v.AgentID, v.KeyID, v.Capabilities, v.Theme})
+	settings, err := stored.Session(&v)
 	if err != nil {
 		return err
 	}

@@ -112,8 +112,8 @@ func (t *tx) apply(lease waybell.Lease, o *waybell.Settlement) (bool, error) {
 	if err != nil || n == 0 {
 		return false, err
 	}
-	err = t.insertLater(t.targets.deliveries, o.Agent, o.Event, o.Endpoint, typ, o.State, o.Reason,
-		a.Number, a.StatusCode, o.FinishedAt)
+	err = t.insertLater(t.targets.deliveries, num(o.Agent), num(o.Event), num(o.Endpoint), num(typ), num(o.State),
+		num(o.Reason), num(a.Number), num(a.StatusCode), moment(o.FinishedAt))
 	if err != nil {
 		return false, err
 	}
@@ -133,8 +133,8 @@ func (t *tx) settledType(o *waybell.Settlement) (int64, error) {
 }
 
 func (t *tx) insertAttempt(a *waybell.Attempt) error {
-	return t.insertLater(t.targets.attempts, a.Event, a.Endpoint, a.Number, a.StartedAt,
-		a.Duration.Microseconds(), a.StatusCode, a.Reason, a.Detail)
+	return t.insertLater(t.targets.attempts, num(a.Event), num(a.Endpoint), num(a.Number), moment(a.StartedAt),
+		num(a.Duration.Microseconds()), num(a.StatusCode), num(a.Reason), blob(a.Detail))
 }
 
 // settleLate keeps an attempt whose waiting row is gone or no longer the

@@ -202,7 +202,7 @@ func (s *Store) create() error {
 // openWriter opens the writing connection and reads what the store keeps in
 // memory.
 func (s *Store) openWriter() error {
-	c, err := connect(s.ctx, s.path, fmt.Sprintf("page_size = %d", pageSize), "busy_timeout = 2000")
+	c, err := connect(s.path, fmt.Sprintf("page_size = %d", pageSize), "busy_timeout = 2000")
 	if err != nil {
 		return err
 	}
@@ -351,7 +351,7 @@ func (s *Store) read(ctx context.Context, f func(c *conn) error) error {
 }
 
 func (s *Store) openReader() (*conn, error) {
-	return connect(s.ctx, s.path, "busy_timeout = 2000", "query_only = ON", "temp_store = MEMORY",
+	return connect(s.path, "busy_timeout = 2000", "query_only = ON", "temp_store = MEMORY",
 		fmt.Sprintf("cache_size = -%d", s.cfg.ReaderCache>>10))
 }
 

@@ -169,7 +169,11 @@ func (s *Store) ExpireWaiting(ctx context.Context, lease waybell.Lease, e waybel
 		if err := t.fence(lease); err != nil {
 			return err
 		}
-		list, err := collect(t.query(sqlExpirable, e.Endpoint, e.Limit), s.readWaiting)
+		// Mostly there is none: the first row tells.
+		list, err := collect(t.query(sqlExpirable, e.Endpoint, 1), s.readWaiting)
+		if err == nil && len(list) > 0 && !list[0].WindowEnd.After(e.End) {
+			list, err = collect(t.query(sqlExpirable, e.Endpoint, e.Limit), s.readWaiting)
+		}
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,8 @@ import (
 func newBenchCommand() *cobra.Command {
 	var o bench.Options
 	var out output
+	var all bool
+	var plots string
 	cmd := &cobra.Command{
 		Use:   "bench [scenario …]",
 		Short: "Measure this program beside the raw ceiling",
@@ -22,7 +24,8 @@ func newBenchCommand() *cobra.Command {
 Each scenario starts servers of its own, with a fresh store on a real disk and
 fsync on, and a receiver, all on loopback. In turn with it a plain HTTP client
 loop signs and posts the same bytes to such a receiver: what counts is the ratio
-to that. Without any named, S1, S2, S2b and S3 run. All scenarios:
+to that. Without any named, S1, S2, S2b and S3 run, with --all the whole of
+` + strings.Join(bench.All(), ", ") + `. All scenarios:
 ` + strings.Join(bench.Names(), ", ") + `
 
 With --store postgres a PostgreSQL server is started too, from the installed
@@ -33,6 +36,7 @@ docs/performance.md describes the scenarios and how to read the figures.`,
 		Example: `  waybell bench
   waybell bench S1 S2 --pairs 3 --duration 2s --dir /var/tmp
   waybell bench S1 S2 S3 --store sqlite,postgres
+  waybell bench --all --store sqlite,postgres -o json >result.json
   waybell bench S7 --store postgres --stored 10000000
   waybell bench S1 -o json --flag --log-level=info`,
 		ValidArgs: bench.Names(),
@@ -42,7 +46,13 @@ docs/performance.md describes the scenarios and how to read the figures.`,
 			if out.json() {
 				write = bench.WriteJSON
 			}
-			o.Scenarios = args
+			if o.Scenarios = args; all {
+				if len(args) > 0 {
+					return usageErrorf("--all is all: name no scenarios with it")
+				}
+				o.Scenarios = bench.All()
+			}
+			o.Version = build().Version
 			o.Progress = cmd.ErrOrStderr()
 			if err := o.Validate(); err != nil {
 				return usageErrorf("%w", err)
@@ -56,20 +66,28 @@ docs/performance.md describes the scenarios and how to read the figures.`,
 				if err := write(cmd.OutOrStdout(), report); err != nil {
 					return err
 				}
+				if plots != "" {
+					if err := bench.WritePlots(plots, report); err != nil {
+						return err
+					}
+				}
 			}
 			return err
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
+	flags.BoolVar(&all, "all", false, "a whole run; takes some minutes for each store, of a machine that does nothing else")
 	flags.IntVar(&o.Pairs, "pairs", 5, "how often each scenario runs, in turn with the ceiling")
-	flags.DurationVar(&o.Duration, "duration", 4*time.Second, "how long each load lasts")
+	flags.DurationVar(&o.Duration, "duration", 3*time.Second, "how long each load lasts")
 	flags.StringVar(&o.Dir, "dir", "", "where stores are made (default: the system's folder for temporary files)")
 	flags.StringSliceVar(&o.Stores, "store", []string{bench.SQLite}, "what the servers keep everything in: sqlite, postgres or both")
 	flags.StringVar(&o.DatabaseURL, "database-url", "", "an empty PostgreSQL database, instead of a server of the bench's own")
 	flags.StringToStringVar(&o.PostgresSettings, "postgres", nil, "a setting of the bench's own PostgreSQL server, such as shared_buffers=1GB; may be repeated")
 	flags.IntVar(&o.Stored, "stored", 1_000_000, "attempts that S7 begins with")
+	flags.IntVar(&o.Waiting, "waiting", 1_000_000, "retries that wait in S6")
 	out.flag(cmd)
+	flags.StringVar(&plots, "plots", "", "a folder for SVG plots of the ratios and of latency over time")
 	flags.StringArrayVar(&o.Flags, "flag", nil, "a flag for serve, such as --flag=--retention=1h; may be repeated")
 	return cmd
 }

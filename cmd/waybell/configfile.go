@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -59,14 +58,7 @@ type configFile struct {
 
 // readConfigFile parses YAML. Keys given twice are errors.
 func readConfigFile(path string) (*configFile, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("configuration file: %w", err)
-	}
-	if info.Size() > maxConfigFile {
-		return nil, fmt.Errorf("configuration file %s is longer than %d bytes", path, maxConfigFile)
-	}
-	text, err := os.ReadFile(path)
+	text, err := readBounded(path, maxConfigFile)
 	if err != nil {
 		return nil, fmt.Errorf("configuration file: %w", err)
 	}

@@ -159,13 +159,24 @@ func syncDirectory(dir string) error {
 }
 
 // makeDataDir makes the data directory, open to its owner only, and sees to it
-// that it can be written.
+// that it can be written. It is durable with every folder above it that was made
+// too: a power cut must not take away the path to what is synced in it.
 func makeDataDir(dir string) error {
+	dir = filepath.Clean(dir)
+	above := []string{filepath.Dir(dir)} // an earlier start may have ended before it synced this one
+	for d := above[0]; ; d = filepath.Dir(d) {
+		if _, err := os.Stat(d); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		above = append(above, filepath.Dir(d))
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	if err := syncDirectory(filepath.Dir(filepath.Clean(dir))); err != nil {
-		return fmt.Errorf("data directory: %w", err)
+	for _, d := range above {
+		if err := syncDirectory(d); err != nil {
+			return fmt.Errorf("data directory: %w", err)
+		}
 	}
 	probe, err := os.CreateTemp(dir, ".probe.*")
 	if err != nil {

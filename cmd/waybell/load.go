@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -196,14 +197,7 @@ func (s source) orFile(name string, direct *found) (*found, error) {
 
 // readSecretFile reads a secret without the line break that editors add.
 func readSecretFile(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if info.Size() > maxSecretFile {
-		return "", fmt.Errorf("%s is longer than %d bytes", path, maxSecretFile)
-	}
-	b, err := os.ReadFile(path)
+	b, err := readBounded(path, maxSecretFile)
 	if err != nil {
 		return "", err
 	}
@@ -212,6 +206,24 @@ func readSecretFile(path string) (string, error) {
 		return "", fmt.Errorf("%s is empty", path)
 	}
 	return text, nil
+}
+
+// readBounded reads a file of at most so many bytes. The size that a file says
+// it has is not asked for: a pipe or a device says 0 and does not end.
+func readBounded(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > most {
+		return nil, fmt.Errorf("%s is longer than %d bytes", path, most)
+	}
+	return b, nil
 }
 
 func flagSource(flags *pflag.FlagSet) source {

@@ -73,7 +73,7 @@ func newRootCommand() *cobra.Command {
 		newCheckCommand(), newMigrateCommand(), newImportCommand(), newHealthcheckCommand())
 	add("client", newSendCommand(), newTestEventCommand(), newAgentsCommand(), newEndpointsCommand(),
 		newDeliveriesCommand(), newKeysCommand(), newConsoleCommand(), newNodesCommand())
-	add("tool", newSignCommand(), newVerifyCommand(), newBenchCommand(), newVersionCommand())
+	add("tool", newSignCommand(), newVerifyCommand(), newBenchCommand(), newBenchPartCommand(), newVersionCommand())
 	root.SetHelpCommandGroupID("tool")
 	root.SetCompletionCommandGroupID("tool")
 	return root

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -26,20 +27,49 @@ type Options struct {
 	Pairs     int           // how often each runs, in turn with the ceiling
 	Duration  time.Duration // of one load
 	Stored    int           // attempts that S7 begins with
+	Waiting   int           // retries that wait in S6
+	Version   string        // of the program, for the report
 	Flags     []string      // for serve
 	Progress  io.Writer     // nil = silent
 
 	DatabaseURL      string            // an empty PostgreSQL database; "" = a server of the bench's own
 	PostgresSettings map[string]string // of postgresql.conf, for a server of the bench's own
 
-	store    string    // the one of the scenario that runs
-	database *database // nil unless one of the stores is Postgres
+	store    string                // the one of the scenario that runs
+	database *database             // nil unless one of the stores is Postgres
+	fsync    time.Duration         // of the disk that stores are made on
+	ratios   map[[2]string]float64 // of what was measured: by scenario and store
 }
+
+// ratio is that of a scenario on the present store, 0 before it was measured.
+func (o *Options) ratio(scenario string) float64 { return o.ratios[[2]string{scenario, o.store}] }
 
 // Report is what a bench measured.
 type Report struct {
+	Machine  Machine       `json:"machine"`
 	Postgres *PostgresInfo `json:"postgres,omitempty"`
 	Results  []*Result     `json:"results"`
+}
+
+// Machine says what was measured, where and when.
+type Machine struct {
+	Version  string  `json:"version"` // of Waybell
+	Go       string  `json:"go"`
+	System   string  `json:"system"`
+	Cores    int     `json:"cores"`
+	Fsync    float64 `json:"fsync_p50_ms"` // 4 KiB appended and synced in the folder of the stores
+	Date     string  `json:"date"`         // YYYY-MM-DD, UTC
+	Minutes  float64 `json:"minutes"`      // of the whole run
+	Pairs    int     `json:"pairs"`
+	Duration float64 `json:"load_seconds"`
+}
+
+func (o *Options) machine(began time.Time) Machine {
+	return Machine{
+		Version: o.Version, Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU(),
+		Fsync: milliseconds(o.fsync), Date: began.UTC().Format(time.DateOnly), Minutes: time.Since(began).Minutes(),
+		Pairs: o.Pairs, Duration: o.Duration.Seconds(),
+	}
 }
 
 // scenario is one of those that there are.
@@ -47,6 +77,7 @@ type scenario struct {
 	name string
 	run  func(context.Context, *Options) (*Result, error)
 	only string // the one store that it makes sense on; "" = any
+	more bool   // no part of the whole
 }
 
 // scenarios are all there are, in order.
@@ -58,12 +89,12 @@ func scenarios() []scenario {
 			all = append(all, scenario{name: "S2b", run: drain})
 		}
 	}
-	all = append(all, scenario{name: "S4", run: idleLatency})
+	all = append(all, scenario{name: "P1", run: embed}, scenario{name: "S4", run: idleLatency})
 	for _, t := range troubles() {
-		all = append(all, scenario{name: t.name, run: t.run})
+		all = append(all, scenario{name: t.name, run: t.run, more: t.name != "S5"})
 	}
-	return append(all, scenario{name: "S7", run: stored}, scenario{name: "S8", run: restart}, scenario{name: "S9", run: idle},
-		scenario{"N1", nodes, Postgres}, scenario{"N2", limit, Postgres})
+	return append(all, scenario{name: "S6", run: recovery}, scenario{name: "S7", run: stored}, scenario{name: "S8", run: restart},
+		scenario{name: "S9", run: idle}, scenario{"N1", nodes, Postgres, true}, scenario{"N2", limit, Postgres, true})
 }
 
 // Names lists the scenarios.
@@ -71,6 +102,17 @@ func Names() []string {
 	var names []string
 	for _, s := range scenarios() {
 		names = append(names, s.name)
+	}
+	return names
+}
+
+// All names the scenarios of a whole run: S1 to S9 and P1.
+func All() []string {
+	var names []string
+	for _, s := range scenarios() {
+		if !s.more {
+			names = append(names, s.name)
+		}
 	}
 	return names
 }
@@ -102,6 +144,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("%d runs of %v: at least one of 100ms is needed", o.Pairs, o.Duration)
 	case o.Stored < leastStored && slices.Contains(o.Scenarios, "S7"):
 		return fmt.Errorf("%d stored attempts: at least %d are needed", o.Stored, leastStored)
+	case o.Waiting < leastWaiting && slices.Contains(o.Scenarios, "S6"):
+		return fmt.Errorf("%d waiting retries: at least %d are needed", o.Waiting, leastWaiting)
 	}
 	return nil
 }
@@ -132,6 +176,15 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 	// For the receiver, the load and the ceiling alike: a rarer garbage
 	// collection makes the raw loop about 15 % cheaper.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	began := time.Now()
+	dir := o.Dir
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	if o.fsync, err = fsyncTime(dir); err != nil {
+		return report, err
+	}
+	defer func() { report.Machine = o.machine(began) }()
 	if slices.Contains(o.stores(), Postgres) {
 		if o.database, err = o.openDatabase(ctx); err != nil {
 			return report, err
@@ -139,17 +192,23 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 		defer func() { err = errors.Join(err, o.database.close()) }()
 		report.Postgres = &o.database.info
 	}
+	o.ratios = make(map[[2]string]float64)
 	for _, s := range o.chosen() {
 		for _, o.store = range o.stores() {
 			if s.only != "" && s.only != o.store {
 				continue
 			}
+			o.progress("%s begins, %v since the start", s.name, time.Since(began).Round(time.Second))
 			r, err := s.run(ctx, &o)
 			if err != nil {
 				return report, fmt.Errorf("%s on %s: %w", s.name, o.store, err)
 			}
 			r.Store = o.store
+			o.ratios[[2]string{r.Scenario, r.Store}] = r.Ratio
 			report.Results = append(report.Results, r)
+			for _, b := range r.Bars {
+				o.progress("%s: %v", s.name, b)
+			}
 		}
 	}
 	return report, nil

@@ -28,7 +28,7 @@ func TestCeilingPostsWhatTheReceiverCounts(t *testing.T) {
 	}
 	defer c.transport.CloseIdleConnections()
 	var headers atomic.Int64
-	see := hook(func(req *http.Request) bool {
+	see := hook(func(_ http.ResponseWriter, req *http.Request) bool {
 		headers.Store(int64(len(req.Header)))
 		return req.Header.Get("Webhook-Signature") != ""
 	})
@@ -101,10 +101,10 @@ func TestSummaries(t *testing.T) {
 	for i := range 100 {
 		samples = append(samples, time.Duration(100-i)*time.Millisecond)
 	}
-	if got, want := summarise(samples), (percentiles{100, 51, 91, 100, 100}); got != want {
+	if got, want := Summarise(samples), (Percentiles{100, 51, 91, 100, 100}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if got := summarise(nil); got != (percentiles{}) {
+	if got := Summarise(nil); got != (Percentiles{}) {
 		t.Errorf("nothing measured: %+v", got)
 	}
 	for _, tt := range []struct {
@@ -130,6 +130,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"are not changed": func(o *Options) {
 			o.Stores, o.DatabaseURL, o.PostgresSettings = []string{Postgres}, "x", map[string]string{"a": "b"}
 		},
+		"9999 waiting": func(o *Options) { o.Scenarios, o.Waiting = []string{"S6"}, 9999 },
 		"29999 stored": func(o *Options) { o.Scenarios, o.Stored = []string{"S7"}, 29999 },
 	} {
 		o := ok
@@ -147,20 +148,26 @@ func TestOptionsAreChecked(t *testing.T) {
 func TestReport(t *testing.T) {
 	t.Parallel()
 	report := Report{
+		Machine:  Machine{"1.2.3", "go1", "linux/amd64", 2, 0.25, "2026-01-02", 1.25, 5, 3},
 		Postgres: &PostgresInfo{Version: "15.1", Settings: map[string]string{"fsync": "on", "a": "b"}},
 		Results: []*Result{{
-			Scenario: "S1", Store: Postgres, What: "what", Rate: 5000, Ceiling: 10000, Ratio: 0.5, CPURatio: 0.4, CPU: 0.1, Bar: "the bar",
-			DatabaseCPU: 0.2, Latency: &percentiles{10, 1, 2, 3, 4}, Figures: map[string]float64{"b": 2, "a": 1},
-			Writes: &writes{0.01, 900, 0, 1200}, Lists: map[string]percentiles{"events": {5, 1, 1, 1, 1}},
+			Scenario: "S1", Store: Postgres, What: "what", Rate: 5000, Ceiling: 10000, Ratio: 0.5, CPURatio: 0.4, CPU: 0.1,
+			Bars: []Bar{atLeast("ratio", 0.5, 0.65), atMost("p50 ms", 1, 1.5)}, LoadCPU: 0.01, ReceiverCPU: 0.03,
+			OverTime:    map[string][]Span{"alone": {{0.5, Percentiles{5, 1, 1, 1, 1}}}},
+			DatabaseCPU: 0.2, Latency: &Percentiles{10, 1, 2, 3, 4}, Figures: map[string]float64{"b": 2, "a": 1},
+			Writes: &writes{0.01, 0.002, 0.001, 900, 0, 1200}, Lists: map[string]Percentiles{"events": {5, 1, 1, 1, 1}},
 		}},
 	}
 	var b bytes.Buffer
 	err := WriteTable(&b, report)
-	want := `PostgreSQL 15.1, a b, fsync on
-    store     deliveries/s  ceiling/s  ratio  by CPU  CPU s/1,000  DB CPU s/1,000  peak MiB  DB MiB  missing  duplicates  bar
-S1  postgres  5000          10000      0.500  0.400   0.100        0.200           -         -       0        0           the bar
+	want := `Waybell 1.2.3, go1, linux/amd64, 2 cores, fsync 0.25 ms, 2026-01-02, 1.2 minutes
+PostgreSQL 15.1, a b, fsync on
+    store     deliveries/s  ceiling/s  ratio  by CPU  CPU s/1,000  DB CPU s/1,000  load   receiver  peak MiB  DB MiB  missing  duplicates  bars
+S1  postgres  5000          10000      0.500  0.400   0.100        0.200           0.010  0.030     -         -       0        0           1 of 2 missed
 S1 on postgres: what
-    per delivery: 0.0100 commits, 900 bytes of write-ahead log, - bytes written to disk, store grew by 1200 bytes
+    ratio ≥ 0.650: 0.500, missed
+    p50 ms ≤ 1.50: 1.00, met
+    per delivery: 0.0100 commits, 2.0 µs in commits, 1.0 µs in fsync, 900 bytes of write-ahead log, - bytes written to disk, store grew by 1200 bytes
     latency p50 1.00 p90 2.00 p99 3.00 max 4.00 ms (10)
     events: p50 1.00 p90 1.00 p99 1.00 max 1.00 ms (5)
     a 1.00

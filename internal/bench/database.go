@@ -41,6 +41,8 @@ func ownSettings() map[string]string {
 		"max_wal_size":   "8GB",
 		"wal_keep_size":  "0",
 		"fsync":          "on",
+
+		"track_wal_io_timing": "on", // two looks at the clock for each fsync
 	}
 }
 
@@ -182,9 +184,12 @@ func (s *schema) usage(ctx context.Context) (u storeUsage, err error) {
 			return u, err
 		}
 	}
+	var synced float64 // ms; 0 where the server does not measure it, or elsewhere
 	err = s.d.pool.QueryRow(ctx, `SELECT (pg_current_wal_lsn() - '0/0')::bigint,
-		(SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relkind = 'r')`,
-		s.name).Scan(&u.wal, &u.size)
+		(SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relkind = 'r'),
+		(SELECT coalesce((to_jsonb(w) ->> 'wal_sync_time')::float8, 0) FROM pg_stat_wal w)`,
+		s.name).Scan(&u.wal, &u.size, &synced)
+	u.synced = time.Duration(synced * float64(time.Millisecond))
 	return u, err
 }
 

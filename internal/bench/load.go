@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -10,18 +9,35 @@ import (
 	"net/http/httputil"
 	"slices"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
-// publisher is a lean HTTP/1.1 client on one kept connection. Load generators
-// share the machine with what they measure: this one costs little.
+// publisher is a lean HTTP/1.1 client on one kept connection.
 type publisher struct {
-	addr, key string
-	conn      net.Conn
-	in        *bufio.Reader
-	out, body []byte
+	to   target
+	conn net.Conn
+	out  []byte
+	in   []byte
+	have int // bytes of in that were read
+}
+
+// target is where requests go, and the key that they carry.
+type target struct{ addr, key string }
+
+// request is what publishers repeat.
+type request struct {
+	path string
+	body []byte
+}
+
+// prepare appends a request as it goes over the wire.
+func (t target) prepare(b []byte, method, path string, body []byte) []byte {
+	b = append(append(b, method...), ' ')
+	b = append(append(b, path...), " HTTP/1.1\r\nHost: "...)
+	b = append(append(b, t.addr...), "\r\nAuthorization: Bearer "...)
+	b = append(append(b, t.key...), "\r\nContent-Type: application/json\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(body)), 10)
+	return append(append(b, "\r\n\r\n"...), body...)
 }
 
 func dialPublisher(addr, key string) (*publisher, error) {
@@ -29,7 +45,7 @@ func dialPublisher(addr, key string) (*publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &publisher{addr: addr, key: key, conn: c, in: bufio.NewReaderSize(c, 16<<10)}, nil
+	return &publisher{to: target{addr, key}, conn: c, in: make([]byte, 16<<10)}, nil
 }
 
 func (p *publisher) close() { p.conn.Close() }
@@ -41,127 +57,100 @@ func (p *publisher) post(path string, body []byte) (int, []byte, error) {
 // request sends one request and returns status and body, which is valid until
 // the next request.
 func (p *publisher) request(method, path string, body []byte) (int, []byte, error) {
-	p.out = append(append(p.out[:0], method...), ' ')
-	p.out = append(p.out, path...)
-	p.out = append(p.out, " HTTP/1.1\r\nHost: "...)
-	p.out = append(p.out, p.addr...)
-	p.out = append(p.out, "\r\nAuthorization: Bearer "...)
-	p.out = append(p.out, p.key...)
-	p.out = append(p.out, "\r\nContent-Type: application/json\r\nContent-Length: "...)
-	p.out = strconv.AppendInt(p.out, int64(len(body)), 10)
-	p.out = append(p.out, "\r\n\r\n"...)
-	p.out = append(p.out, body...)
+	p.out = p.to.prepare(p.out[:0], method, path, body)
 	if _, err := p.conn.Write(p.out); err != nil {
 		return 0, nil, err
 	}
-	return p.read()
-}
-
-func (p *publisher) read() (int, []byte, error) {
-	line, err := p.in.ReadSlice('\n')
-	if err != nil {
-		return 0, nil, err
-	}
-	if len(line) < 12 {
-		return 0, nil, fmt.Errorf("answer %q is no HTTP", line)
-	}
-	status, err := strconv.Atoi(string(line[9:12]))
-	if err != nil {
-		return 0, nil, err
-	}
-	length, chunked := 0, false
-	for {
-		line, err := p.in.ReadSlice('\n')
+	for p.have = 0; ; {
+		if p.have == len(p.in) {
+			p.in = slices.Grow(p.in, len(p.in))[:2*len(p.in)]
+		}
+		n, err := p.conn.Read(p.in[p.have:])
 		if err != nil {
 			return 0, nil, err
 		}
-		if line = bytes.TrimRight(line, "\r\n"); len(line) == 0 {
-			break
+		p.have += n
+		a, err := parseAnswer(p.in[:p.have])
+		if err != nil || a.whole {
+			return a.status, a.body, err
 		}
+	}
+}
+
+// answer is what an HTTP/1.1 server said.
+type answer struct {
+	status int
+	body   []byte
+	whole  bool // all of it is there
+}
+
+var (
+	lineEnd   = []byte("\r\n")
+	headEnd   = []byte("\r\n\r\n")
+	lastChunk = []byte("0\r\n\r\n")
+	protocol  = []byte("HTTP/1.1 ")
+)
+
+// parseAnswer reads the one answer that b holds, or a part of. The body lies in
+// b where it was not sent in chunks.
+func parseAnswer(b []byte) (a answer, err error) {
+	end := bytes.Index(b, headEnd)
+	if end < 0 {
+		return a, nil
+	}
+	line, fields, _ := bytes.Cut(b[:end], lineEnd)
+	if !bytes.HasPrefix(line, protocol) || len(line) < 12 {
+		return a, fmt.Errorf("answer %q is no HTTP/1.1", line)
+	}
+	if a.status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return a, err
+	}
+	rest, length, chunked := b[end+len(headEnd):], 0, false
+	for len(fields) > 0 {
+		line, fields, _ = bytes.Cut(fields, lineEnd)
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		switch {
-		case bytes.EqualFold(name, []byte("Content-Length")):
+		case len(name) == len("Content-Length") && bytes.EqualFold(name, []byte("Content-Length")):
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
-				return 0, nil, err
+				return a, err
 			}
-		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+		case len(name) == len("Transfer-Encoding") && bytes.EqualFold(name, []byte("Transfer-Encoding")):
 			chunked = true
 		}
 	}
-	if chunked {
-		return p.readChunks(status)
+	if !chunked {
+		if a.whole = len(rest) >= length; a.whole {
+			a.body = rest[:length]
+		}
+		return a, nil
 	}
-	p.body = slices.Grow(p.body[:0], length)[:length]
-	_, err = io.ReadFull(p.in, p.body)
-	return status, p.body, err
-}
-
-// readChunks reads a chunked body and the empty line behind it.
-func (p *publisher) readChunks(status int) (int, []byte, error) {
-	b := bytes.NewBuffer(p.body[:0])
-	if _, err := b.ReadFrom(httputil.NewChunkedReader(p.in)); err != nil {
-		return 0, nil, err
+	if !bytes.HasSuffix(rest, lastChunk) {
+		return a, nil
 	}
-	p.body = b.Bytes()
-	_, err := p.in.Discard(len("\r\n"))
-	return status, p.body, err
+	a.body, err = io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(rest)))
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return a, nil // what looked like the last chunk lies in another
+	}
+	a.whole = err == nil
+	return a, err
 }
 
 // load is what closed-loop publishing did.
 type load struct {
 	requests int64
-	latency  percentiles
+	latency  Percentiles
+	cpu      time.Duration // of the thread that published
 }
 
-// request is what publishers repeat.
-type request struct {
-	path string
-	body []byte
-}
-
-// closedLoop keeps conns publishers busy until stop, told how many requests
+// closedLoop keeps conns connections busy until stop, told how many requests
 // were begun, returns true.
 func (s *server) closedLoop(conns int, r request, stop func(begun int64) bool) (load, error) {
-	var count atomic.Int64
-	var mu sync.Mutex
-	var samples []time.Duration
-	var errs []error
-	var wg sync.WaitGroup
-	for range conns {
-		wg.Go(func() {
-			mine, err := s.publishUntil(r, func() bool { return stop(count.Add(1)) })
-			mu.Lock()
-			defer mu.Unlock()
-			samples = append(samples, mine...)
-			if err != nil {
-				errs = append(errs, err)
-			}
-		})
-	}
-	wg.Wait()
-	return load{requests: int64(len(samples)), latency: summarise(samples)}, errors.Join(errs...)
+	return closedLoop(target{s.addr, s.key}, conns, r, stop)
 }
 
-func (s *server) publishUntil(r request, stop func() bool) ([]time.Duration, error) {
-	p, err := dialPublisher(s.addr, s.key)
-	if err != nil {
-		return nil, err
-	}
-	defer p.close()
-	var samples []time.Duration
-	for !stop() {
-		began := time.Now()
-		status, answer, err := p.post(r.path, r.body)
-		switch {
-		case err != nil:
-			return samples, err
-		case status == 429 || status == 503: // back-pressure: not accepted
-			time.Sleep(10 * time.Millisecond)
-			continue
-		case status >= 300:
-			return samples, fmt.Errorf("publish answered %d: %s", status, answer)
-		}
-		samples = append(samples, time.Since(began))
-	}
-	return samples, nil
-}
+// An accepted publish, and one that is not because of back-pressure: that one is
+// tried again after publishPause.
+func accepted(status int) bool { return status >= 200 && status < 300 }
+func busy(status int) bool     { return status == 429 || status == 503 }
+
+const publishPause = 10 * time.Millisecond

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// percentiles summarise latencies, in milliseconds.
-type percentiles struct {
+// Percentiles summarise latencies, in milliseconds.
+type Percentiles struct {
 	N   int     `json:"n"`
 	P50 float64 `json:"p50_ms"`
 	P90 float64 `json:"p90_ms"`
@@ -18,19 +18,20 @@ type percentiles struct {
 }
 
 // String shows all of them.
-func (p percentiles) String() string {
+func (p Percentiles) String() string {
 	return fmt.Sprintf("p50 %.2f p90 %.2f p99 %.2f max %.2f ms (%d)", p.P50, p.P90, p.P99, p.Max, p.N)
 }
 
-func summarise(samples []time.Duration) percentiles {
+// Summarise sorts the samples and summarises them.
+func Summarise(samples []time.Duration) Percentiles {
 	if len(samples) == 0 {
-		return percentiles{}
+		return Percentiles{}
 	}
 	slices.Sort(samples)
 	at := func(q float64) float64 {
 		return milliseconds(samples[min(len(samples)-1, int(q*float64(len(samples))))])
 	}
-	return percentiles{len(samples), at(0.5), at(0.9), at(0.99), at(1)}
+	return Percentiles{len(samples), at(0.5), at(0.9), at(0.99), at(1)}
 }
 
 // per1000 is CPU seconds per 1,000 of n deliveries.

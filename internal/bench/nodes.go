@@ -46,7 +46,7 @@ func (o *Options) cluster(ctx context.Context, r *receiver, nodes int, flags ...
 		c.end()
 		return nil, errors.Join(err, st.discard(ctx))
 	}
-	slow := hook(func(req *http.Request) bool {
+	slow := hook(func(_ http.ResponseWriter, req *http.Request) bool {
 		wait := time.NewTimer(slowAnswer)
 		defer wait.Stop()
 		select {
@@ -84,7 +84,11 @@ func (s *server) nodeAgents(r *receiver) error {
 
 // begin is that of a run on all nodes.
 func (c *cluster) begin(ctx context.Context, r *receiver) (*run, error) {
-	b, err := begin(ctx, r, c.servers...)
+	var all []worker
+	for _, s := range c.servers {
+		all = append(all, s)
+	}
+	b, err := begin(ctx, r, all...)
 	if err == nil {
 		b.agents = nodeAgents()
 	}
@@ -135,7 +139,7 @@ func (c *cluster) closedLoop(conns int, r request, stop func(begun int64) bool) 
 // more nodes should deliver more.
 func nodes(ctx context.Context, o *Options) (*Result, error) {
 	res := &Result{Scenario: "N1", What: fmt.Sprintf("receivers answer after %v, %d attempts at once per node: %d nodes and one", slowAnswer, nodeInFlight, nodeCount),
-		Bar: "3 nodes ≥ 2.5 × one", Figures: map[string]float64{}}
+		Figures: map[string]float64{}}
 	var ratios, rates []float64
 	for range o.Pairs {
 		one, err := nodesOnce(ctx, o, 1)
@@ -153,7 +157,8 @@ func nodes(ctx context.Context, o *Options) (*Result, error) {
 		res.Writes = &all.writes
 		o.progress("N1: %d nodes %.0f deliveries/s, one %.0f, ratio %.2f", nodeCount, all.rate, one.rate, all.rate/one.rate)
 	}
-	res.Rate, res.Figures["nodes_ratio"] = median(rates), median(ratios)
+	res.Rate = median(rates)
+	res.Bars = []Bar{atLeast("three nodes, times one", median(ratios), 2.5)}
 	return res, nil
 }
 
@@ -184,7 +189,7 @@ func nodesOnce(ctx context.Context, o *Options, n int) (*measured, error) {
 // and what the database's processes did and waited for meanwhile.
 func limit(ctx context.Context, o *Options) (*Result, error) {
 	res := &Result{Scenario: "N2", What: fmt.Sprintf("%d nodes, receivers answer after %v, %d events per request, a rising number of publishers", nodeCount, slowAnswer, nodeEndpoints),
-		Bar: "none: what saturates first", Figures: map[string]float64{}}
+		Figures: map[string]float64{}}
 	for _, conns := range []int{1, 3, 12, 48} {
 		m, seen, err := limitOnce(ctx, o, conns)
 		if err != nil {

@@ -17,12 +17,24 @@ type receiver struct {
 	addr   string
 	last   atomic.Int64 // when the last noted request came, unix nanoseconds
 	hook   atomic.Pointer[hook]
+	heard  atomic.Pointer[func(*http.Request)]
 	shards [64]shard
 }
 
 // hook sees a request whose body was read before it is noted; false means that
-// it is not to be noted. The context of the request ends when its sender goes.
-type hook func(*http.Request) bool
+// it was answered, and is not to be noted. The context of the request ends when
+// its sender goes.
+type hook func(http.ResponseWriter, *http.Request) bool
+
+// onArrival has f called with each request whose body was read, before the
+// hook; nil ends that.
+func (r *receiver) onArrival(f func(*http.Request)) {
+	if f == nil {
+		r.heard.Store(nil)
+		return
+	}
+	r.heard.Store(&f)
+}
 
 // shard holds the ids of deliveries seen.
 type shard struct {
@@ -70,7 +82,10 @@ func (r *receiver) reset() {
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	now := time.Now().UnixNano()
 	io.Copy(io.Discard, req.Body)
-	if f := r.hook.Load(); f != nil && !(*f)(req) {
+	if f := r.heard.Load(); f != nil {
+		(*f)(req)
+	}
+	if f := r.hook.Load(); f != nil && !(*f)(w, req) {
 		return
 	}
 	id := req.Header.Get("X-Waybell-Delivery")

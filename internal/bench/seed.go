@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"time"
@@ -100,12 +99,11 @@ func (s seed) statements(d int, in dialect) []string {
 
 // fillEmbedded writes to the closed file.
 func (s seed) fillEmbedded(ctx context.Context, st *embedded) error {
-	db, err := sql.Open("sqlite", "file:"+st.file()+"?_pragma=synchronous(off)&_pragma=journal_mode(wal)")
+	db, err := st.open()
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	db.SetMaxOpenConns(1) // seeds is the connection's own
 	if _, err := db.ExecContext(ctx, sqlSeeds); err != nil {
 		return err
 	}

@@ -45,9 +45,7 @@ func startServer(ctx context.Context, binary, dir string, st store, flags ...str
 	more, env := st.serve()
 	args := slices.Concat([]string{"serve", "--listen", addr, "--allow-targets", "127.0.0.0/8", "--log-level", "warn"}, more, flags)
 	cmd := exec.CommandContext(ctx, binary, args...)
-	// What is set for the server of whoever runs the bench is not for ours.
-	own := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WAYBELL_") })
-	cmd.Env = append(append(own, "WAYBELL_API_KEY="+benchKey), env...)
+	cmd.Env = append(append(ownEnvironment(), "WAYBELL_API_KEY="+benchKey), env...)
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -59,6 +57,12 @@ func startServer(ctx context.Context, binary, dir string, st store, flags ...str
 		return nil, fmt.Errorf("the server did not start: %w\n%s", err, out)
 	}
 	return s, nil
+}
+
+// ownEnvironment is that of the bench without what is set for the server of
+// whoever runs it.
+func ownEnvironment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WAYBELL_") })
 }
 
 // ready waits until the server answers 200 on /readyz.
@@ -118,21 +122,31 @@ func (s *server) call(method, path string, body, out any) error {
 	return json.NewDecoder(bytes.NewReader(answer)).Decode(out)
 }
 
-// commits is how many durable commits the server made, without those of others.
-func (s *server) commits() (n int64, err error) {
+// commits are those of this server, without those of others.
+func (s *server) commits() (c commits, err error) {
 	status, text, err := s.control.request("GET", "/metrics", nil)
 	if err != nil || status != 200 {
-		return 0, fmt.Errorf("metrics: %d %w", status, err)
+		return c, fmt.Errorf("metrics: %d %w", status, err)
 	}
-	const name = "\nwaybell_store_commit_seconds_count "
-	_, rest, found := bytes.Cut(text, []byte(name))
+	n, err := metric(text, "waybell_store_commit_seconds_count")
+	if err != nil {
+		return c, err
+	}
+	took, err := metric(text, "waybell_store_commit_seconds_sum")
+	return commits{int64(n), time.Duration(took * float64(time.Second))}, err
+}
+
+// metric finds the value of a metric without labels.
+func metric(text []byte, name string) (float64, error) {
+	_, rest, found := bytes.Cut(text, []byte("\n"+name+" "))
 	if !found {
-		return 0, fmt.Errorf("there is no metric %s", strings.TrimSpace(name))
+		return 0, fmt.Errorf("there is no metric %s", name)
 	}
 	value, _, _ := bytes.Cut(rest, []byte("\n"))
-	f, err := strconv.ParseFloat(string(value), 64)
-	return int64(f), err
+	return strconv.ParseFloat(string(value), 64)
 }
+
+func (s *server) keeps() store { return s.store }
 
 // endpoint creates an endpoint of the bench's agent and returns its id.
 func (s *server) endpoint(url string) (string, error) { return s.endpointOf("bench", url) }

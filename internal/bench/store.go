@@ -33,6 +33,7 @@ type storeUsage struct {
 	memory  int64         // of those now, memory that they share counted once
 	wal     int64         // bytes of the write-ahead log ever written
 	written int64         // bytes that those processes had written to disk
+	synced  time.Duration // that PostgreSQL waited for the disk to have its log
 	size    int64         // bytes of tables, indexes and what is in the log only
 }
 

@@ -116,6 +116,9 @@ func readRequest(c net.Conn) error {
 	return err
 }
 
+// outlast is longer than the default timeout of an endpoint, at least.
+const outlast = 33 * time.Second
+
 // run measures the healthy endpoints alone and beside the bad ones.
 func (t trouble) run(ctx context.Context, o *Options) (*Result, error) {
 	alone, err := t.measure(ctx, o, nil)
@@ -131,14 +134,16 @@ func (t trouble) run(ctx context.Context, o *Options) (*Result, error) {
 		beside.latency.P99, alone.latency.P99, ratio, beside.peak, alone.peak)
 	return &Result{
 		Scenario: t.name, What: t.what, Latency: &beside.latency, RSS: beside.peak,
-		Bar: "healthy p99 ≤ 1.5 × alone", Missing: alone.missing + beside.missing, Figures: map[string]float64{
-			"alone_p50_ms": alone.latency.P50, "alone_p99_ms": alone.latency.P99, "p99_ratio": ratio, "alone_peak_mib": alone.peak,
+		Bars: []Bar{atMost("healthy p99, times that alone", ratio, 1.5)}, Missing: alone.missing + beside.missing,
+		OverTime: map[string][]Span{"alone": alone.spans, "beside": beside.spans}, Figures: map[string]float64{
+			"alone_p50_ms": alone.latency.P50, "alone_p99_ms": alone.latency.P99, "alone_peak_mib": alone.peak,
 		},
 	}, nil
 }
 
 type troubleRun struct {
-	latency percentiles
+	latency Percentiles
+	spans   []Span
 	missing int64
 	peak    float64 // MiB
 }
@@ -165,11 +170,16 @@ func (t trouble) measure(ctx context.Context, o *Options, bad []manner) (*troubl
 				return nil, err
 			}
 		}
-		p, n, err := s.openLoop(r, pacing{t.perSecond, 10 * o.Duration})
+		last := max(10*o.Duration, outlast)
+		if bad == nil {
+			last /= 3 // nothing of it takes time
+		}
+		all, n, err := s.openLoop(r, pacing{perSecond: t.perSecond, duration: last})
 		if err != nil {
 			return nil, err
 		}
+		p := all.summary()
 		u, err := s.usage()
-		return &troubleRun{p, int64(n*t.healthy - p.N), mib(u.peak)}, err
+		return &troubleRun{p, all.spans(spanCount), int64(n*t.healthy - p.N), mib(u.peak)}, err
 	})
 }

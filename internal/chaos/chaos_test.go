@@ -23,7 +23,7 @@ var (
 	cycles = flag.Int("chaos.cycles", 0, "how often each fault happens; 0 = some times")
 	long   = flag.Bool("chaos.long", false, "let the faults of nodes and databases last as long as docs/reliability.md says")
 	load   = flag.Int("chaos.load", 1, "load on several nodes, in 200 events a second")
-	seed   = flag.Uint64("chaos.seed", 0, "of the random moments; 0 = another one each time")
+	seed   = flag.Int64("chaos.seed", 0, "of the random moments; 0 = another one each time")
 )
 
 // built is the binary under test, built when the first test asks for it.
@@ -112,6 +112,9 @@ type trial struct {
 	lag      time.Duration
 	unsure   bool
 	shared   *shared // the database of several nodes
+	targets  []*target
+	seed     int64
+	began    time.Time
 }
 
 // options of a trial.
@@ -120,23 +123,24 @@ type options struct {
 	timeout time.Duration // of the endpoints
 	dir     string        // "" = a temporary one
 	prepare func(start func() error) error
+	// arm, if set, is called before the nodes start.
+	arm func(*trial)
 	// shared is the database that nodes share; nil = one node on the embedded
 	// store.
 	shared *shared
+	// points has the first node run the binary with the points.
+	points bool
 }
 
 // newTrial starts the nodes with an agent, an endpoint for each of two profiles,
 // and the load.
 func newTrial(t *testing.T, o options) *trial {
 	t.Helper()
-	from := *seed
-	if from == 0 {
-		from = rand.Uint64()
-	}
-	t.Logf("seed %d", from)
-	tr := &trial{t: t, paths: map[string]string{}, rng: rand.New(rand.NewPCG(from, 0)), lag: o.timeout + settleLag, shared: o.shared}
-	targets := []*target{newTarget(t, "standard"), newTarget(t, "chatzuri")}
-	tr.receiver = newReceiver(t, o.temper, from, targets...)
+	from := random(t)
+	tr := &trial{t: t, paths: map[string]string{}, rng: rand.New(rand.NewPCG(uint64(from), 0)), lag: o.timeout + settleLag,
+		shared: o.shared, seed: from, began: time.Now()}
+	tr.targets = []*target{newTarget(t, "standard"), newTarget(t, "chatzuri")}
+	tr.receiver = newReceiver(t, o.temper, uint64(from), tr.targets...)
 	tr.receiver.timeout = o.timeout
 	if o.shared != nil {
 		tr.nodes = o.shared.nodes(t)
@@ -147,6 +151,12 @@ func newTrial(t *testing.T, o options) *trial {
 		tr.nodes = []*server{newServer(t, 1, "--data-dir", o.dir)}
 	}
 	tr.server = tr.nodes[0]
+	if o.points {
+		tr.server.binary = pointBinary(t)
+	}
+	if o.arm != nil {
+		o.arm(tr)
+	}
 	for _, s := range tr.nodes { // several migrate at once
 		s.prepare = o.prepare
 		s.launch()
@@ -158,7 +168,7 @@ func newTrial(t *testing.T, o options) *trial {
 	if err := tr.server.call(t.Context(), http.MethodPost, "/v1/agents", agent, nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, x := range targets {
+	for _, x := range tr.targets {
 		var made struct {
 			ID string `json:"id"`
 		}
@@ -175,6 +185,17 @@ func newTrial(t *testing.T, o options) *trial {
 	tr.awaitAgent()
 	tr.feeder = startFeeder(t, tr.nodes)
 	return tr
+}
+
+// random is the seed of a test's random moments.
+func random(t *testing.T) int64 {
+	t.Helper()
+	from := *seed
+	if from == 0 {
+		from = rand.Int64()
+	}
+	t.Logf("seed %d", from)
+	return from
 }
 
 // settleLag is how long the outcome of an attempt may take to become durable:
@@ -312,6 +333,7 @@ func TestKill(t *testing.T) {
 		t.Errorf("the load or the faults did not happen: %+v", v)
 	}
 	t.Logf("ready again: %s", spread(ready))
+	tr.record("kill", repeat(8), v, times{"ready": ready}, nil)
 }
 
 // TestTerminate restarts in order, again and again. Receivers answer within the
@@ -334,6 +356,7 @@ func TestTerminate(t *testing.T) {
 		t.Errorf("%d publishes were taken and not answered", v.silent)
 	}
 	t.Logf("stopped: %s; ready again: %s", spread(stopped), spread(ready))
+	tr.record("terminate", len(stopped), v, times{"stopped": stopped, "ready": ready}, nil)
 }
 
 // TestFreeze stops the process for longer than its attempts may take, and lets
@@ -353,6 +376,7 @@ func TestFreeze(t *testing.T) {
 	if limit := 2 * concurrency; slices.Max(v.byFault) > limit {
 		t.Errorf("a freeze made %d duplicates; %d attempts may be under way", slices.Max(v.byFault), limit)
 	}
+	tr.record("freeze", len(tr.faults), v, nil, nil)
 }
 
 // concurrency is how many attempts an endpoint gets at once (the default of

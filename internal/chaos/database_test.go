@@ -53,7 +53,8 @@ func (tr *trial) bear(x trouble) (recovery time.Duration) {
 
 // endTrouble judges. Nothing comes twice: a database that is away kills no node,
 // and no node takes over from one that lives.
-func (tr *trial) endTrouble(joined map[int]int64) {
+// It writes the result of the programme.
+func (tr *trial) endTrouble(programme string, joined map[int]int64, recovery []time.Duration) {
 	t := tr.t
 	t.Helper()
 	v := tr.end()
@@ -68,6 +69,9 @@ func (tr *trial) endTrouble(joined map[int]int64) {
 	} else {
 		t.Logf("refused after %v at most", slowest.Round(time.Millisecond))
 	}
+	t.Logf("accepts again after: %s", spread(recovery))
+	took := times{"accepts_again": recovery, "refused_after": {tr.feeder.count().slowest}}
+	tr.record(programme, len(tr.faults), v, took, nil)
 }
 
 // newDatabaseTrial starts three nodes on a database.
@@ -93,8 +97,7 @@ func TestDatabaseStop(t *testing.T) {
 		recovery = append(recovery, tr.bear(trouble{refuses: true, lasts: lasts(5*time.Second, 30*time.Second),
 			begin: func() { c.Stop(t, pgtest.Immediate) }, end: func() { c.Start(t) }}))
 	}
-	tr.endTrouble(joined)
-	t.Logf("accepts again after: %s", spread(recovery))
+	tr.endTrouble("database:stop", joined, recovery)
 }
 
 // TestDatabaseTrouble freezes PostgreSQL, resets its connections, and lets it
@@ -125,12 +128,14 @@ func TestDatabaseTrouble(t *testing.T) {
 			// The nodes find out by themselves: sessions stay as they began.
 			end: func() { c.Exec(t, fmt.Sprintf("ALTER DATABASE %q RESET default_transaction_read_only", database)) }},
 	}
+	var recovery []time.Duration
 	for range repeat(1) {
 		for _, name := range []string{"frozen", "connections reset", "read-only"} {
-			t.Logf("%s: accepts again after %v", name, tr.bear(troubles[name]).Round(time.Millisecond))
+			recovery = append(recovery, tr.bear(troubles[name]))
+			t.Logf("%s: accepts again after %v", name, recovery[len(recovery)-1].Round(time.Millisecond))
 		}
 	}
-	tr.endTrouble(joined)
+	tr.endTrouble("database:trouble", joined, recovery)
 }
 
 // TestDatabaseFull fills the disk of PostgreSQL's tables.
@@ -145,8 +150,7 @@ func TestDatabaseFull(t *testing.T) {
 		recovery = append(recovery, tr.bear(trouble{refuses: true, lasts: lasts(3*time.Second, 20*time.Second),
 			begin: func() { c.Fill(t) }, end: func() { c.Free(t) }}))
 	}
-	tr.endTrouble(joined)
-	t.Logf("accepts again after: %s", spread(recovery))
+	tr.endTrouble("database:full", joined, recovery)
 }
 
 // TestDatabaseFailover kills the primary and promotes its synchronous standby.
@@ -163,6 +167,5 @@ func TestDatabaseFailover(t *testing.T) {
 	joined := tr.shared.numbers(t)
 	recovery := tr.bear(trouble{refuses: true, lasts: lasts(2*time.Second, 10*time.Second),
 		begin: func() { primary.Kill(t) }, end: func() { standby.Promote(t); tr.shared.direct = standby.URL(database) }})
-	tr.endTrouble(joined)
-	t.Logf("accepts again after: %v", recovery.Round(time.Millisecond))
+	tr.endTrouble("database:failover", joined, []time.Duration{recovery})
 }

@@ -42,7 +42,7 @@ func TestDiskFull(t *testing.T) {
 		}
 	})
 	ballast := filepath.Join(disk, "ballast")
-	testNoRoom(t, options{dir: filepath.Join(disk, "data")}, room{
+	testNoRoom(t, "diskfull", options{dir: filepath.Join(disk, "data")}, room{
 		take: func(t *testing.T, _ *server) { fill(t, ballast) },
 		give: func(t *testing.T, _ *server) {
 			if err := os.Remove(ballast); err != nil {
@@ -72,7 +72,7 @@ func testFileSizeLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	testNoRoom(t, options{prepare: blockFileSizeSignal}, room{
+	testNoRoom(t, "filesizelimit", options{prepare: blockFileSizeSignal}, room{
 		take: func(t *testing.T, s *server) { limit(t, s, 4096) },
 		give: func(t *testing.T, s *server) {
 			if s.cmd != nil { // the next process has no limit
@@ -122,7 +122,7 @@ const roomCycles = 4
 // testNoRoom takes the room again and again. Every second time the process is
 // killed before it gets it back: what it accepted must not be in its memory
 // alone.
-func testNoRoom(t *testing.T, o options, r room) {
+func testNoRoom(t *testing.T, programme string, o options, r room) {
 	t.Helper()
 	o.temper, o.timeout = temper{fail: 4, hang: 2, reset: 2}, 2*time.Second
 	tr := newTrial(t, o)
@@ -158,9 +158,10 @@ func testNoRoom(t *testing.T, o options, r room) {
 			t.Errorf("publishes got no answer instead of 503: %+v before, %+v after", before, after)
 		}
 	}
-	tr.end()
+	v := tr.end()
 	if !tr.server.running() {
 		t.Errorf("the process ended: %v", tr.server.cmd.ProcessState)
 	}
 	t.Logf("accepts again after: %s", spread(recovery))
+	tr.record(programme, repeat(roomCycles), v, times{"accepts_again": recovery}, nil)
 }

@@ -78,8 +78,12 @@ type verdict struct {
 	duplicates int           // deliveries answered 2xx again, all explained if there is no complaint
 	byFault    []int         // how many of them each fault explains
 	oldest     time.Duration // how long before its fault the first answer of one was
-	hits       map[deliveryKey][]hit
-	complaints []string
+	// lost are accepted events that are not in the log, and deliveries of stored
+	// ones that were never answered 2xx.
+	lost        int
+	unexplained int // duplicates that no fault explains
+	hits        map[deliveryKey][]hit
+	complaints  []string
 }
 
 func (v *verdict) complain(format string, args ...any) {
@@ -117,6 +121,7 @@ func (e *evidence) judgeEvents(v *verdict) (stored map[string]bool) {
 		case p.accepted:
 			v.accepted++
 			if !stored[id] {
+				v.lost++
 				v.complain("event %s was accepted and is not in the log", id)
 			}
 			if p.silent {
@@ -169,6 +174,7 @@ func (e *evidence) judgeDeliveries(v *verdict, stored map[string]bool) {
 				v.complain("event %s is stored and has no delivery to %s", id, path)
 			}
 			if !slices.ContainsFunc(e.hits[deliveryKey{id, path}], func(h hit) bool { return h.answer == answered }) {
+				v.lost++
 				v.complain("event %s was never answered 2xx at %s: lost", id, path)
 			}
 		}
@@ -193,10 +199,14 @@ func (e *evidence) judgeHits(v *verdict, key deliveryKey) {
 	for i := 1; i < len(hits); i++ {
 		a, b := hits[i-1], hits[i]
 		again := a.answer == answered
+		by := e.explain(a, b)
 		if again {
 			v.duplicates++
+			if by < 0 {
+				v.unexplained++
+			}
 		}
-		switch by := e.explain(a, b); {
+		switch {
 		case by < 0 && b.at.Before(a.until):
 			v.complain("event %s to %s: attempt %d by node %d came at %s while attempt %d by node %d lasted until %s", key.event, key.path,
 				b.attempt, b.node, b.at.Format(clock), a.attempt, a.node, a.until.Format(clock))
@@ -264,6 +274,25 @@ func (a answer) String() string {
 // The judge must find what it is there for: each case spoils a good record.
 func TestJudge(t *testing.T) {
 	t.Parallel()
+	type counts struct{ lost, unexplained int }
+	counted := map[string]counts{ // of the others neither
+		"an accepted event is not stored":  {lost: 1},
+		"a stored event was not delivered": {lost: 1},
+		"nothing was sent":                 {lost: 1},
+		"an endpoint was left out":         {lost: 1},
+		"a duplicate without a kill":       {unexplained: 1},
+		"a duplicate before the kill":      {unexplained: 1},
+		"a duplicate after the kill":       {unexplained: 1},
+		"a duplicate of what was durable":  {unexplained: 1},
+		"an outcome that was long durable": {unexplained: 1},
+		"a duplicate after SIGTERM":        {unexplained: 1},
+		"a freeze repeats no attempt":      {unexplained: 1},
+		"a database was away":              {unexplained: 1},
+		"another node was killed":          {unexplained: 1},
+		"the killed node did not own it":   {unexplained: 1},
+		"a node cut off did not own it":    {unexplained: 1},
+		"attempt numbers go back":          {unexplained: 1},
+	}
 	at := func(ms int) time.Time { return time.Unix(1_000_000, 0).Add(time.Duration(ms) * time.Millisecond) }
 	ok := deliveryKey{"ok", "/p"}
 	good := func() *evidence {
@@ -280,7 +309,8 @@ func TestJudge(t *testing.T) {
 			lag:    time.Second,
 		}
 	}
-	if v := judge(good()); len(v.complaints) > 0 || v.duplicates != 1 || v.byFault[0] != 1 || v.accepted != 1 || v.oldest != 500*time.Millisecond {
+	if v := judge(good()); len(v.complaints) > 0 || v.duplicates != 1 || v.byFault[0] != 1 || v.accepted != 1 || v.oldest != 500*time.Millisecond ||
+		v.lost != 0 || v.unexplained != 0 {
 		t.Fatalf("a good record: %+v", v)
 	}
 	for name, spoil := range map[string]func(*evidence){
@@ -316,8 +346,12 @@ func TestJudge(t *testing.T) {
 	} {
 		e := good()
 		spoil(e)
-		if v := judge(e); len(v.complaints) == 0 {
+		v := judge(e)
+		if len(v.complaints) == 0 {
 			t.Errorf("%s: the judge does not notice", name)
+		}
+		if got := (counts{v.lost, v.unexplained}); got != counted[name] {
+			t.Errorf("%s: counted %+v, want %+v", name, got, counted[name])
 		}
 	}
 }

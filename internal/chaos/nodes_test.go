@@ -251,7 +251,8 @@ func byDelivery(hits map[deliveryKey][]hit) map[string][]hit {
 
 // judgeTakeovers holds each fault against what the node had in hand and against
 // the time in which the others must have it, unless another node was away too.
-func (tr *trial) judgeTakeovers(v *verdict) {
+// It returns the figures for a result.
+func (tr *trial) judgeTakeovers(v *verdict) (times, map[string]int64) {
 	t := tr.t
 	t.Helper()
 	index := byDelivery(v.hits)
@@ -294,6 +295,8 @@ func (tr *trial) judgeTakeovers(v *verdict) {
 	if len(beside) > 0 {
 		t.Logf("taken over while another node was away too, last: %s", spread(beside))
 	}
+	return times{"taken_over": lasts, "taken_over_beside": beside},
+		map[string]int64{"in_hand": int64(left), "in_hand_at_once": int64(mostStranded(tr.faults)), "sent_by_others": int64(again)}
 }
 
 func mostStranded(faults []*fault) (most int) {
@@ -354,7 +357,8 @@ func TestNodesKill(t *testing.T) {
 	if v.accepted == 0 || v.requests <= v.deliveries {
 		t.Errorf("the load or the faults did not happen: %d of %d", v.requests, v.deliveries)
 	}
-	tr.judgeTakeovers(v)
+	took, counts := tr.judgeTakeovers(v)
+	tr.record("nodes:kill", len(tr.faults), v, took, counts)
 }
 
 // TestNodesFreeze stops one of three nodes behind a PgBouncer for so long that
@@ -382,8 +386,11 @@ func TestNodesFreeze(t *testing.T) {
 		joined = append(joined, time.Since(f.ended))
 		tr.awaitService(s)
 	}
-	tr.judgeTakeovers(tr.end())
+	v := tr.end()
+	took, counts := tr.judgeTakeovers(v)
+	took["joined_again"] = joined
 	t.Logf("joined anew after the freeze: %s", spread(joined))
+	tr.record("nodes:freeze", len(tr.faults), v, took, counts)
 }
 
 // TestNodesTerminate restarts one node after the other in order, two that serve
@@ -413,6 +420,7 @@ func TestNodesTerminate(t *testing.T) {
 		t.Errorf("listed are %v", slices.Sorted(maps.Keys(listed)))
 	}
 	t.Logf("stopped: %s; ready again: %s", spread(stopped), spread(ready))
+	tr.record("nodes:terminate", repeat(1), v, times{"stopped": stopped, "ready": ready}, nil)
 }
 
 // databaseOf is the name of the database of a URL.

@@ -26,6 +26,7 @@ func TestNodesPartition(t *testing.T) {
 	tr.unsure = true // of a commit that broke off nobody knows whether it happened
 	s := tr.nodes[0]
 	silence := tr.rng.IntN(2)
+	var joined []time.Duration
 	for n := range repeat(1) {
 		cut := func() { proxy.Silence(pgtest.Both) }
 		if n%2 == silence {
@@ -50,14 +51,17 @@ func TestNodesPartition(t *testing.T) {
 			t.Errorf("publishes got no answer instead of 503: %+v before, %+v after", before, after)
 		}
 		tr.awaitNodes("the node joins anew", func(listed map[int]int64) bool { return listed[s.number] > number })
-		t.Logf("joined anew %v after the end of the partition", time.Since(f.ended).Round(time.Millisecond))
+		joined = append(joined, time.Since(f.ended))
+		t.Logf("joined anew %v after the end of the partition", joined[n].Round(time.Millisecond))
 		tr.awaitService(s)
 	}
 	v := tr.end()
-	tr.judgeTakeovers(v)
+	took, counts := tr.judgeTakeovers(v)
+	took["joined_again"] = joined
 	for _, f := range tr.faults {
 		late, sent := lastOf(v.hits, f)
 		t.Logf("cut off, the node sent %d requests, the last one %v after its last heartbeat", sent, late.Round(time.Millisecond))
+		took["last_attempt"] = append(took["last_attempt"], late)
 		if sent == 0 {
 			t.Error("the node sent nothing while it was cut off")
 		}
@@ -69,7 +73,9 @@ func TestNodesPartition(t *testing.T) {
 		t.Errorf("a publish was refused after %v, want within %v", slowest, publishBound)
 	} else {
 		t.Logf("refused after %v at most", slowest.Round(time.Millisecond))
+		took["refused_after"] = []time.Duration{slowest}
 	}
+	tr.record("nodes:partition", len(tr.faults), v, took, counts)
 }
 
 // queued is how many deliveries a node has in its memory that wait for an attempt.

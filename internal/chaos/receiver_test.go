@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +21,9 @@ type target struct {
 	profile  string
 	path     string
 	secret   string
-	verifier *signature.Verifier
+	scheme   signature.Scheme
+	older    []signature.Secret // those before it
+	verifier atomic.Pointer[signature.Verifier]
 }
 
 // newTarget makes the endpoint of a profile, which is also a signature scheme.
@@ -31,11 +34,21 @@ func newTarget(t *testing.T, profile string) *target {
 	if !ok {
 		t.Fatalf("there is no scheme %q", profile)
 	}
-	v, err := signature.NewVerifier(scheme, secret)
+	x := &target{profile: profile, path: "/" + profile, scheme: scheme}
+	x.expect(t, secret)
+	return x
+}
+
+// expect makes a secret the target's own; those before it may go on to sign for
+// the others.
+func (x *target) expect(t *testing.T, secret signature.Secret, before ...signature.Secret) {
+	t.Helper()
+	v, err := signature.NewVerifier(x.scheme, append(before, secret)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &target{profile: profile, path: "/" + profile, secret: secret.Reveal(), verifier: v}
+	x.secret = secret.Reveal()
+	x.verifier.Store(v)
 }
 
 // temper is how badly a receiver behaves: shares of its requests, in percent.
@@ -75,6 +88,8 @@ type receiver struct {
 	temper  temper
 	timeout time.Duration // of its senders
 	targets map[string]*target
+	// verify, if set, holds a request's signature otherwise than against now.
+	verify func(*target, *receivertest.Recorded) error
 
 	mu       sync.Mutex
 	tempers  map[int]temper // towards single nodes, instead of temper
@@ -148,7 +163,13 @@ func (r *receiver) check(rec *receivertest.Recorded) error {
 	if x == nil {
 		return fmt.Errorf("a request for %q came in", rec.Path)
 	}
-	if err := x.verifier.Verify(rec.Headers(), rec.Body, time.Now()); err != nil {
+	verify := r.verify
+	if verify == nil {
+		verify = func(x *target, rec *receivertest.Recorded) error {
+			return x.verifier.Load().Verify(rec.Headers(), rec.Body, time.Now())
+		}
+	}
+	if err := verify(x, rec); err != nil {
 		return fmt.Errorf("event %s: signature: %w", id, err)
 	}
 	if !bytes.Contains(rec.Body, fmt.Appendf(nil, `"mark":%q`, id)) {

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,7 +32,7 @@ const encryptionKey = "Y2hhb3MtY2hhb3MtY2hhb3MtY2hhb3MtY2hhb3MtY2g="
 // store.
 type server struct {
 	t      *testing.T
-	binary string
+	binary string // "" = the one that is shipped, stamped with the number
 	addr   string
 	// number tells the nodes of a trial apart, from 1; see [stamped].
 	number int
@@ -39,6 +40,10 @@ type server struct {
 	role string
 	// args name the store.
 	args []string
+	// keys are the encryption keys, the first of which encrypts.
+	keys string
+	// env is what the next launch adds to the environment; see package point.
+	env []string
 	// prepare, if set, calls start with the calling thread changed for the child.
 	prepare func(start func() error) error
 
@@ -51,7 +56,7 @@ type server struct {
 // newServer chooses an address. args are those that name the store; a data
 // directory is made by the first start.
 func newServer(t *testing.T, number int, args ...string) *server {
-	s := &server{t: t, binary: stamped(t, number), addr: freeAddress(t), number: number, args: args}
+	s := &server{t: t, addr: freeAddress(t), number: number, args: args, keys: encryptionKey}
 	s.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	t.Cleanup(func() {
 		if s.cmd != nil {
@@ -83,9 +88,12 @@ func freeAddress(t *testing.T) string {
 // launch starts the process and does not wait for it.
 func (s *server) launch() {
 	s.t.Helper()
+	if s.binary == "" {
+		s.binary = stamped(s.t, s.number)
+	}
 	args := []string{"serve", "--listen", s.addr, "--allow-targets", "127.0.0.1", "--log-level", "warn", "--shutdown-grace", "15s"}
 	cmd := exec.Command(s.binary, append(args, s.args...)...)
-	cmd.Env = append(os.Environ(), "WAYBELL_API_KEY="+apiKey, "WAYBELL_ENCRYPTION_KEY="+encryptionKey)
+	cmd.Env = append(append(os.Environ(), "WAYBELL_API_KEY="+apiKey, "WAYBELL_ENCRYPTION_KEY="+s.keys), s.env...)
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log // pipes: a full disk does not concern them
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	start := cmd.Start
@@ -296,6 +304,20 @@ func (l *logTail) Write(b []byte) (int, error) {
 			l.lines = append([]string(nil), l.lines[len(l.lines)-200:]...)
 		}
 	}
+}
+
+// has tells whether a line that holds text is kept.
+func (l *logTail) has(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.lines, func(line string) bool { return strings.Contains(line, text) })
+}
+
+// clear forgets what was written so far.
+func (l *logTail) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = nil
 }
 
 func (l *logTail) String() string {

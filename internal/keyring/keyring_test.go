@@ -165,17 +165,43 @@ func TestRingPrintsNoKey(t *testing.T) {
 	}
 }
 
+// FuzzOpen gives anything to be opened, and seals anything: what was sealed
+// opens to itself at its own place, and nowhere else and not with a byte changed.
 func FuzzOpen(f *testing.F) {
 	r, err := Parse(Generate())
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add([]byte{})
-	f.Add(r.Seal([]byte("x"), Place{"t", "r", "c"}))
-	f.Fuzz(func(t *testing.T, sealed []byte) {
-		// Whatever opens elsewhere than it was sealed for is a forgery.
-		if _, err := r.Open(sealed, Place{"t", "r", "d"}); err == nil {
-			t.Errorf("%x opens", sealed)
+	f.Add([]byte{}, []byte{}, "", "", "", uint16(0), byte(1))
+	f.Add(r.Seal([]byte("x"), Place{"t", "r", "d"}), []byte("x"), "t", "r", "c", uint16(5), byte(0x80))
+	f.Add([]byte("v1"), []byte("a secret"), "endpoint", "ep_1", "secret\x00", uint16(1000), byte(1))
+	f.Fuzz(func(t *testing.T, foreign, plain []byte, table, row, column string, at uint16, change byte) {
+		// The key is made for this process: whatever opens is a forgery.
+		for _, b := range [][]byte{foreign, append(r.Seal(nil, Place{})[:idBytes:idBytes], foreign...)} {
+			if _, err := r.Open(b, Place{table, row, column}); err == nil {
+				t.Fatalf("%x opens", b)
+			} else if !errors.Is(err, ErrUnknownKey) && !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("%x: not one of the documented errors: %v", b, err)
+			}
+		}
+		place := Place{table, row, column}
+		sealed := r.Seal(plain, place)
+		opened, err := r.Open(sealed, place)
+		if err != nil || !bytes.Equal(opened, plain) {
+			t.Fatalf("%x came back as %x, %v", plain, opened, err)
+		}
+		for _, other := range []Place{{table + "x", row, column}, {table, row + "x", column}, {table, row, column + "x"}, {table + row, "", column}, {"", table + row, column}} {
+			if other != place {
+				if _, err := r.Open(sealed, other); err == nil {
+					t.Fatalf("sealed for %q, opened for %q", place, other)
+				}
+			}
+		}
+		if change != 0 {
+			sealed[int(at)%len(sealed)] ^= change
+			if _, err := r.Open(sealed, place); err == nil {
+				t.Fatalf("opened with byte %d changed", int(at)%len(sealed))
+			}
 		}
 	})
 }

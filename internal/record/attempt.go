@@ -1,27 +1,23 @@
 package record
 
 import (
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
-	"github.com/waybell/waybell/internal/jsjson"
 )
 
 const (
-	// version is written into every encoded detail. Members may be added under the
-	// same version, as Decode ignores what it does not know; a member that changes
-	// its meaning needs the next one.
-	version = 1
+	// version is the first byte of every encoded detail. Whatever is added needs
+	// the next one.
+	version = 2
 	// keptBytes bounds the headers and, again, the body that are kept of an
 	// answer.
 	keptBytes = 16 << 10
@@ -66,169 +62,177 @@ type Attempt struct {
 	Hidden          *Hidden // what of the headers and the answer must not be shown
 }
 
-// Encode writes down an attempt, as JSON. It runs once for every attempt, so it
-// appends to one buffer and asks nothing of reflection.
+// The encoded form: a byte that says 2, one of flags, then texts, each with its
+// length. JSON, which version 1 was, took twice the space, and details are most of
+// what the log consists of.
+const (
+	flagRequest   = 1 << iota // a request was made: headers and sum follow
+	flagMessages              // IncludeMessages
+	flagTruncated             // Truncated
+)
+
+// Encode writes down an attempt. It runs once for every attempt, so it appends to
+// one buffer and asks nothing of reflection.
 func Encode(a *Attempt) []byte {
 	r := a.Result
-	b := make([]byte, 0, 1024+len(a.URL)+len(r.Body)+len(r.Body)/8)
-	b = append(b, `{"v":1,"method":`...)
-	b = appendText(b, a.Method)
-	b = append(b, `,"url":`...)
-	b = appendText(b, a.URL)
-	b = append(b, `,"headers":`...)
-	b = appendRequestHeaders(b, a)
-	b = append(b, `,"format":`...)
-	b = appendText(b, a.Format.Name)
-	b = append(b, `,"format_version":`...)
-	b = appendText(b, a.Format.Version())
+	body, flags := a.Hidden.In(r.Body), byte(flagRequest)
+	if len(body) > keptBytes {
+		body, flags = body[:keptBytes], flags|flagTruncated
+	}
+	if r.Truncated {
+		flags |= flagTruncated
+	}
 	if a.IncludeMessages {
-		b = append(b, `,"include_messages":true`...)
+		flags |= flagMessages
 	}
-	b = append(b, `,"sha256":"`...)
-	b = hex.AppendEncode(b, a.BodySHA256[:])
-	b = append(b, '"')
+	failure := ""
 	if r.Err != nil {
-		b = append(b, `,"error":`...)
-		b = appendText(b, r.Err.Text)
+		failure = r.Err.Text
 	}
-	if len(r.Header) > 0 {
-		b = append(b, `,"response_headers":`...)
-		b = appendResponseHeaders(b, r.Header, a.Hidden)
-	}
-	b = appendResponseBody(b, a.Hidden.In(r.Body), r.Truncated)
-	b = append(b, `,"timing_us":`...)
-	sep := byte('[')
+	b := make([]byte, 0, 512+len(a.URL)+len(failure)+len(body))
+	b = append(b, version, flags)
+	b = appendText(b, failure)
+	b = appendText(b, a.Method)
+	b = appendText(b, a.URL)
+	b = appendText(b, a.Format.Name)
+	b = appendText(b, a.Format.Version())
+	b = append(b, a.BodySHA256[:]...)
+	b = appendRequestHeaders(b, a)
+	b = appendResponseHeaders(b, r.Header, a.Hidden)
+	b = binary.AppendUvarint(b, uint64(len(body)))
+	b = append(b, body...)
 	t := &r.Timing
 	for _, d := range [...]time.Duration{t.DNS, t.Connect, t.TLS, t.Wait, t.Read} {
-		b = append(b, sep)
-		b = strconv.AppendInt(b, d.Microseconds(), 10)
-		sep = ','
+		b = binary.AppendUvarint(b, uint64(max(0, d.Microseconds())))
 	}
-	return append(b, "]}"...)
+	return b
 }
 
 // EncodeFailure is the detail of an attempt that ended before its request was
 // made. The text is shown to the endpoint's owner.
 func EncodeFailure(text string) []byte {
-	b := append(make([]byte, 0, 32+len(text)), `{"v":1,"error":`...)
-	return append(appendText(b, text), '}')
+	return appendText(append(make([]byte, 0, 8+len(text)), version, 0), text)
 }
 
 // appendRequestHeaders writes in the order in which they are sent: names are
 // sorted where they are shown.
 func appendRequestHeaders(b []byte, a *Attempt) []byte {
-	b = append(b, '{')
+	b = binary.AppendUvarint(b, uint64(len(a.Header)))
 	for i := range a.Header {
 		f := &a.Header[i]
 		if a.Hidden.names(f.Name) {
-			b = appendHeader(b, f.Name, Mask)
+			b = appendText(appendText(b, f.Name), Mask)
 			continue
 		}
-		b = appendHeader(b, a.Format.HeaderName(f.Name), f.Value)
-	}
-	return closeObject(b)
-}
-
-func appendResponseHeaders(b []byte, h http.Header, hidden *Hidden) []byte {
-	b = append(b, '{')
-	for name, values := range kept(h) {
-		b = appendHeader(b, name, hidden.inText(Joined(values)))
-	}
-	return closeObject(b)
-}
-
-func appendHeader(b []byte, name, value string) []byte {
-	b = appendText(b, name)
-	b = append(b, ':')
-	b = appendText(b, value)
-	return append(b, ',')
-}
-
-// appendText appends a JSON string. Almost all that comes here is plain ASCII,
-// for which one look is enough; bytes that are no UTF-8 become U+FFFD.
-func appendText(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return jsjson.AppendString(b, strings.ToValidUTF8(s, "\ufffd"))
-		}
-	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
-}
-
-// closeObject ends an object whose members all have a comma behind them.
-func closeObject(b []byte) []byte {
-	if b[len(b)-1] == ',' {
-		b = b[:len(b)-1]
-	}
-	return append(b, '}')
-}
-
-func appendResponseBody(b, body []byte, truncated bool) []byte {
-	if len(body) > keptBytes {
-		body, truncated = body[:keptBytes], true
-	}
-	switch {
-	case len(body) == 0:
-	case utf8.Valid(body):
-		b = append(b, `,"body":`...)
-		b = jsjson.AppendString(b, string(body))
-	default:
-		b = append(b, `,"body_base64":"`...)
-		b = base64.StdEncoding.AppendEncode(b, body)
-		b = append(b, '"')
-	}
-	if truncated {
-		b = append(b, `,"truncated":true`...)
+		b = appendText(appendText(b, a.Format.HeaderName(f.Name)), f.Value)
 	}
 	return b
 }
 
-// stored is the encoded form.
-type stored struct {
-	Version         int               `json:"v"`
-	Method          string            `json:"method"`
-	URL             string            `json:"url"`
-	Headers         map[string]string `json:"headers"`
-	Format          string            `json:"format"`
-	FormatVersion   string            `json:"format_version"`
-	IncludeMessages bool              `json:"include_messages"`
-	SHA256          string            `json:"sha256"`
-	Error           string            `json:"error"`
-	ResponseHeaders map[string]string `json:"response_headers"`
-	Body            string            `json:"body"`
-	BodyBase64      []byte            `json:"body_base64"`
-	Truncated       bool              `json:"truncated"`
-	Timing          [5]int64          `json:"timing_us"`
+func appendResponseHeaders(b []byte, h http.Header, hidden *Hidden) []byte {
+	h = kept(h)
+	b = binary.AppendUvarint(b, uint64(len(h)))
+	for name, values := range h {
+		b = appendText(appendText(b, name), hidden.inText(Joined(values)))
+	}
+	return b
 }
 
-// Decode reads what Encode or EncodeFailure wrote.
+// appendText appends a text: the number of a common word, or its length and
+// bytes. The lowest bit tells which. Bytes that are no UTF-8 become U+FFFD.
+func appendText(b []byte, s string) []byte {
+	if n := wordNumber(s); n >= 0 {
+		return binary.AppendUvarint(b, uint64(n)<<1|1)
+	}
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\ufffd")
+	}
+	b = binary.AppendUvarint(b, uint64(len(s))<<1)
+	return append(b, s...)
+}
+
+// Decode reads what Encode or EncodeFailure wrote, now or in version 1.
 func Decode(b []byte) (Detail, error) {
-	var in stored
-	if err := json.Unmarshal(b, &in); err != nil {
-		return Detail{}, fmt.Errorf("attempt detail: %w", err)
+	if len(b) > 0 && b[0] == '{' {
+		return decodeJSON(b)
 	}
-	if in.Version != version {
-		return Detail{}, fmt.Errorf("attempt detail has version %d, not %d", in.Version, version)
+	if len(b) < 2 || b[0] != version {
+		return Detail{}, fmt.Errorf("attempt detail of %d bytes is not of version %d", len(b), version)
 	}
-	d := Detail{
-		Method: in.Method, URL: in.URL, RequestHeaders: in.Headers,
-		Format: in.Format, FormatVersion: in.FormatVersion, IncludeMessages: in.IncludeMessages,
-		Error: in.Error, ResponseHeaders: in.ResponseHeaders, Truncated: in.Truncated,
-	}
-	if in.SHA256 != "" {
-		sum, err := hex.DecodeString(in.SHA256)
-		if err != nil || len(sum) != len(d.BodySHA256) {
-			return Detail{}, errors.New("attempt detail: the body's SHA-256 is malformed")
+	r := reader{rest: b[2:]}
+	flags := b[1]
+	d := Detail{IncludeMessages: flags&flagMessages != 0, Truncated: flags&flagTruncated != 0}
+	d.Error = r.text()
+	if flags&flagRequest != 0 {
+		d.Method, d.URL, d.Format, d.FormatVersion = r.text(), r.text(), r.text(), r.text()
+		copy(d.BodySHA256[:], r.bytes(uint64(len(d.BodySHA256))))
+		d.RequestHeaders, d.ResponseHeaders = r.headers(), r.headers()
+		if len(d.ResponseHeaders) == 0 {
+			d.ResponseHeaders = nil
 		}
-		copy(d.BodySHA256[:], sum)
+		if body := r.bytes(r.uint()); len(body) > 0 {
+			d.ResponseBody = bytes.Clone(body)
+		}
+		t := &d.Timing
+		for _, to := range [...]*time.Duration{&t.DNS, &t.Connect, &t.TLS, &t.Wait, &t.Read} {
+			*to = time.Duration(r.uint()) * time.Microsecond
+		}
 	}
-	if d.ResponseBody = in.BodyBase64; in.Body != "" {
-		d.ResponseBody = []byte(in.Body)
-	}
-	for i, to := range [...]*time.Duration{&d.Timing.DNS, &d.Timing.Connect, &d.Timing.TLS, &d.Timing.Wait, &d.Timing.Read} {
-		*to = time.Duration(in.Timing[i]) * time.Microsecond
+	if r.bad || len(r.rest) > 0 {
+		return Detail{}, errors.New("attempt detail: malformed")
 	}
 	return d, nil
+}
+
+// reader reads the encoded form. After something that cannot be, it is bad and
+// everything else reads as zero.
+type reader struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *reader) uint() uint64 {
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 {
+		r.rest, r.bad = nil, true
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+func (r *reader) bytes(n uint64) []byte {
+	if n > uint64(len(r.rest)) {
+		r.rest, r.bad = nil, true
+		return nil
+	}
+	b := r.rest[:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+func (r *reader) text() string {
+	n := r.uint()
+	if n&1 != 0 {
+		if n >>= 1; n < uint64(len(words)) {
+			return words[n]
+		}
+		r.bad = true
+		return ""
+	}
+	b := r.bytes(n >> 1)
+	if !utf8.Valid(b) {
+		r.bad = true
+		return ""
+	}
+	return string(b)
+}
+
+func (r *reader) headers() map[string]string {
+	h := map[string]string{}
+	for n := r.uint(); n > 0 && !r.bad; n-- {
+		name := r.text()
+		h[name] = r.text()
+	}
+	return h
 }

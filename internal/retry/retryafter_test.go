@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"math/big"
 	"net/http"
 	"strings"
 	"testing"
@@ -102,11 +103,17 @@ func FuzzParseRetryAfter(f *testing.F) {
 		if again, ok2 := ParseRetryAfter(trimmed, now); again != wait || ok2 != ok {
 			t.Fatalf("%q: %v, %v; without blanks %v, %v", value, wait, ok, again, ok2)
 		}
-		if !ok {
+		// What is accepted is a number, as package big reads it, or what net/http
+		// takes for a date.
+		if trimmed != "" && strings.Trim(trimmed, "0123456789") == "" {
+			n, _ := new(big.Int).SetString(trimmed, 10)
+			believed := n.Cmp(big.NewInt(int64(MaxRetryAfter/time.Second))) <= 0
+			if ok != believed || ok && wait != time.Duration(n.Int64())*time.Second {
+				t.Fatalf("%q: %v, %v", value, wait, ok)
+			}
 			return
 		}
-		// What is accepted is a number or what net/http takes for a date.
-		if strings.Trim(trimmed, "0123456789") == "" {
+		if !ok {
 			return
 		}
 		at, err := http.ParseTime(trimmed)

@@ -1,0 +1,193 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"text/template"
+)
+
+var update = flag.Bool("update", false, "write docs/performance.md and its plots from docs/performance/result.json")
+
+const (
+	pageFile = "../../docs/performance.md"
+	pageDir  = "../../docs/performance"
+)
+
+// document is what the template of docs/performance.md sees.
+type document struct{ Report }
+
+// Stores are those that something was measured on.
+func (p document) Stores() []string {
+	var names []string
+	for _, r := range p.Results {
+		if !slices.Contains(names, r.Store) {
+			names = append(names, r.Store)
+		}
+	}
+	return names
+}
+
+// Rated are the results of the scenarios that alternate with the ceiling.
+func (p document) Rated() []*Result {
+	return slices.DeleteFunc(slices.Clone(p.Results), func(r *Result) bool { return r.Ratio == 0 })
+}
+
+// Missed are the bars that are, each with what missed it.
+func (p document) Missed() []string {
+	var list []string
+	for _, r := range p.Results {
+		for _, b := range r.Bars {
+			if !b.Met() {
+				list = append(list, fmt.Sprintf("%s on %s: %s, it is %s", r.Scenario, r.Store, b.Aim(), short(b.Value)))
+			}
+		}
+	}
+	return list
+}
+
+// BarCount is how many bars there are.
+func (p document) BarCount() (n int) {
+	for _, r := range p.Results {
+		n += len(r.Bars)
+	}
+	return n
+}
+
+// Lost is what went missing in all runs.
+func (p document) Lost() (n int64) {
+	for _, r := range p.Results {
+		n += r.Missing
+	}
+	return n
+}
+
+// Lists are the results that measured lists.
+func (p document) Lists() []*Result {
+	return slices.DeleteFunc(slices.Clone(p.Results), func(r *Result) bool { return len(r.Lists) == 0 })
+}
+
+// Judged says what became of a bar.
+func (p document) Judged(b Bar) string {
+	if b.Met() {
+		return short(b.Value)
+	}
+	return "**" + short(b.Value) + "**, missed"
+}
+
+// PlotOf is the name of a result's plot, "" without one.
+func (p document) PlotOf(r *Result) string {
+	if len(r.OverTime) == 0 {
+		return ""
+	}
+	return plotName(r)
+}
+
+// Settings are those of PostgreSQL that are worth knowing.
+func (p document) Settings() string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(p.Postgres.Settings)) {
+		list = append(list, "`"+name+"="+p.Postgres.Settings[name]+"`")
+	}
+	return strings.Join(list, ", ")
+}
+
+// render makes the page of a report.
+func render(report Report) ([]byte, error) {
+	text, err := os.ReadFile("testdata/performance.md.tmpl")
+	if err != nil {
+		return nil, err
+	}
+	figures := template.FuncMap{
+		"f0":    func(v float64) string { return figure("%.0f", v) },
+		"f1":    func(v float64) string { return figure("%.1f", v) },
+		"f2":    func(v float64) string { return figure("%.2f", v) },
+		"f3":    func(v float64) string { return figure("%.3f", v) },
+		"f4":    func(v float64) string { return figure("%.4f", v) },
+		"us":    func(v float64) string { return figure("%.1f", 1000*v) }, // s per 1,000 → µs each
+		"words": func(name string) string { return strings.ReplaceAll(name, "_", " ") },
+	}
+	t, err := template.New("performance.md").Funcs(figures).Parse(string(text))
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = t.Execute(&b, document{report})
+	return b.Bytes(), err
+}
+
+// TestPage holds docs/performance.md and its plots equal to what the committed
+// result makes of them, so that no figure is typed by hand. With -update it
+// writes them.
+func TestPage(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(pageDir, "result.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report Report
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&report); err != nil {
+		t.Fatal(err)
+	}
+	want, err := render(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{pageFile: string(want)}
+	for name, svg := range Plots(report) {
+		files[filepath.Join(pageDir, name)] = svg
+	}
+	old, err := filepath.Glob(filepath.Join(pageDir, "*.svg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range old {
+		if _, ok := files[name]; !ok && *update {
+			if err := os.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		} else if !ok {
+			t.Errorf("%s is no plot of the result", name)
+		}
+	}
+	for name, want := range files {
+		if *update {
+			if err := os.WriteFile(name, []byte(want), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if have, err := os.ReadFile(name); err != nil || string(have) != want {
+			t.Errorf("%s is not what the result makes of it (%v): go test ./internal/bench -run Page -update", name, err)
+		}
+	}
+}
+
+// TestPageTells: what is missed is named, and a result of one store is enough.
+func TestPageTells(t *testing.T) {
+	t.Parallel()
+	report := aReport()
+	report.Results[0].Bars = []Bar{atLeast("ratio", 0.5, 0.65), atMost("CPU", 0.1, 0.15)}
+	got, err := render(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1 of 2 bars is missed", "- S1 on sqlite: ratio ≥ 0.650, it is 0.500\n", "performance/S4-sqlite.svg", "| CPU ≤ 0.150 | 0.100 |"} {
+		if !strings.Contains(string(got), want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	report.Results = report.Results[2:]
+	if got, err = render(report); err != nil || !strings.Contains(string(got), "No bar is missed.") {
+		t.Errorf("%v:\n%s", err, got)
+	}
+}

@@ -1,0 +1,2 @@
+// Package simulation is a deterministic simulation; see its tests.
+package simulation
