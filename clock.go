@@ -37,6 +37,7 @@ type engineClock struct {
 	base  atomic.Pointer[clockReading]
 	steps atomic.Pointer[[]steppedBy]
 	ahead atomic.Int64 // all steps together, nanoseconds
+	backs atomic.Int64 // how often it went back
 }
 
 // clockReading is what the clock showed when the monotonic one had come so far.
@@ -94,6 +95,9 @@ func (c *engineClock) see(passed time.Duration, shown time.Time, least time.Dura
 	steps = steps[max(0, len(steps)-clockSteps):]
 	c.steps.Store(&steps)
 	c.ahead.Add(int64(by))
+	if by < 0 {
+		c.backs.Add(1)
+	}
 	signal(c.stepped)
 }
 
@@ -102,6 +106,14 @@ func (c *engineClock) see(passed time.Duration, shown time.Time, least time.Dura
 func (c *engineClock) follow(seen, at time.Time) {
 	c.see(at.Sub(c.started), seen.Round(0), clockSkew)
 	c.shared.Store(true)
+}
+
+// resume tells the clock the newest key of earlier processes. Where it lies ahead
+// the clock went back since, at a time that is not known: plans may lie ahead too.
+func (c *engineClock) resume(newest Key) {
+	if newest.Time().Sub(c.now()) >= clockStep {
+		c.backs.Add(1)
+	}
 }
 
 // skipped is how much of the time since a key was made did not pass; negative

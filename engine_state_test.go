@@ -471,6 +471,33 @@ func TestClockSteppedBack(t *testing.T) {
 	})
 }
 
+// A clock that is stepped back under a running service, by less than a window,
+// stalls nothing for longer than a wait of the schedule.
+func TestClockSteppedBackWhileRunning(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var up atomic.Bool
+		r := newRig(t, upDown(&up, receivertest.Answer(503, "")))
+		r.agent("standard")
+		r.endpoint("a", func(in *waybell.EndpointInput) {
+			in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some([]int{5, 5, 5, 5})})
+		})
+		for i := range 10 {
+			r.publish(i)
+		}
+		time.Sleep(time.Second)
+		const step = 20 * time.Hour
+		r.damage("UPDATE waiting SET next_at = next_at + ?, window_end = window_end + ? WHERE event IN (SELECT event FROM waiting ORDER BY event LIMIT 5)",
+			step.Microseconds(), step.Microseconds())
+		up.Store(true)
+		waybell.ClockWentBack(r.svc, step)
+		time.Sleep(20 * time.Second)
+		if l := r.ledger(); l.Delivered != 10 {
+			t.Errorf("ledger %+v 20 seconds after the step, want all delivered", l)
+		}
+	})
+}
+
 // What was delivered in time is in the log as it was sent, oldest first in each
 // endpoint, whatever the order of answers.
 func TestOrderOfFirstAttempts(t *testing.T) {

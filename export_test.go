@@ -3,6 +3,7 @@ package waybell
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/waybell/waybell/signature"
 )
@@ -12,7 +13,7 @@ func (s *Service) DirectoryEndpoint(n EndpointNumber) *Endpoint { return s.dir.e
 
 // Sign sets the signature headers that the sender would.
 func (s *Service) Sign(n EndpointNumber, h http.Header, m signature.Message) {
-	s.dir.entry(n).signing.Sign(h, m)
+	s.dir.entry(n).signing.Sign(m, h.Set)
 }
 
 // Targets are the ids of an agent's endpoints that take a type.
@@ -40,4 +41,12 @@ func (s *Service) Refresh(ctx context.Context) error { return s.refresh(ctx) }
 func (s *Service) EnsureAgent(ctx context.Context, id string) error {
 	_, err := s.ensureAgent(ctx, id)
 	return err
+}
+
+// ClockWentBack makes the service see its clock stepped back.
+func ClockWentBack(s *Service, by time.Duration) {
+	base := *s.clock.base.Load()
+	base.shown = base.shown.Add(by)
+	s.clock.base.Store(&base)
+	s.clock.now()
 }

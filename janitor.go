@@ -25,7 +25,8 @@ type janitor struct {
 	// canceling carries endpoints whose waiting deliveries are to be canceled.
 	canceling chan *Endpoint
 	adopted   chan struct{} // closed once the work of dead nodes was looked for
-	tended    time.Time     // when tend ran last
+	tended    bool          // tend has run
+	backs     int64         // of the clock, when it did
 }
 
 type suspension struct {
@@ -131,14 +132,15 @@ func (j *janitor) tend(ctx context.Context) {
 		j.logError("tend", err)
 		return
 	}
-	stepped := j.steppedBack(now)
+	stepped, first := j.steppedBack(), !j.tended
+	j.tended = true
 	for _, d := range due {
 		e := s.dir.entry(d.Endpoint)
 		if e == nil {
 			continue
 		}
-		if stepped || d.NextAt.After(now.Add(e.policy.Window)) {
-			j.bringForward(ctx, e, now)
+		if stepped || first || d.NextAt.After(now.Add(e.policy.Window)) {
+			j.bringForward(ctx, e, now, stepped)
 		}
 		switch {
 		case e.cancelsAll(): // the store was away when it was to be canceled
@@ -149,22 +151,19 @@ func (j *janitor) tend(ctx context.Context) {
 	}
 }
 
-// steppedBack tells whether the clock may have gone back since the call before:
-// the wall clock against the monotonic one, and always at the start. Where it
+// steppedBack tells whether the clock went back since the call before. Where it
 // did, rows may lie too far ahead behind others that do not.
-func (j *janitor) steppedBack(now time.Time) bool {
-	before := j.tended
-	j.tended = now
-	if before.IsZero() {
-		return true
-	}
-	return now.Round(0).Sub(before.Round(0)) < now.Sub(before)-time.Second
+func (j *janitor) steppedBack() bool {
+	before := j.backs
+	j.backs = j.svc.clock.backs.Load()
+	return j.backs > before
 }
 
 // bringForward makes deliveries that lie further ahead than they can be planned
 // due within the longest planned wait. Only a Retry-After may ask for more, up
-// to a window; where the clock went back, it is not told from the others.
-func (j *janitor) bringForward(ctx context.Context, e *endpointEntry, now time.Time) {
+// to a window; where the clock went back, it is not told from the others. Whether
+// it did is known, or shown by one that lies more than a window ahead.
+func (j *janitor) bringForward(ctx context.Context, e *endpointEntry, now time.Time, known bool) {
 	s := j.svc
 	total := 0
 	for _, latest := range []time.Duration{e.policy.Window, e.policy.LongestWait()} {
@@ -175,9 +174,12 @@ func (j *janitor) bringForward(ctx context.Context, e *endpointEntry, now time.T
 				break
 			}
 		}
-		if total == 0 {
+		if total == 0 && !known {
 			return
 		}
+	}
+	if total == 0 {
+		return
 	}
 	s.log.Warn("the clock went back: deliveries were brought forward", "endpoint", e.ID, "deliveries", total)
 	s.claimer.dueAt(now)

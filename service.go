@@ -154,6 +154,9 @@ func (s *Service) Start(ctx context.Context) error {
 	s.confirm(at)
 	s.lease.Store(&lease)
 	s.keys.start(lease.Slot, lease.LastKey)
+	if !lease.Shared { // there the next keys of a slot lie ahead, and the time is the store's
+		s.clock.resume(lease.LastKey)
+	}
 	if err := s.refresh(ctx); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/waybell/waybell/internal/bench"
 )
@@ -52,7 +53,8 @@ docs/performance.md describes the scenarios and how to read the figures.`,
 				}
 				o.Scenarios = bench.All()
 			}
-			o.Version = build().Version
+			b := build()
+			o.Version = strings.TrimSpace(b.Version + " " + b.Commit[:min(12, len(b.Commit))])
 			o.Progress = cmd.ErrOrStderr()
 			if err := o.Validate(); err != nil {
 				return usageErrorf("%w", err)
@@ -78,16 +80,21 @@ docs/performance.md describes the scenarios and how to read the figures.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.BoolVar(&all, "all", false, "a whole run; takes some minutes for each store, of a machine that does nothing else")
+	addBenchFlags(flags, &o)
+	out.flag(cmd)
+	flags.StringVar(&plots, "plots", "", "a folder for SVG plots of the ratios and of latency over time")
+	return cmd
+}
+
+// addBenchFlags adds the flags that choose what is measured.
+func addBenchFlags(flags *pflag.FlagSet, o *bench.Options) {
 	flags.IntVar(&o.Pairs, "pairs", 5, "how often each scenario runs, in turn with the ceiling")
-	flags.DurationVar(&o.Duration, "duration", 3*time.Second, "how long each load lasts")
+	flags.DurationVar(&o.Duration, "duration", 2*time.Second, "how long each load lasts")
 	flags.StringVar(&o.Dir, "dir", "", "where stores are made (default: the system's folder for temporary files)")
 	flags.StringSliceVar(&o.Stores, "store", []string{bench.SQLite}, "what the servers keep everything in: sqlite, postgres or both")
 	flags.StringVar(&o.DatabaseURL, "database-url", "", "an empty PostgreSQL database, instead of a server of the bench's own")
 	flags.StringToStringVar(&o.PostgresSettings, "postgres", nil, "a setting of the bench's own PostgreSQL server, such as shared_buffers=1GB; may be repeated")
 	flags.IntVar(&o.Stored, "stored", 1_000_000, "attempts that S7 begins with")
 	flags.IntVar(&o.Waiting, "waiting", 1_000_000, "retries that wait in S6")
-	out.flag(cmd)
-	flags.StringVar(&plots, "plots", "", "a folder for SVG plots of the ratios and of latency over time")
 	flags.StringArrayVar(&o.Flags, "flag", nil, "a flag for serve, such as --flag=--retention=1h; may be repeated")
-	return cmd
 }

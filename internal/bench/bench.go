@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -30,7 +31,7 @@ type Options struct {
 	Waiting   int           // retries that wait in S6
 	Version   string        // of the program, for the report
 	Flags     []string      // for serve
-	Progress  io.Writer     // nil = silent
+	Progress  io.Writer     // nil = silent; takes writes from several goroutines
 
 	DatabaseURL      string            // an empty PostgreSQL database; "" = a server of the bench's own
 	PostgresSettings map[string]string // of postgresql.conf, for a server of the bench's own
@@ -39,6 +40,7 @@ type Options struct {
 	database *database             // nil unless one of the stores is Postgres
 	fsync    time.Duration         // of the disk that stores are made on
 	ratios   map[[2]string]float64 // of what was measured: by scenario and store
+	loading  *sync.Mutex           // held by the load of a scenario that runs on all stores at once
 }
 
 // ratio is that of a scenario on the present store, 0 before it was measured.
@@ -78,6 +80,8 @@ type scenario struct {
 	run  func(context.Context, *Options) (*Result, error)
 	only string // the one store that it makes sense on; "" = any
 	more bool   // no part of the whole
+	// together says that it runs on all stores at once: it mostly waits.
+	together bool
 }
 
 // scenarios are all there are, in order.
@@ -94,7 +98,8 @@ func scenarios() []scenario {
 		all = append(all, scenario{name: t.name, run: t.run, more: t.name != "S5"})
 	}
 	return append(all, scenario{name: "S6", run: recovery}, scenario{name: "S7", run: stored}, scenario{name: "S8", run: restart},
-		scenario{name: "S9", run: idle}, scenario{"N1", nodes, Postgres, true}, scenario{"N2", limit, Postgres, true})
+		scenario{name: "S9", run: idle, together: true},
+		scenario{name: "N1", run: nodes, only: Postgres, more: true}, scenario{name: "N2", run: limit, only: Postgres, more: true})
 }
 
 // Names lists the scenarios.
@@ -192,31 +197,64 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 		defer func() { err = errors.Join(err, o.database.close()) }()
 		report.Postgres = &o.database.info
 	}
-	o.ratios = make(map[[2]string]float64)
+	o.ratios, o.loading = make(map[[2]string]float64), new(sync.Mutex)
 	for _, s := range o.chosen() {
-		for _, o.store = range o.stores() {
-			if s.only != "" && s.only != o.store {
-				continue
-			}
-			o.progress("%s begins, %v since the start", s.name, time.Since(began).Round(time.Second))
-			r, err := s.run(ctx, &o)
-			if err != nil {
-				return report, fmt.Errorf("%s on %s: %w", s.name, o.store, err)
-			}
-			r.Store = o.store
-			o.ratios[[2]string{r.Scenario, r.Store}] = r.Ratio
-			report.Results = append(report.Results, r)
-			for _, b := range r.Bars {
-				o.progress("%s: %v", s.name, b)
-			}
+		o.progress("%s begins, %v since the start", s.name, time.Since(began).Round(time.Second))
+		results, err := o.measure(ctx, s)
+		report.Results = append(report.Results, results...)
+		if err != nil {
+			return report, err
 		}
 	}
 	return report, nil
 }
 
+// measure runs a scenario on each store that it makes sense on.
+func (o *Options) measure(ctx context.Context, s scenario) ([]*Result, error) {
+	var names []string
+	for _, name := range o.stores() {
+		if s.only == "" || s.only == name {
+			names = append(names, name)
+		}
+	}
+	results, errs := make([]*Result, len(names)), make([]error, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		on := *o
+		on.store = name
+		all.Go(func() { results[i], errs[i] = on.run(ctx, s) })
+		if !s.together {
+			if all.Wait(); errs[i] != nil {
+				break
+			}
+		}
+	}
+	all.Wait()
+	return slices.DeleteFunc(results, func(r *Result) bool { return r == nil }), errors.Join(errs...)
+}
+
+func (o *Options) run(ctx context.Context, s scenario) (*Result, error) {
+	r, err := s.run(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("%s on %s: %w", s.name, o.store, err)
+	}
+	r.Store = o.store
+	if r.Ratio > 0 {
+		o.ratios[[2]string{r.Scenario, r.Store}] = r.Ratio
+	}
+	for _, b := range r.Bars {
+		o.progress("%s: %v", s.name, b)
+	}
+	return r, nil
+}
+
 func (o *Options) progress(format string, args ...any) {
 	if o.Progress != nil {
-		fmt.Fprintf(o.Progress, o.store+": "+format+"\n", args...)
+		line := fmt.Sprintf(format, args...)
+		if o.store != "" {
+			line = o.store + ": " + line
+		}
+		fmt.Fprintln(o.Progress, line)
 	}
 }
 

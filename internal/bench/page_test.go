@@ -53,6 +53,19 @@ func (p document) Missed() []string {
 	return list
 }
 
+// Busy names the scenarios whose ratio is far above what the CPU time tells:
+// something else ran on the machine, and took more from the ceiling than from
+// them.
+func (p document) Busy() string {
+	var list []string
+	for _, r := range p.Rated() {
+		if r.Ratio > 1.2*r.CPURatio {
+			list = append(list, r.Scenario+" on "+r.Store)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
 // BarCount is how many bars there are.
 func (p document) BarCount() (n int) {
 	for _, r := range p.Results {

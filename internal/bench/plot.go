@@ -147,6 +147,17 @@ func ratioPlot(results []*Result) string {
 	return im.end()
 }
 
+// roundStep is the least of 1, 2, 5, 10, 20, 50, … that is not below v.
+func roundStep(v float64) float64 {
+	for tens := 1.0; ; tens *= 10 {
+		for _, step := range []float64{1, 2, 5} {
+			if step*tens >= v {
+				return step * tens
+			}
+		}
+	}
+}
+
 // latencyPlot shows p50 and p99 over time on a logarithmic scale.
 func latencyPlot(r *Result) string {
 	const left, right, top, height = 70.0, 20.0, 76.0, 260.0
@@ -168,8 +179,7 @@ func latencyPlot(r *Result) string {
 		im.line([2]float64{left, y(v)}, [2]float64{plotWidth - right, y(v)}, gridStyle)
 		im.text(place{left - 8, y(v) + 4, "end"}, fmt.Sprintf("%g", v))
 	}
-	for i := range 6 {
-		at := last * float64(i) / 5
+	for at, step := 0.0, roundStep(last/7); at <= last; at += step {
 		im.text(place{x(at), top + height + 20, "middle"}, fmt.Sprintf("%.0f", at))
 	}
 	for i, name := range slices.Sorted(maps.Keys(r.OverTime)) {

@@ -60,6 +60,15 @@ func TestPlots(t *testing.T) {
 	}
 }
 
+func TestRoundStep(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[float64]float64{0: 1, 1: 1, 1.1: 2, 3: 5, 5.5: 10, 14: 20, 99: 100} {
+		if got := roundStep(v); got != want {
+			t.Errorf("%v: %v, want %v", v, got, want)
+		}
+	}
+}
+
 func TestTimeline(t *testing.T) {
 	t.Parallel()
 	began := time.Unix(1000, 0)

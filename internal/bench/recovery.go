@@ -301,7 +301,6 @@ func (t *recoveryTest) summary(all timeline, dueAt time.Time) error {
 	t.drain = all.between(from, t.last).summary()
 	f := t.res.Figures
 	f["first_after_due_s"], f["second_after_probe_s"] = t.firstDue.Sub(dueAt).Seconds(), t.afterProbe.Sub(t.probed).Seconds()
-	f["drained_per_s"] = float64(t.count[0]+t.count[1]) / t.last.Sub(from).Seconds()
 	f["others_p99_ms_empty"], f["others_p99_ms_at_rest"], f["others_p99_ms_draining"] = t.empty.P99, t.rest.P99, t.drain.P99
 	t.res.Latency = &t.drain
 	return nil

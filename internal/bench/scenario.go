@@ -62,7 +62,7 @@ func alternate(o *Options, res *Result, once func(r *receiver, ceiling float64) 
 
 // ceilingMost is how long the raw ceiling runs at most: it has no buffers to
 // fill and no backlog to drain.
-const ceilingMost = 1500 * time.Millisecond
+const ceilingMost = time.Second
 
 func (o *Options) ceiling() (raw, error) { return ceiling(min(o.Duration, ceilingMost)) }
 

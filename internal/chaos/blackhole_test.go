@@ -31,13 +31,13 @@ func (tr *trial) addBeside() {
 }
 
 // endpointBeside makes an endpoint of that agent and returns its id.
-func (tr *trial) endpointBeside(url, profile string, concurrency int) string {
+func (tr *trial) endpointBeside(url, profile string, timeout time.Duration, concurrency int) string {
 	tr.t.Helper()
 	var made struct {
 		ID string `json:"id"`
 	}
 	in := map[string]any{
-		"url": url, "events": []string{"*"}, "timeout_seconds": 2, "profile": profile,
+		"url": url, "events": []string{"*"}, "timeout_seconds": int(timeout / time.Second), "profile": profile,
 		"retry": map[string]any{"schedule_seconds": []int{1, 1, 1, 2, 2, 5, 5, 5}},
 	}
 	if concurrency > 0 {
@@ -171,7 +171,7 @@ func (tr *trial) swallow(h hole, accepted *atomic.Int64) (most footprint) {
 	defer closed()
 	var ids []string
 	for range holesAtOnce {
-		ids = append(ids, tr.endpointBeside(url, "standard", holeWidth))
+		ids = append(ids, tr.endpointBeside(url, "standard", 2*time.Second, holeWidth))
 	}
 	events := make([]any, holeEvents)
 	for i := range events {

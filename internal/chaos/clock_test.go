@@ -48,15 +48,16 @@ type wallStep struct {
 // newWall gives a node that is not running a wall clock of its own.
 func newWall(t *testing.T, s *server) *wall {
 	t.Helper()
-	b, err := os.ReadFile(s.binary)
+	shipped := stamped(t, s.number)
+	b, err := os.ReadFile(shipped)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &wall{t: t, server: s, stepped: []wallStep{{}}}
 	if err := w.patch(b); err != nil {
-		t.Fatalf("%s: %v", s.binary, err)
+		t.Fatalf("%s: %v", shipped, err)
 	}
-	s.binary = filepath.Join(t.TempDir(), filepath.Base(s.binary))
+	s.binary = filepath.Join(t.TempDir(), filepath.Base(shipped))
 	// No child may inherit the open file, or the copy could not be run.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()

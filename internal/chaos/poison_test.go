@@ -45,8 +45,8 @@ func poisons() []poison {
 		{"too deep", data(deep(65)), nil, 400},
 		{"a hundred thousand deep", data(deep(100_000)), nil, 400},
 		{"never closed", data(strings.Repeat(`{"a":`, 50_000)), nil, 400},
-		{"a number of a thousand digits", data(strings.Repeat("9", 1000)), nil, 202},
-		{"a number past what fits", data("1e999999999"), nil, 202},
+		{"a number of a thousand digits", data(strings.Repeat("9", 1000)), nil, 422},
+		{"a number past what fits", data("1e999999999"), nil, 422},
 		{"a number near nothing", data("-1e-999999999"), nil, 202},
 		{"not a number", data("NaN"), nil, 400},
 		{"invalid UTF-8", data("\"\xff\xfe\xc3\x28\""), nil, 400},
@@ -55,7 +55,7 @@ func poisons() []poison {
 		{"a zero byte", data(`"a\u0000b"`), nil, 202},
 		{"a bare zero byte", data("\"a\x00b\""), nil, 400},
 		{"keys like statements", `{"event":"message.received","data":{"'; DROP TABLE waiting; --":"\"); DELETE FROM events; --","$1":"%s%n","__proto__":{"constructor":1},"":""}}`, nil, 202},
-		{"a key twice", `{"event":"message.received","data":{"text":"a","text":"b"}}`, nil, 202},
+		{"a key twice", `{"event":"message.received","data":{"text":"a","text":"b"}}`, nil, 400},
 		{"twenty thousand keys", `{"event":"message.received","data":{"text":"x"` + keys.String() + `}}`, nil, 202},
 		{"lines and separators", data(`"\r\nX-Evil: 1\r\n\r\n\u2028\u2029\u0085"`), nil, 202},
 		{"an id of statements", id(`"a'; DROP TABLE events; --"`), nil, 422},
@@ -98,8 +98,8 @@ func (tr *trial) swallowPoison(p poison) (accepted bool) {
 		t.Errorf("%s: %v", p.name, err)
 	}
 	var answer struct {
-		Error     struct{ Code, Message string }
-		Duplicate bool
+		Code, Detail string
+		Duplicate    bool
 	}
 	if res.StatusCode != p.status {
 		t.Errorf("%s: %d, want %d: %.300s", p.name, res.StatusCode, p.status, text)
@@ -107,7 +107,7 @@ func (tr *trial) swallowPoison(p poison) (accepted bool) {
 	if p.status == http.StatusRequestHeaderFieldsTooLarge {
 		return false // before anything reads it as an API call
 	}
-	if err := json.Unmarshal(text, &answer); err != nil || p.status != 202 && (answer.Error.Code == "" || answer.Error.Message == "") {
+	if err := json.Unmarshal(text, &answer); err != nil || p.status != 202 && (answer.Code == "" || answer.Detail == "") {
 		t.Errorf("%s: %d without saying why: %.300s", p.name, res.StatusCode, text)
 	}
 	return res.StatusCode == 202 && !answer.Duplicate
@@ -145,7 +145,7 @@ const (
 func (tr *trial) die(k *killer) string {
 	t := tr.t
 	t.Helper()
-	endpoint := tr.endpointBeside(k.URL("/killer"), "standard", 0)
+	endpoint := tr.endpointBeside(k.URL("/killer"), "standard", 2*time.Minute, 0) // it dies of it, and not of old age
 	path := "/v1/agents/" + besideID + "/events"
 	if err := tr.server.call(t.Context(), http.MethodPost, path, map[string]any{"event": "message.received", "data": map[string]any{"text": "die"}}, nil); err != nil {
 		t.Fatal(err)
@@ -211,7 +211,7 @@ func TestPoison(t *testing.T) {
 	for range cycles {
 		var endpoints []string
 		for _, profile := range []string{"standard", "chatzuri", "chatislav"} {
-			endpoints = append(endpoints, tr.endpointBeside(open.URL("/"+profile), profile, 0))
+			endpoints = append(endpoints, tr.endpointBeside(open.URL("/"+profile), profile, 20*time.Second, 0))
 		}
 		pid := tr.server.cmd.Process.Pid
 		for _, p := range poisons() {
