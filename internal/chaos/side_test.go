@@ -119,9 +119,13 @@ func (p *pointTrial) sideHolds(n int64) {
 	})
 }
 
-// sideSettled waits until all of the agent's deliveries are canceled: nothing of
-// what waited when the endpoint was switched off was forgotten.
+// sideSettled switches the endpoint on and waits until all of the agent's deliveries
+// are canceled: nothing of what waited when it was switched off, or was older than
+// retention, is sent or forgotten. While it is off the ledger would count what waits
+// as canceled anyway.
 func (p *pointTrial) sideSettled() {
+	p.side.enable(p, true)
+	p.act(http.MethodPost, p.side.path()+"/resume", nil)
 	var l ledger
 	defer func() {
 		if p.t.Failed() {
@@ -157,11 +161,8 @@ func (p *pointTrial) tellWaiting() {
 	p.t.Logf("what is counted: %v", err)
 }
 
-// end cancels what is held and holds the ledger against what was published.
-func (s *side) end(p *pointTrial) {
-	s.enable(p, false)
-	p.sideSettled()
-}
+// end holds the ledger against what was published.
+func (s *side) end(p *pointTrial) { p.sideSettled() }
 
 // open opens the store of a trial whose node is down.
 func (p *pointTrial) open(ctx context.Context) (waybell.Store, error) {
