@@ -65,6 +65,13 @@ func testAcceptRoundTrip(e *env) {
 	if at, ok := e.due(eps[1]); !ok || !at.Equal(beside.Key.Time()) {
 		e.Fatalf("a row put aside is due at %v, %v", at, ok)
 	}
+	b, one := e.agent(1)
+	ahead := aside(e.event(b, one[0])) // of a clock that went back since its key
+	ahead.DueAt = ahead.Key.Time().Add(-25 * time.Hour)
+	e.accept(ahead)
+	if at, ok := e.due(one[0]); !ok || !at.Equal(ahead.DueAt) {
+		e.Fatalf("a row put aside is due at %v, %v, want %v", at, ok, ahead.DueAt)
+	}
 }
 
 func testConfigChanged(e *env) {
