@@ -3,9 +3,10 @@
 
 SHELL := /bin/bash
 GO ?= go
-FUZZTIME ?= 2m
+FUZZTIME ?= 10m
+FUZZ ?= .
 
-.PHONY: test check setup race on-postgres bench fuzz generate
+.PHONY: test check setup race on-postgres bench fuzz fuzz-short generate
 
 test: setup check race on-postgres
 
@@ -39,12 +40,14 @@ on-postgres:
 bench:
 	CGO_ENABLED=0 $(GO) run ./cmd/waybell bench
 
-# fuzz runs every fuzz target for FUZZTIME.
+# fuzz runs every fuzz target for FUZZTIME, as many at once as there are
+# processors; FUZZ chooses some, such as FUZZ='signature' or FUZZ='FuzzPublish'.
 fuzz:
-	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
-	  for t in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+).*/\1/p' $$f); do \
-	    echo "== $$f $$t"; $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$(dirname $$f); \
-	  done; done
+	@internal/fuzz.sh $(FUZZTIME) $$(nproc) '$(FUZZ)'
+
+# fuzz-short is what CI has time for.
+fuzz-short:
+	@internal/fuzz.sh 30s $$((2 * $$(nproc)))
 
 # generate bundles the screens: web/src becomes web/dist, which is committed.
 generate:

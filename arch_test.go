@@ -58,6 +58,7 @@ var allowedImports = map[string][]string{
 	"internal/bench":            {"signature", "internal/pgserver", "github.com/jackc/pgx/v5", "modernc.org/sqlite"},
 	"internal/bench/receiver":   {},
 	"internal/chaos":            {},
+	"internal/chaos/chaos":      {"internal/chaos/result"},
 	"internal/chaos/point":      {"modernc.org/sqlite"},
 	"internal/chaos/pointstore": {"", "internal/chaos/point"},
 	"internal/chaos/result":     {},

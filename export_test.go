@@ -13,7 +13,7 @@ func (s *Service) DirectoryEndpoint(n EndpointNumber) *Endpoint { return s.dir.e
 
 // Sign sets the signature headers that the sender would.
 func (s *Service) Sign(n EndpointNumber, h http.Header, m signature.Message) {
-	s.dir.entry(n).signing.Sign(h, m)
+	s.dir.entry(n).signing.Sign(m, h.Set)
 }
 
 // Targets are the ids of an agent's endpoints that take a type.

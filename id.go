@@ -92,7 +92,8 @@ func newID(prefix string) string {
 func EventID(k Key) string {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], uint64(k))
-	return eventPrefix + idEncoding.EncodeToString(b[:])
+	var room [len(eventPrefix) + 13]byte // one piece of memory, the string's
+	return string(idEncoding.AppendEncode(append(room[:0], eventPrefix...), b[:]))
 }
 
 // ParseEventID returns the key of an id made by [EventID]. An id that a
@@ -123,7 +124,8 @@ func (r DeliveryRef) ID() string {
 	var b [12]byte
 	binary.BigEndian.PutUint64(b[:], uint64(r.Event))
 	binary.BigEndian.PutUint32(b[8:], uint32(r.Endpoint))
-	return deliveryPrefix + idEncoding.EncodeToString(b[:])
+	var room [len(deliveryPrefix) + 20]byte
+	return string(idEncoding.AppendEncode(append(room[:0], deliveryPrefix...), b[:]))
 }
 
 // String is the id, for logs.

@@ -499,7 +499,7 @@ func (s *Service) receiveOwn(ctx context.Context, token string, r *egress.Reques
 	}()
 	in, err := s.admitToInbox(ctx, token)
 	if err == nil {
-		err = s.ReceiveInInbox(ctx, in, InboxArrival{Method: r.Method, Header: r.Header, Body: r.Body, ours: true})
+		err = s.ReceiveInInbox(ctx, in, InboxArrival{Method: r.Method, Header: r.Header.Map(), Body: r.Body, ours: true})
 	}
 	if ctx.Err() != nil {
 		return egress.Answer{} // nobody waits for it any more

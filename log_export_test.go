@@ -23,7 +23,7 @@ func (s *Service) SentDetail(n EndpointNumber, event Event) ([]byte, error) {
 	return (&sent{
 		e:      e,
 		body:   &renderedBody{bytes: body, sum: sha256.Sum256(body)},
-		header: http.Header{"Content-Type": {"application/json"}},
+		header: egress.Header{{Name: "Content-Type", Value: "application/json"}},
 		result: &egress.Result{Status: http.StatusNoContent},
 	}).detail(), nil
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/catalogue"
 	"github.com/waybell/waybell/internal/jsjson"
-	"github.com/waybell/waybell/internal/record"
 )
 
 // The secrets that previews are signed with. They are public: nobody else may
@@ -189,8 +188,8 @@ func (s *Service) previewRequest(p *Preview, f *format.Format, event Event) (*Pr
 	number := max(e.Number, 1)
 	m := &sent{w: &work{Waiting: Waiting{DeliveryRef: DeliveryRef{event.Key, number}}}, e: entry, p: payload, body: body, started: event.Timestamp}
 	r := &PreviewRequest{Method: e.Method, URL: e.URL, Headers: map[string]string{}, Body: body.bytes}
-	for name, values := range s.header(m) {
-		r.Headers[f.HeaderName(name)] = record.Joined(values)
+	for _, field := range s.header(m) {
+		r.Headers[f.HeaderName(field.Name)] = field.Value
 	}
 	return r, nil
 }

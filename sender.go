@@ -34,7 +34,7 @@ func (s *Service) attempt(w *work) (o outcome) {
 			o = s.panicked(w, started)
 		}
 	}()
-	now := s.clock.now()
+	now := started
 	e := s.dir.entry(w.Endpoint)
 	if o, skip := s.withoutAttempt(w, e, now); skip {
 		return o
@@ -108,7 +108,7 @@ type sent struct {
 	e       *endpointEntry
 	p       *payload
 	body    *renderedBody
-	header  http.Header
+	header  egress.Header
 	started time.Time
 	result  *egress.Result
 }
@@ -170,33 +170,28 @@ func (p *payload) body(f *format.Format, transcript bool) (*renderedBody, error)
 }
 
 // header makes the headers of an attempt, signature included.
-func (s *Service) header(m *sent) http.Header {
+func (s *Service) header(m *sent) egress.Header {
 	w, e, p := m.w, m.e, m.p
 	stamp := time.Now() // receivers compare it with their clocks
-	h := make(http.Header, 12+len(e.Headers))
-	values := make([]string, 8)
-	set := func(name, value string) { // names are canonical already
-		values[0] = value
-		h[name] = values[:1:1]
-		values = values[1:]
-	}
-	set("Content-Type", "application/json")
-	set("User-Agent", s.userAgent)
-	set("X-Waybell-Event", p.Type)
-	set("X-Waybell-Agent", p.AgentID)
-	set("X-Waybell-Delivery", w.DeliveryRef.ID())
-	set("X-Waybell-Attempt", strconv.Itoa(w.Attempts+1))
+	h := make(egress.Header, 0, 12+len(e.Headers))
+	add := func(name, value string) { h = append(h, egress.Field{Name: name, Value: value}) }
+	add("User-Agent", s.userAgent)
+	add("Content-Type", "application/json")
+	add("X-Waybell-Event", p.Type)
+	add("X-Waybell-Agent", p.AgentID)
+	add("X-Waybell-Delivery", w.DeliveryRef.ID())
+	add("X-Waybell-Attempt", strconv.Itoa(w.Attempts+1))
 	if e.StandardHeaders {
-		set("Webhook-Id", p.ID)
-		set("Webhook-Timestamp", strconv.FormatInt(stamp.Unix(), 10))
+		add("Webhook-Id", p.ID)
+		add("Webhook-Timestamp", strconv.FormatInt(stamp.Unix(), 10))
 	}
 	if w.Test {
-		h.Set("X-Waybell-Test", "true")
+		add("X-Waybell-Test", "true")
 	}
 	for _, c := range e.Headers {
-		h.Set(c.Name, c.Value.Reveal())
+		h.Set(http.CanonicalHeaderKey(c.Name), c.Value.Reveal())
 	}
-	e.signing.Sign(h, signature.Message{ID: p.ID, Timestamp: stamp, Body: m.body.bytes})
+	e.signing.Sign(signature.Message{ID: p.ID, Timestamp: stamp, Body: m.body.bytes}, h.Set)
 	return h
 }
 

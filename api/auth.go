@@ -10,7 +10,7 @@ import (
 
 // authenticate finds the key or the session of a request.
 func (s *Server) authenticate(r *http.Request) (*waybell.APIKey, error) {
-	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	scheme, text, _ := strings.Cut(field(r, "Authorization"), " ")
 	if text == "" || !strings.EqualFold(scheme, "Bearer") {
 		return nil, newProblem(waybell.CodeUnauthorized, "send an API key as Authorization: Bearer").
 			with("WWW-Authenticate", `Bearer realm="waybell"`)

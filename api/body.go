@@ -23,10 +23,10 @@ const (
 // and not compressed, and returns which. Without a Content-Type it is taken
 // for the first.
 func mediaType(r *http.Request, allowed ...string) (string, error) {
-	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+	if enc := field(r, "Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		return "", newProblem(codeUnsupportedMediaType, "compressed bodies are not accepted")
 	}
-	given := r.Header.Get("Content-Type")
+	given := field(r, "Content-Type")
 	if given == "" || given == allowed[0] {
 		return allowed[0], nil
 	}
@@ -40,6 +40,15 @@ func mediaType(r *http.Request, allowed ...string) (string, error) {
 	}
 	return "", newProblem(codeUnsupportedMediaType,
 		"the Content-Type must be "+strings.Join(allowed, " or ")+", in UTF-8")
+}
+
+// field is the first header field of a name, which must be given in canonical
+// form; "" without one.
+func field(r *http.Request, name string) string {
+	if values := r.Header[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 // announcedBytes is how much memory the announcement of a body gets before any

@@ -1,12 +1,16 @@
 package api
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/jsjson"
 )
 
 func TestDecode(t *testing.T) {
@@ -76,14 +80,18 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+func requestBodies() []any {
+	return []any{
+		&agentBody{}, &newAgentBody{}, &endpointBody{}, &newEndpointBody{}, &rotateBody{}, &resumeBody{}, &testBody{},
+		&eventTypeBody{}, &keyBody{},
+	}
+}
+
 // TestBodiesDecode tries every type of body, so that no field has a type that
 // the decoder does not know.
 func TestBodiesDecode(t *testing.T) {
 	t.Parallel()
-	for _, body := range []any{
-		&agentBody{}, &newAgentBody{}, &endpointBody{}, &newEndpointBody{}, &rotateBody{}, &resumeBody{}, &testBody{},
-		&eventTypeBody{}, &keyBody{},
-	} {
+	for _, body := range requestBodies() {
 		typ := reflect.TypeOf(body).Elem()
 		for i := range typ.NumField() {
 			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
@@ -97,15 +105,45 @@ func TestBodiesDecode(t *testing.T) {
 	}
 }
 
+// FuzzDecode gives a body to each type of body. The verdict is that of
+// encoding/json and of the type, told without any value; what is taken decodes to
+// the same in another spelling.
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte(`{"url":"https://a.example","headers":[{"name":"a","value":"b"}],"retry":{"schedule_seconds":[1]}}`))
-	f.Add([]byte(`{"generate_secret":true,"secret":null}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		var b endpointBody
-		if err := decode(body, &b); err != nil {
-			if p := problemOf(err); p.Status != 400 && p.Status != 422 {
-				t.Errorf("%q: %v", body, err)
+	for which := range requestBodies() {
+		f.Add(uint8(which), []byte(`{"url":"https://a.example","headers":[{"name":"a","value":"b"}],"retry":{"schedule_seconds":[1]}}`))
+		f.Add(uint8(which), []byte(`{"generate_secret":true,"secret":null,"name":"x","metadata":{"10":1,"9":"\ud800"},"scopes":["admin"],"timeout_seconds":1e1}`))
+		f.Add(uint8(which), []byte(`{"held":"send","overlap_seconds":1.5,"event":"lead.submit","data":{},"schema":true,"example":null,"enabled":0}`))
+	}
+	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
+		bodies := requestBodies()
+		typ := reflect.TypeOf(bodies[int(which)%len(bodies)]).Elem()
+		b := reflect.New(typ)
+		if err := decode(body, b.Interface()); err != nil {
+			p := problemOf(err)
+			if p.Status != 400 && p.Status != 422 || p.Status == 422 && !json.Valid(body) || len(p.Errors) == 0 || len(p.Errors) > maxWrong {
+				t.Fatalf("%s %q: %v", typ, body, err)
 			}
+			for _, wrong := range p.Errors {
+				if !strings.HasPrefix(wrong.Location, "body") || wrong.Message == "" || wrong.Value != nil || !utf8.ValidString(wrong.Location+wrong.Message) {
+					t.Fatalf("%s %q: %+v", typ, body, wrong)
+				}
+			}
+			return
+		}
+		if !json.Valid(body) || !utf8.Valid(body) {
+			t.Fatalf("%s %q was taken", typ, body)
+		}
+		v, err := jsjson.Parse(body, jsjson.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var spaced bytes.Buffer
+		if err := json.Indent(&spaced, v.Append(nil), "", " "); err != nil {
+			t.Fatal(err)
+		}
+		again := reflect.New(typ)
+		if err := decode(spaced.Bytes(), again.Interface()); err != nil || !reflect.DeepEqual(again.Interface(), b.Interface()) {
+			t.Fatalf("%s %q is %+v, in another spelling %+v, %v", typ, body, b.Elem(), again.Elem(), err)
 		}
 	})
 }

@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,6 +25,41 @@ type Metrics struct {
 	duration     prometheus.Histogram
 	firstAttempt prometheus.Histogram
 	requests     *prometheus.CounterVec
+	attemptsOf   counters[attemptLabels]
+	requestsOf   counters[requestLabels]
+}
+
+type attemptLabels struct {
+	state  waybell.DeliveryState
+	reason waybell.Reason
+}
+
+type requestLabels struct {
+	route  string
+	status int
+}
+
+// counters are those of a vector that were found before: looking one up by the
+// texts of its labels costs as much as all else that counting does. There are
+// few, as labels are closed sets.
+type counters[K comparable] struct {
+	found atomic.Pointer[map[K]prometheus.Counter]
+}
+
+// of is the counter of a key; find looks it up in the vector.
+func (c *counters[K]) of(key K, find func(K) prometheus.Counter) prometheus.Counter {
+	known := c.found.Load()
+	if known != nil {
+		if counter := (*known)[key]; counter != nil {
+			return counter
+		}
+	}
+	more := map[K]prometheus.Counter{key: find(key)}
+	if known != nil {
+		maps.Copy(more, *known)
+	}
+	c.found.CompareAndSwap(known, &more) // else the next one does
+	return more[key]
 }
 
 // NewMetrics makes the metrics of a process of this version on a registry of
@@ -65,7 +102,9 @@ func (m *Metrics) Observe(svc *waybell.Service) { m.node = svc }
 
 // OnAttempt counts an attempt. It is quick and safe for concurrent use.
 func (m *Metrics) OnAttempt(a waybell.AttemptReport) {
-	m.attempts.WithLabelValues(a.State.String(), a.Reason.String()).Inc()
+	m.attemptsOf.of(attemptLabels{a.State, a.Reason}, func(l attemptLabels) prometheus.Counter {
+		return m.attempts.WithLabelValues(l.state.String(), l.reason.String())
+	}).Inc()
 	m.duration.Observe(a.Duration.Seconds())
 	if a.Number == 1 && !a.Test {
 		m.firstAttempt.Observe(a.SincePublish.Seconds())
@@ -75,7 +114,9 @@ func (m *Metrics) OnAttempt(a waybell.AttemptReport) {
 // countRequest counts an answer. The route is a pattern of ours, so there are
 // few.
 func (m *Metrics) countRequest(route string, status int) {
-	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	m.requestsOf.of(requestLabels{route, status}, func(l requestLabels) prometheus.Counter {
+		return m.requests.WithLabelValues(l.route, strconv.Itoa(l.status))
+	}).Inc()
 }
 
 // Handler serves the metrics in the Prometheus text format.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -77,9 +78,33 @@ type publishParams struct {
 	IdempotencyParams
 }
 
+// The route of the hot path.
+const (
+	publishPath    = publishPrefix + "{agent_id}" + publishSuffix
+	publishPrefix  = "/v1/agents/"
+	publishSuffix  = "/events"
+	publishPattern = http.MethodPost + " " + publishPath
+)
+
+// publishTo is the agent of a request to publishPath that is written as nearly
+// all are; "" for any other. It spares them the mux, which takes those that are
+// written otherwise to the same handler.
+func publishTo(r *http.Request) string {
+	path := r.URL.Path
+	if r.Method != http.MethodPost || r.URL.RawPath != "" || len(path) <= len(publishPrefix)+len(publishSuffix) ||
+		!strings.HasPrefix(path, publishPrefix) || !strings.HasSuffix(path, publishSuffix) {
+		return ""
+	}
+	id := path[len(publishPrefix) : len(path)-len(publishSuffix)]
+	if !sane(id) || id[0] == '.' { // "." and ".." are no names, to a path
+		return ""
+	}
+	return id
+}
+
 func (s *Server) registerPublish() {
 	one := route{
-		id: "publish-event", method: http.MethodPost, path: "/v1/agents/{agent_id}/events", tag: tagEvents, summary: "Publish an event",
+		id: "publish-event", method: http.MethodPost, path: publishPath, tag: tagEvents, summary: "Publish an event",
 		description: "The 202 is sent when the event and its deliveries are on disk and synced.",
 		scope:       waybell.ScopeEventsWrite, status: http.StatusAccepted, media: []string{mediaJSON},
 		codes: []waybell.Code{
@@ -98,7 +123,7 @@ func (s *Server) registerPublish() {
 	s.operationOf(many).RequestBody.Content[mediaNDJSON].Schema = &huma.Schema{
 		Type: huma.TypeString, Description: "One event per line, each with its agent_id. A broken line fails alone.",
 	}
-	s.mux.HandleFunc("POST "+one.path, s.publish)
+	s.mux.HandleFunc(publishPattern, func(w http.ResponseWriter, r *http.Request) { s.publish(w, r, r.PathValue("agent_id")) })
 	s.mux.HandleFunc("POST "+many.path, s.publishBatch)
 }
 
@@ -116,9 +141,8 @@ type unserved struct{ http.Handler }
 
 func (unserved) Handle(*huma.Operation, func(huma.Context)) {}
 
-// publish answers POST /v1/agents/{agent_id}/events.
-func (s *Server) publish(w http.ResponseWriter, r *http.Request) {
-	agentID := r.PathValue("agent_id")
+// publish answers publishPattern.
+func (s *Server) publish(w http.ResponseWriter, r *http.Request, agentID string) {
 	if _, err := s.authorize(r, waybell.ScopeEventsWrite, agentID); err != nil {
 		s.fail(w, r, err)
 		return
@@ -133,7 +157,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	result, err := s.svc.PublishJSON(r.Context(), agentID, b.body.Bytes(), r.Header.Get("Idempotency-Key"))
+	result, err := s.svc.PublishJSON(r.Context(), agentID, b.body.Bytes(), field(r, "Idempotency-Key"))
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -151,7 +175,7 @@ func appendResult(dst []byte, r *waybell.PublishResult) []byte {
 	dst = append(dst, `,"event":`...)
 	dst = jsjson.AppendString(dst, r.Type)
 	dst = append(dst, `,"timestamp":"`...)
-	dst = r.Timestamp.UTC().AppendFormat(dst, timeLayout)
+	dst = appendTime(dst, r.Timestamp)
 	dst = append(dst, `","deliveries":`...)
 	dst = strconv.AppendInt(dst, int64(r.Deliveries), 10)
 	dst = append(dst, `,"duplicate":`...)

@@ -152,14 +152,23 @@ func NewHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rw := &response{ResponseWriter: w}
 	h := w.Header()
-	h["X-Request-Id"] = []string{requestID(r)}
+	rw.id[0] = requestID(r)
+	h["X-Request-Id"] = rw.id[:]
 	h["Cache-Control"] = s.noStore
 	h["X-Content-Type-Options"] = s.noSniff
-	start := time.Now()
+	var start time.Time // of use for the log only
+	if s.log.Enabled(r.Context(), slog.LevelDebug) {
+		start = time.Now()
+	}
 	defer func() { s.finish(rw, r, start, recover()) }()
 	if s.worker && !s.servedByWorkers(r.URL.Path) {
 		r.Pattern = "/"
 		s.fail(rw, r, newProblem(codeMisdirected, "this node delivers, and serves health and metrics only: ask a node with the role all or api"))
+		return
+	}
+	if agentID := publishTo(r); agentID != "" {
+		r.Pattern = publishPattern // as the mux sets it
+		s.publish(rw, r, agentID)
 		return
 	}
 	s.mux.ServeHTTP(rw, r)
@@ -189,7 +198,7 @@ func (s *Server) finish(w *response, r *http.Request, start time.Time, panicked 
 	if s.cfg.Metrics != nil {
 		s.cfg.Metrics.countRequest(r.Pattern, w.status)
 	}
-	if s.log.Enabled(r.Context(), slog.LevelDebug) {
+	if !start.IsZero() {
 		s.log.Debug("request", "request_id", w.requestID(), "method", r.Method, "route", r.Pattern,
 			"status", w.status, "duration", time.Since(start))
 	}
@@ -266,6 +275,7 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 type response struct {
 	http.ResponseWriter
 	status int
+	id     [1]string // value of X-Request-Id
 }
 
 // WriteHeader remembers the status.
@@ -291,7 +301,7 @@ func (w *response) requestID() string { return w.Header().Get("X-Request-Id") }
 
 // requestID is the caller's X-Request-Id if it is sane, else a new one.
 func requestID(r *http.Request) string {
-	if id := r.Header.Get("X-Request-Id"); sane(id) {
+	if id := field(r, "X-Request-Id"); sane(id) {
 		return id
 	}
 	const digits = "0123456789abcdefghjkmnpqrstvwxyz"

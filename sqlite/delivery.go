@@ -142,9 +142,8 @@ func (s *Store) Attempts(ctx context.Context, agent waybell.AgentNumber, ref way
 	return list, err
 }
 
-// A list looks at many rows to show few. The driver takes as long for a column
-// as SQLite for a row, so what filters go by comes as one number: the state in
-// the lowest four bits, then 16 of the status code, then the type.
+// A list looks at many rows to show few: what filters go by comes as one number,
+// the state in the lowest four bits, then 16 of the status code, then the type.
 const (
 	sqlListWaiting = `SELECT event, endpoint, (attempts > 0) | (status_code << 4) | (type << 20) FROM waiting
 	WHERE agent = ? AND (event, endpoint) < (?, ?) AND event >= ? ORDER BY event DESC, endpoint DESC`

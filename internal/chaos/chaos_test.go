@@ -113,6 +113,7 @@ type trial struct {
 	unsure   bool
 	shared   *shared // the database of several nodes
 	targets  []*target
+	patience time.Duration // to drain
 	seed     int64
 	began    time.Time
 }
@@ -138,7 +139,7 @@ func newTrial(t *testing.T, o options) *trial {
 	t.Helper()
 	from := random(t)
 	tr := &trial{t: t, paths: map[string]string{}, rng: rand.New(rand.NewPCG(uint64(from), 0)), lag: o.timeout + settleLag,
-		shared: o.shared, seed: from, began: time.Now()}
+		shared: o.shared, seed: from, began: time.Now(), patience: 6 * time.Minute}
 	tr.targets = []*target{newTarget(t, "standard"), newTarget(t, "chatzuri")}
 	tr.receiver = newReceiver(t, o.temper, uint64(from), tr.targets...)
 	tr.receiver.timeout = o.timeout
@@ -253,7 +254,7 @@ func (tr *trial) end() *verdict {
 	e.publishes, problems = tr.feeder.finish()
 	// A delivery during which three processes died waits a minute and more, see
 	// docs/delivery.md.
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), tr.patience)
 	defer cancel()
 	began := time.Now()
 	if err := tr.server.drained(ctx); err != nil {

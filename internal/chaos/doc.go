@@ -1,9 +1,11 @@
 // Package chaos breaks a real Waybell and holds what docs/reliability.md
-// promises. It has tests only:
+// promises. It has tests only; the command chaos runs them and makes that page of
+// what they measured:
 //
 //	go test ./internal/chaos                                       # some cycles of each fault
-//	go test ./internal/chaos -run Kill -v -chaos.cycles 100 -timeout 30m
-//	go test ./internal/chaos -run Nodes -v -chaos.long -chaos.cycles 100 -timeout 60m
+//	go run ./internal/chaos/chaos run kill --cycles 100
+//	go run ./internal/chaos/chaos all --long --cycles 20 --results docs/reliability
+//	go run ./internal/chaos/chaos doc
 //
 // A [trial] runs the built binary as a child process on a real data directory.
 // A feeder publishes over HTTP under ids of its own and remembers every answer,
@@ -12,6 +14,10 @@
 // and again; then the feeder ends, the server drains, and a judge compares the
 // three records, feeder, receiver and log: what was lost, what came twice and
 // why, and whether the ledger agrees with the log.
+//
+// Points are places between two things that must both happen, or none. For them a
+// binary is built in whose source calls of package point are laid over the engine's
+// (overlay_test.go): the process kills itself there. What is shipped has none of it.
 //
 // With several nodes the database is a real PostgreSQL of package pgtest, and the
 // faults are those of one node, of the way between a node and the database, or of

@@ -41,7 +41,7 @@ func record(t *testing.T, began time.Time, r result.Result) {
 		r.Date = time.Now().UTC().Format(time.DateOnly)
 	}
 	if r.Seconds == 0 {
-		r.Seconds = time.Since(began).Round(100 * time.Millisecond).Seconds()
+		r.Seconds = float64(time.Since(began).Round(time.Second) / time.Second)
 	}
 	if r.Version == "" {
 		r.Version = strings.Join(slices.DeleteFunc([]string{result.Version(t.Context()), storeVersion(t, r.Store)},
@@ -128,7 +128,7 @@ func (x times) figures() map[string]float64 {
 		return nil
 	}
 	f := map[string]float64{}
-	seconds := func(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
+	seconds := func(d time.Duration) float64 { return float64(d.Round(time.Millisecond).Milliseconds()) / 1000 }
 	for name, list := range x {
 		if len(list) == 0 {
 			continue

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/postgres"
 	"github.com/waybell/waybell/signature"
@@ -26,14 +27,16 @@ const (
 	sideAgent = "side"
 	// sideEndpoints is how many it has. Only the first takes what is published.
 	sideEndpoints = 6
-	// sideHeld is how many of its deliveries are canceled at once: several pieces.
-	sideHeld = 1200
+	// sideHeld is how many of its deliveries are canceled at once: more than the
+	// engine takes in hand at once, which cancels what it finds so.
+	sideHeld = 2800
 )
 
 // side is the other agent of a trial.
 type side struct {
 	first    string // id of the endpoint
 	accepted int
+	rounds   int // of cancelHeld
 	old      int // number of the next old event
 }
 
@@ -81,10 +84,11 @@ func (s *side) path() string { return "/v1/agents/" + sideAgent + "/endpoints/" 
 // cancelHeld lets deliveries be held, and has them canceled.
 func (p *pointTrial) cancelHeld() {
 	p.side.pause(p)
+	p.side.rounds++
 	for from := 0; from < sideHeld; from += 400 {
 		events := make([]any, 400)
 		for i := range events {
-			e := event(fmt.Sprintf("s%d-%d", p.cycle, from+i))
+			e := event(fmt.Sprintf("s%d-%d", p.side.rounds, from+i))
 			e["agent_id"], e["event"] = sideAgent, "message.received"
 			e["data"] = map[string]any{"text": "held"}
 			events[i] = e
@@ -115,13 +119,18 @@ func (p *pointTrial) sideHolds(n int64) {
 	})
 }
 
-// sideSettled waits until all of the agent's deliveries are canceled: nothing of
-// what waited when the endpoint was switched off was forgotten.
+// sideSettled switches the endpoint on and waits until all of the agent's deliveries
+// are canceled: nothing of what waited when it was switched off, or was older than
+// retention, is sent or forgotten. While it is off the ledger would count what waits
+// as canceled anyway.
 func (p *pointTrial) sideSettled() {
+	p.side.enable(p, true)
+	p.act(http.MethodPost, p.side.path()+"/resume", nil)
 	var l ledger
 	defer func() {
 		if p.t.Failed() {
 			p.t.Logf("the ledger of the other agent: %+v", l)
+			p.tellWaiting()
 		}
 	}()
 	p.await(fmt.Sprintf("%d deliveries of the other agent are canceled", p.side.accepted), func() bool {
@@ -133,11 +142,27 @@ func (p *pointTrial) sideSettled() {
 	}
 }
 
-// end cancels what is held and holds the ledger against what was published.
-func (s *side) end(p *pointTrial) {
-	s.enable(p, false)
-	p.sideSettled()
+// tellWaiting logs what waits in a shared store, for whoever looks into a failure.
+func (p *pointTrial) tellWaiting() {
+	if p.shared == nil {
+		return
+	}
+	err := p.shared.ask(p.t.Context(), func(r pgx.CollectableRow) error {
+		values, err := r.Values()
+		p.t.Logf("agent, owner, adopted, begun, deaths, oldest, newest, rows: %v", values)
+		return err
+	}, `SELECT agent, owner, adopted, begun, deaths, min(event), max(event), count(*) FROM waiting GROUP BY 1, 2, 3, 4, 5`)
+	p.t.Logf("what waits: %v", err)
+	err = p.shared.ask(p.t.Context(), func(r pgx.CollectableRow) error {
+		values, err := r.Values()
+		p.t.Logf("agent, endpoint, seat, lane, accepted, pending, canceled: %v", values)
+		return err
+	}, `SELECT agent, endpoint, seat, lane, accepted, pending, canceled FROM counters ORDER BY 1, 2, 3, 4`)
+	p.t.Logf("what is counted: %v", err)
 }
+
+// end holds the ledger against what was published.
+func (s *side) end(p *pointTrial) { p.sideSettled() }
 
 // open opens the store of a trial whose node is down.
 func (p *pointTrial) open(ctx context.Context) (waybell.Store, error) {

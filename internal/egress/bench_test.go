@@ -58,7 +58,7 @@ func BenchmarkTransport(b *testing.B) {
 				b.Error(err)
 				return
 			}
-			req.Header = benchHeader()
+			req.Header = benchHeader().Map()
 			resp, err := transport.RoundTrip(req)
 			if err != nil {
 				b.Error(err)
@@ -92,6 +92,10 @@ func benchReceiver(b *testing.B) *httptest.Server {
 	return server
 }
 
-func benchHeader() http.Header {
-	return http.Header{"User-Agent": {"Waybell/test"}, "Content-Type": {"application/json"}}
+// benchHeader has as many fields as a signed delivery.
+func benchHeader() Header {
+	return Header{{"Content-Type", "application/json"}, {"User-Agent", "Waybell/test"},
+		{"X-Waybell-Event", "lead.submit"}, {"X-Waybell-Agent", "agent_42"}, {"X-Waybell-Delivery", "dlv_0crw6n2v4k8pq"},
+		{"X-Waybell-Attempt", "1"}, {"Webhook-Id", "evt_0crw6n2v4k8pq"}, {"Webhook-Timestamp", "1777192214"},
+		{"Webhook-Signature", "v1,zQY5ZFx0qX4fP0vM3E5qk8Yw3xgF2kzv9mK3b1aJt5I="}}
 }

@@ -2,9 +2,7 @@ package egress
 
 import (
 	"context"
-	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -57,19 +55,7 @@ func (cl *call) headersIn() Timing {
 	return t
 }
 
-// watch bounds what happens on a connection by the deadline and the caller's
-// context, until the returned function is called. That returns false where the
-// context ended first.
-func (cl *call) watch(c net.Conn) (release func() bool) {
-	_ = c.SetDeadline(cl.deadline) // fails only where reading and writing fail too
-	if cl.caller.Done() == nil {
-		return func() bool { return true }
-	}
-	return context.AfterFunc(cl.caller, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
-}
-
-// appendRequest appends the request as it goes out. What frames it is ours;
-// the rest is in the order of the names.
+// appendRequest appends the request as it goes out. What frames it is ours.
 func appendRequest(b []byte, r *Request) []byte {
 	b = append(b, orDefault(r.Method, http.MethodPost)...)
 	b = append(b, ' ')
@@ -78,35 +64,15 @@ func appendRequest(b []byte, r *Request) []byte {
 		b = append(append(b, '?'), r.Target.query...)
 	}
 	b = append(append(b, " HTTP/1.1\r\nHost: "...), r.Target.authority...)
-	for _, value := range r.Header["User-Agent"] {
-		b = append(append(b, "\r\nUser-Agent: "...), value...)
-	}
 	b = strconv.AppendInt(append(b, "\r\nContent-Length: "...), int64(len(r.Body)), 10)
-	var space [24]string
-	names := space[:0]
-	for name := range r.Header {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if frames(name) {
+	for i := range r.Header {
+		f := &r.Header[i]
+		if frames(f.Name) {
 			continue
 		}
-		for _, value := range r.Header[name] {
-			b = append(append(b, "\r\n"...), name...)
-			b = append(append(b, ": "...), value...)
-		}
+		b = append(append(b, "\r\n"...), f.Name...)
+		b = append(append(b, ": "...), f.Value...)
 	}
 	b = append(b, "\r\n\r\n"...)
 	return append(b, r.Body...)
-}
-
-// frames tells whether a header is ours alone: it frames the request, or has its
-// own place.
-func frames(name string) bool {
-	switch http.CanonicalHeaderKey(name) {
-	case "Host", "User-Agent", "Content-Length", "Transfer-Encoding", "Trailer", "Connection":
-		return true
-	}
-	return false
 }

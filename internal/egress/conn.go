@@ -47,6 +47,7 @@ type conn struct {
 	reused bool
 	wire   *wire            // the socket where net/http makes the exchanges, else nil
 	client *http.ClientConn // with wire
+	watch  *watch           // of the caller's context, or nil
 
 	// Of the exchange under way:
 	budget   int64         // bytes that may yet be read
@@ -128,9 +129,16 @@ func (c *conn) exchange(r *Request, limit int64) (*http.Response, error) {
 	return nil, err
 }
 
+// Close closes an idle connection.
+func (c *conn) Close() error {
+	c.unwatch()
+	return c.Conn.Close()
+}
+
 // abort closes the connection without the goodbye of TLS, which a receiver that
 // takes nothing any more would delay beyond the time limit, by seconds.
 func (c *conn) abort() {
+	c.unwatch()
 	_ = c.socket.Close()
 	if c.client != nil {
 		_ = c.client.Close() // ends its goroutines, whatever they wait for

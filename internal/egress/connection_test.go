@@ -178,7 +178,7 @@ func testNothingIsSentTwice(t *testing.T, netHTTP bool) {
 				checkResult(t, c.Do(t.Context(), request), 204, ClassNone, "")
 				synctest.Wait()
 				checkResult(t, c.Do(t.Context(), request), 0, ClassConnectionLost, textLost)
-				if requests.Load() != 2 || seen.Load() != "one" || request.Header.Get(header) != "one" {
+				if requests.Load() != 2 || seen.Load() != "one" || request.Header[1] != (Field{header, "one"}) {
 					t.Errorf("%d requests, header %q, own header %v", requests.Load(), seen.Load(), request.Header)
 				}
 			})
@@ -204,8 +204,16 @@ func testWhatIsSent(t *testing.T, netHTTP bool) {
 		request := post(t, c, "http://Example.com:8080/a%2fb//c?x={1}#frag")
 		request.Header.Set("Content-Type", "application/json")
 		checkResult(t, c.Do(t.Context(), request), 204, ClassNone, "")
-		want := "POST /a%2fb//c?x=%7B1%7D HTTP/1.1\r\nHost: example.com:8080\r\nUser-Agent: Waybell/test\r\n" +
-			"Content-Length: 7\r\nContent-Type: application/json\r\n\r\n{\"a\":1}"
+		for _, own := range []string{"host", "Content-length", "Transfer-Encoding", "Trailer", "connection"} {
+			request.Header.Set(own, "1") // not the caller's to say
+		}
+		// net/http has an order of its own.
+		agent, length := "User-Agent: Waybell/test\r\n", "Content-Length: 7\r\n"
+		if !netHTTP {
+			agent, length = length, agent
+		}
+		want := "POST /a%2fb//c?x=%7B1%7D HTTP/1.1\r\nHost: example.com:8080\r\n" + agent + length +
+			"Content-Type: application/json\r\n\r\n{\"a\":1}"
 		if raw.String() != want {
 			t.Errorf("sent %q, want %q", raw.String(), want)
 		}
@@ -227,9 +235,9 @@ func testUnsendableRequests(t *testing.T, netHTTP bool) {
 		c := setup(t, n, Config{NetHTTP: netHTTP})
 		for name, change := range map[string]func(*Request){
 			"method":       func(r *Request) { r.Method = "GET" },
-			"header name":  func(r *Request) { r.Header["a b"] = []string{"x"} },
-			"header empty": func(r *Request) { r.Header[""] = []string{"x"} },
-			"header value": func(r *Request) { r.Header["A"] = []string{"x\r\nB: y"} },
+			"header name":  func(r *Request) { r.Header.Set("a b", "x") },
+			"header empty": func(r *Request) { r.Header.Set("", "x") },
+			"header value": func(r *Request) { r.Header.Set("A", "x\r\nB: y") },
 		} {
 			request := post(t, c, "http://example.com/")
 			change(request)
@@ -261,6 +269,54 @@ func testCanceled(t *testing.T, netHTTP bool) {
 			t.Errorf("took %v", took)
 		}
 	})
+}
+
+// TestCanceledOnKeptConnection: whose context ends is whose exchange ends, on a
+// connection that served others before, and with the same context.
+func TestCanceledOnKeptConnection(t *testing.T) { eachWay(t, testCanceledOnKeptConnection) }
+
+func testCanceledOnKeptConnection(t *testing.T, netHTTP bool) {
+	synctest.Test(t, func(t *testing.T) {
+		var requests atomic.Int64
+		slow := func(conn net.Conn) {
+			keptAlive(&requests, "HTTP/1.1 204 No Content\r\n\r\n")(&slowWrites{conn, 10 * time.Second})
+		}
+		n := &network{serve: slow}
+		c := setup(t, n, Config{NetHTTP: netHTTP})
+		first, endFirst := context.WithCancel(t.Context())
+		second, endSecond := context.WithCancel(t.Context())
+		do := func(ctx context.Context, status int, class Class, text string, took time.Duration) {
+			t.Helper()
+			start := time.Now()
+			checkResult(t, c.Do(ctx, post(t, c, "http://example.com/")), status, class, text)
+			if got := time.Since(start); got != took {
+				t.Errorf("took %v, want %v", got, took)
+			}
+		}
+		for range 2 {
+			do(first, 204, ClassNone, "", 10*time.Second)
+		}
+		time.AfterFunc(5*time.Second, endFirst) // no longer its connection
+		do(second, 204, ClassNone, "", 10*time.Second)
+		do(second, 204, ClassNone, "", 10*time.Second)
+		time.AfterFunc(3*time.Second, endSecond)
+		do(second, 0, ClassCanceled, textCanceled, 3*time.Second)
+		do(t.Context(), 204, ClassNone, "", 10*time.Second)
+		endWhileIdle(t, c)
+		do(t.Context(), 204, ClassNone, "", 10*time.Second)
+		if n.dials() != 2 {
+			t.Errorf("%d connections, want 2", n.dials())
+		}
+	})
+}
+
+// endWhileIdle makes an exchange with a context that ends after it.
+func endWhileIdle(t *testing.T, c *Client) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	checkResult(t, c.Do(ctx, post(t, c, "http://example.com/")), 204, ClassNone, "")
+	cancel()
+	synctest.Wait()
 }
 
 func TestTimeoutBounds(t *testing.T) { eachWay(t, testTimeoutBounds) }

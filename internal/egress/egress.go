@@ -184,7 +184,7 @@ type Request struct {
 	// Header is sent as it is, without additions but Host and Content-Length,
 	// which it cannot replace, nor anything else that frames the request; a
 	// User-Agent has to be given.
-	Header http.Header
+	Header Header
 	Body   []byte
 	// Timeout is the limit for the whole attempt, from resolving the name to
 	// the last byte of the body: 1 to 120 s, values outside are brought to the
@@ -202,7 +202,7 @@ func (c *Client) Do(ctx context.Context, r *Request) Result {
 	if r.Target.IsZero() { // what ParseTarget refused: no other text than at the dial
 		return Result{Err: blocked()}
 	}
-	if r.Method != "" && r.Method != http.MethodPost && r.Method != http.MethodPut || !sendable(r.Header) {
+	if r.Method != "" && r.Method != http.MethodPost && r.Method != http.MethodPut || !r.Header.sendable() {
 		return Result{Err: failure(ClassBlocked, textBadRequest)}
 	}
 	timeout := min(max(orDefault(r.Timeout, DefaultTimeout), MinTimeout), MaxTimeout)
@@ -227,16 +227,16 @@ func (c *Client) Do(ctx context.Context, r *Request) Result {
 			conn.abort() // the far end is gone
 			continue
 		}
-		release := cl.watch(conn)
+		conn.begin(cl)
 		resp, err := c.exchange(cl, conn, r)
 		if err != nil {
-			ended := !release() || time.Until(cl.deadline) <= 0
+			ended := cl.caller.Err() != nil || time.Until(cl.deadline) <= 0
 			if conn.reused && conn.written == 0 && !ended {
 				continue // it had died, and nothing was sent
 			}
 			return Result{Timing: cl.headersIn(), Err: cl.failed(conn, err)}
 		}
-		result := c.answer(cl, conn, resp, release)
+		result := c.answer(cl, conn, resp)
 		using = nil // kept or closed
 		return result
 	}
@@ -271,10 +271,9 @@ func (c *Client) exchange(cl *call, conn *conn, r *Request) (*http.Response, err
 
 // answer takes in what the receiver answered and keeps or closes the
 // connection.
-func (c *Client) answer(cl *call, conn *conn, resp *http.Response, release func() bool) Result {
+func (c *Client) answer(cl *call, conn *conn, resp *http.Response) Result {
 	timing := cl.headersIn()
 	if resp.StatusCode < 200 || resp.StatusCode > 599 || resp.ProtoMajor != 1 {
-		release()
 		conn.abort() // whatever it speaks, it is not what was asked for
 		return Result{Timing: timing, Err: failure(ClassBadResponse, textBadStatus)}
 	}
@@ -285,7 +284,7 @@ func (c *Client) answer(cl *call, conn *conn, resp *http.Response, release func(
 		result.Timing.Total = time.Since(cl.start)
 		result.Timing.Read = result.Timing.Total - timing.Total
 	}
-	if release() && whole && !resp.Close && conn.clean() {
+	if conn.release() && whole && !resp.Close && conn.clean() {
 		if conn.wire != nil {
 			_ = conn.wire.SetDeadline(time.Time{}) // net/http reads from it while it is idle
 		}

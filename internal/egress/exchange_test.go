@@ -137,7 +137,7 @@ func setup(t *testing.T, n *network, config Config) *Client {
 
 func post(t *testing.T, c *Client, raw string) *Request {
 	t.Helper()
-	return &Request{Target: mustParse(t, c, raw), Header: http.Header{"User-Agent": {"Waybell/test"}}, Body: []byte(`{"a":1}`)}
+	return &Request{Target: mustParse(t, c, raw), Header: Header{{"User-Agent", "Waybell/test"}}, Body: []byte(`{"a":1}`)}
 }
 
 // afterRequest reads one request and then writes what script says.

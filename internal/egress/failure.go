@@ -6,8 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -111,34 +109,4 @@ func tlsText(err error) string {
 		return textTLSRefused
 	}
 	return textTLS
-}
-
-// sendable tells whether the headers can be written: a value with a line break
-// would be another header.
-func sendable(h http.Header) bool {
-	for name, values := range h {
-		if !isToken(name) {
-			return false
-		}
-		for _, value := range values {
-			for i := 0; i < len(value); i++ {
-				if value[i] < ' ' && value[i] != '\t' || value[i] == 0x7f {
-					return false
-				}
-			}
-		}
-	}
-	return true
-}
-
-// isToken reports whether s is a token of RFC 9110, section 5.6.2.
-func isToken(s string) bool {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		usual := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c >= '0' && c <= '9'
-		if !usual && !strings.ContainsRune("!#$%&'*+.^_`|~", rune(c)) {
-			return false
-		}
-	}
-	return s != ""
 }

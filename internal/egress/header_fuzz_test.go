@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -38,9 +39,9 @@ func FuzzHeader(f *testing.F) {
 		if len(name) > maxHeaderName || len(value) > maxHeaderValue || reserved(strings.ToLower(name)) {
 			t.Fatalf("%q: %.100q was taken", name, value)
 		}
-		header := http.Header{"User-Agent": {"Waybell/test"}}
+		header := Header{{"User-Agent", "Waybell/test"}}
 		bare := read(t, &Request{Target: target, Header: header, Body: body})
-		header = header.Clone()
+		header = slices.Clone(header)
 		header.Set(name, value)
 		got := read(t, &Request{Target: target, Header: header, Body: body})
 		if values := got.Header.Values(name); len(values) != 1 || values[0] != value || len(got.Header) != len(bare.Header)+1 {

@@ -188,7 +188,7 @@ func TestUnsendableRequestIsNotHandedOver(t *testing.T) {
 	calls := 0
 	c := mustNew(t, noNetwork(t, Config{Inbox: answering("http://127.0.0.1:8080", &calls, Answer{Status: 200})}))
 	request := post(t, c, c.InboxURL(inboxToken))
-	request.Header["A"] = []string{"x\r\nB: y"}
+	request.Header.Set("A", "x\r\nB: y")
 	checkResult(t, c.Do(t.Context(), request), 0, ClassBlocked, textBadRequest)
 	if calls != 0 {
 		t.Error("it was handed over")

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -100,10 +99,15 @@ func httpRequest(r *Request) *http.Request {
 	if path, err := url.PathUnescape(t.path); err == nil { // always: the parser has looked
 		u.Path, u.RawPath = path, t.path
 	}
-	h := make(http.Header, len(r.Header)+1)
-	maps.Copy(h, r.Header)
-	maps.DeleteFunc(h, func(name string, _ []string) bool { return frames(name) })
-	h["User-Agent"] = r.Header["User-Agent"] // also where there is none: net/http has its own
+	h := r.Header.Map()
+	for name := range h {
+		if frames(name) {
+			delete(h, name)
+		}
+	}
+	if h["User-Agent"] == nil {
+		h["User-Agent"] = nil // none, instead of net/http's own
+	}
 	req := &http.Request{
 		Method: orDefault(r.Method, http.MethodPost), URL: u, Host: t.authority, Header: h,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

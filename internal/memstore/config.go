@@ -26,7 +26,11 @@ func (s *Store) ConfigSince(ctx context.Context, version int64) (waybell.ConfigC
 		}
 		for _, e := range s.endpoints {
 			if e.Version > version {
-				c.Endpoints = append(c.Endpoints, copyEndpoint(e))
+				shown := copyEndpoint(e)
+				if s.flaws.SendHeld && s.opts.Fault != nil && e.IsHeld() { // for nodes only
+					shown.State = waybell.EndpointActive
+				}
+				c.Endpoints = append(c.Endpoints, shown)
 			}
 		}
 		for _, name := range sorted(s.eventTypes) {

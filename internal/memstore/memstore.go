@@ -85,6 +85,7 @@ type Flaws struct {
 	EarlyRetry   bool // retries are due at once
 	Unordered    bool // the order of Entered is not kept
 	Repeat       bool // ids may be used again
+	SendHeld     bool // held endpoints are shown as active
 
 	settled, accepted, claimed, counted int
 }

@@ -2,7 +2,7 @@
 // was answered. It has tests only:
 //
 //	go test ./internal/powerloss
-//	go test ./internal/powerloss -run SQLite -v -powerloss.cuts 2000 -timeout 30m
+//	go test ./internal/powerloss -run PowerCut -v -chaos.cycles 2000 -timeout 30m
 //
 // A server runs under strace, which records with all their data, and in order, its
 // writes, truncations, syncs and changes of names in the data directory, and the

@@ -22,10 +22,10 @@ import (
 	"github.com/waybell/waybell/internal/pgtest"
 )
 
-// TestPostgresOrder holds that PostgreSQL had synced its log up to the commit of
+// TestPowerOrder holds that PostgreSQL had synced its log up to the commit of
 // each event before Waybell's answer began. Both run under strace; the server is
 // told not to wait for the disk at a commit, which Waybell must not put up with.
-func TestPostgresOrder(t *testing.T) {
+func TestPowerOrder(t *testing.T) {
 	t.Parallel()
 	s := chosen(t)
 	began := time.Now()

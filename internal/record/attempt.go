@@ -54,7 +54,7 @@ type Timing struct {
 // Attempt is an attempt that was made.
 type Attempt struct {
 	Method, URL     string
-	Header          http.Header // as it was sent
+	Header          egress.Header // as it was sent
 	Format          *format.Format
 	IncludeMessages bool
 	BodySHA256      [32]byte
@@ -114,16 +114,17 @@ func EncodeFailure(text string) []byte {
 	return appendText(append(make([]byte, 0, 8+len(text)), version, 0), text)
 }
 
-// appendRequestHeaders writes in the order of the map, which is none: names
-// are sorted where they are shown.
+// appendRequestHeaders writes in the order in which they are sent: names are
+// sorted where they are shown.
 func appendRequestHeaders(b []byte, a *Attempt) []byte {
 	b = binary.AppendUvarint(b, uint64(len(a.Header)))
-	for name, values := range a.Header {
-		if a.Hidden.names(name) {
-			b = appendText(appendText(b, name), Mask)
+	for i := range a.Header {
+		f := &a.Header[i]
+		if a.Hidden.names(f.Name) {
+			b = appendText(appendText(b, f.Name), Mask)
 			continue
 		}
-		b = appendText(appendText(b, a.Format.HeaderName(name)), Joined(values))
+		b = appendText(appendText(b, a.Format.HeaderName(f.Name)), f.Value)
 	}
 	return b
 }

@@ -96,10 +96,10 @@ func newHeaders(f *format.Format, standardHeaders bool, secrets []Secret) ([]hea
 	return headers, nil
 }
 
-// Sign sets the signature headers of a request made at m.Timestamp; none without
-// a secret. webhook-id and webhook-timestamp are the sender's, as they are sent
-// without a secret too.
-func (p Plan) Sign(h http.Header, m signature.Message) {
+// Sign hands over the signature headers of a request made at m.Timestamp, names
+// in canonical form; none without a secret. webhook-id and webhook-timestamp are
+// the sender's, as they are sent without a secret too.
+func (p Plan) Sign(m signature.Message, set func(name, value string)) {
 	for _, s := range p.sets {
 		if !s.until.IsZero() && !m.Timestamp.Before(s.until) {
 			continue
@@ -113,7 +113,7 @@ func (p Plan) Sign(h http.Header, m signature.Message) {
 				}
 				value = signer.Append(value, m)
 			}
-			h[header.name] = []string{string(value)}
+			set(header.name, string(value))
 		}
 		return
 	}

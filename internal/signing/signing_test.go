@@ -32,7 +32,7 @@ func TestSpans(t *testing.T) {
 		0: "v1 v1a v1", time.Hour - 1: "v1 v1a v1", time.Hour: "v1 v1a", 2*time.Hour - 1: "v1 v1a", 2 * time.Hour: "v1", 1e6 * time.Hour: "v1",
 	} {
 		h := http.Header{}
-		p.Sign(h, signature.Message{ID: "evt_1", Timestamp: at.Add(after), Body: []byte("{}")})
+		p.Sign(signature.Message{ID: "evt_1", Timestamp: at.Add(after), Body: []byte("{}")}, h.Set)
 		var kinds []string
 		for one := range strings.FieldsSeq(h.Get(signature.HeaderSignature)) {
 			kind, _, _ := strings.Cut(one, ",")
@@ -42,7 +42,7 @@ func TestSpans(t *testing.T) {
 			t.Errorf("after %v: %s in %v, want %s", after, got, h, want)
 		}
 		h = http.Header{}
-		legacy.Sign(h, signature.Message{ID: "evt_1", Timestamp: at.Add(after), Body: []byte("{}")})
+		legacy.Sign(signature.Message{ID: "evt_1", Timestamp: at.Add(after), Body: []byte("{}")}, h.Set)
 		if n := len(h.Values("X-Chatislav-Signature")); n != 1 || len(h.Get("X-Chatislav-Signature")) != 64 || len(h) != 2 {
 			t.Errorf("after %v: %v, want one signature of each header", after, h)
 		}
@@ -53,7 +53,7 @@ func TestNothingToSignWith(t *testing.T) {
 	t.Parallel()
 	h := http.Header{}
 	p, err := New(format.Standard(), true, nil)
-	if p.Sign(h, signature.Message{}); err != nil || len(h) != 0 {
+	if p.Sign(signature.Message{}, h.Set); err != nil || len(h) != 0 {
 		t.Errorf("without a secret: %v, %v", h, err)
 	}
 	if _, err := New(format.Chatislav(), true, []Secret{{Secret: signature.GenerateEd25519()}}); err == nil {

@@ -16,12 +16,20 @@ const (
 // mayBegin holds the begin of an attempt against what was promised. mu is held.
 func (w *world) mayBegin(d *delivery, e *endpoint, q *request) {
 	var last *request // the newest before it
+	// What a node was about to send when it froze it sends when it thaws: no lease
+	// is of any help there.
+	straggler := false
+	if q.node.isFrozen(q.at) {
+		if before := q.node.leaseAt(q.node.frozenAt()); !w.store.Alive(before) {
+			q.lease, straggler = before, true
+		}
+	}
 	for _, p := range d.requests {
 		if p.at.After(q.at) { // one that did not reach the receiver is told of late
 			continue
 		}
 		last = p
-		alive := w.store.Alive(p.lease) && !p.broken && !p.node.isCutOff()
+		alive := !straggler && w.store.Alive(p.lease) && !p.broken && !p.node.isCutOff()
 		switch {
 		case p.over.IsZero() && alive:
 			w.violate("overlap: attempt %d of %v begins on %s%s", q.number, q.ref, q.node.name, w.history(q.ref))
@@ -93,10 +101,17 @@ func (w *world) onTime(e *endpoint, last, q *request) {
 	now := e.history[len(e.history)-1]
 	excused := late <= punctual || !w.calm(since, q.at) || now.at.After(since) || now.RateLimit > 0 ||
 		e.running > 0 || e.idleSince.After(since) || e.refused.After(next.Add(-time.Hour)) || w.limits.Queued > 0 ||
-		e.forward.After(last.over)
+		e.forward.After(last.over) || w.breaks(e.number)
 	if !excused {
 		w.violate("attempt %d of %v begins %v late%s", q.number, q.ref, late, w.history(q.ref))
 	}
+}
+
+// breaks tells whether an endpoint's breaker is open, or was until a moment ago:
+// what waits goes one by one then.
+func (w *world) breaks(n waybell.EndpointNumber) bool {
+	list, err := w.store.CountersOf(w.ctx, []waybell.EndpointNumber{n})
+	return err != nil || len(list) > 0 && (list[0].Health.Open || list[0].Health.Failures >= 20)
 }
 
 // inOrder: what was held is sent oldest first after a resume. mu is held.
@@ -112,7 +127,7 @@ func (w *world) inOrder(d *delivery, e *endpoint, q *request) {
 			break
 		}
 	}
-	w.counts["held"]++
+	w.count("held", 1)
 	if before := e.sent[q.node]; before > q.ref.Event && q.at.After(e.sentAt[q.node]) && w.calm(resumed.Add(-time.Minute), q.at) && now.at.Equal(resumed) {
 		w.violate("order: held %v is sent by %s after the younger event %v", q.ref, q.node.name, before)
 	}
@@ -180,6 +195,12 @@ func (n *node) isCutOff() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.cutOff
+}
+
+func (n *node) frozenAt() time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.froze
 }
 
 // isFrozen tells whether the node stood still, or just stopped doing so.

@@ -82,7 +82,7 @@ func (w *world) crash() {
 	if w.chance(3) {
 		wait += w.between(0, 2*time.Hour)
 	}
-	w.counts["crashes"]++
+	w.count("crashes", 1)
 	if n.solo {
 		w.step("%s crashes, the next starts in %v", n.name, wait)
 		n.crash()
@@ -104,7 +104,7 @@ func (w *world) crash() {
 // restart stops a node in an orderly way and starts another.
 func (w *world) restart() {
 	n, grace := w.node(), w.between(time.Millisecond, 30*time.Second)
-	w.counts["restarts"]++
+	w.count("restarts", 1)
 	w.step("%s is restarted within %v", n.name, grace)
 	n.stop(grace)
 	next := w.newNode(n.solo)
@@ -114,7 +114,7 @@ func (w *world) restart() {
 // trouble has something go wrong with a node for a time.
 func (w *world) spell(what string, d time.Duration, set func(*node, time.Time)) {
 	n := w.node()
-	w.counts[what]++
+	w.count(what, 1)
 	w.step("%s: %s for %v", n.name, what, d)
 	n.mu.Lock()
 	set(n, time.Now().Add(d))
@@ -145,12 +145,12 @@ func (w *world) freeze() {
 	if skip {
 		return
 	}
-	w.counts["freezes"]++
+	w.count("freezes", 1)
 	w.step("%s freezes for %v", n.name, d)
 	w.troubled(d)
 	thaw := make(chan struct{})
 	n.mu.Lock()
-	n.frozen = thaw
+	n.frozen, n.froze = thaw, time.Now()
 	n.trouble = time.Now().Add(d + 10*time.Second)
 	n.mu.Unlock()
 	time.AfterFunc(d, func() {

@@ -72,7 +72,7 @@ func (w *world) judgeDelivery(v *waybell.Delivery) {
 	held := w.held(v.Endpoint)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.counts[v.State.String()]++
+	w.count(v.State.String(), 1)
 	d := w.delivery(v.DeliveryRef)
 	delivered, tried := false, 0
 	for _, q := range d.requests {
@@ -122,6 +122,11 @@ func (w *world) judgeLog() {
 			logged[ref][a.Number] = a
 		}
 	}
+	type name struct {
+		waybell.DeliveryRef
+		number int
+	}
+	made := map[name]bool{}
 	for _, q := range w.requests {
 		a, ok := logged[q.ref][q.number]
 		switch {
@@ -129,11 +134,14 @@ func (w *world) judgeLog() {
 		case !ok && !q.node.dead() && w.store.Alive(q.lease):
 			w.violate("attempt %d of %v is not in the log%s", q.number, q.ref, w.history(q.ref))
 		case ok && q.report.Status == a.StatusCode && q.report.Reason == a.Reason:
-			delete(logged[q.ref], q.number)
+			made[name{q.ref, q.number}] = true
 		}
 	}
 	for ref, rest := range logged {
 		for number := range rest {
+			if made[name{ref, number}] {
+				continue
+			}
 			w.violate("attempt %d of %v is in the log and was not made so%s", number, ref, w.history(ref))
 		}
 	}

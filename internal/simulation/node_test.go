@@ -36,6 +36,7 @@ type node struct {
 	conns    map[net.Conn]bool
 	trouble  time.Time     // until when it may not know what the others did
 	frozen   chan struct{} // closed at the end of a freeze; nil = none
+	froze    time.Time     // when it last did
 	outage   time.Time     // until when its store is away
 	unknown  time.Time     // until when commits may end with an unknown outcome
 	lag      time.Duration // how long each call of the store takes

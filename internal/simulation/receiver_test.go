@@ -126,7 +126,7 @@ func (w *world) begin(q *request) {
 	w.mayBegin(d, e, q)
 	d.requests = append(d.requests, q)
 	w.requests = append(w.requests, q)
-	w.counts["attempts"]++
+	w.count("attempts", 1)
 	if q.arrived {
 		e.running++
 	}

@@ -101,8 +101,8 @@ func (w *world) event() waybell.PublishInput {
 func (w *world) took(a *agent, in waybell.PublishInput, r waybell.PublishResult, err error) {
 	w.published = append(w.published, &published{agent: a, own: in.ID, id: r.ID, targets: r.Deliveries, input: in, answered: err == nil})
 	if err == nil {
-		w.counts["events"]++
-		w.counts["deliveries"] += int64(r.Deliveries)
+		w.count("events", 1)
+		w.count("deliveries", int64(r.Deliveries))
 	}
 }
 

@@ -26,7 +26,8 @@ type world struct {
 	seed   uint64
 	rng    *rand.Rand
 	begun  time.Time
-	end    time.Time // of the troubles
+	end    time.Time     // of the troubles
+	span   time.Duration // from its beginning to its rest
 	limits waybell.Limits
 
 	store    *memstore.Store
@@ -36,6 +37,8 @@ type world struct {
 	made     int
 	dying    sync.WaitGroup
 	policies map[string]policy
+
+	counting sync.Mutex
 	counts   map[string]int64
 
 	// Only the driver's.
@@ -186,6 +189,13 @@ func (w *world) violate(format string, args ...any) {
 		w.violations = append(w.violations, line)
 		w.steps = append(w.steps, line)
 	}
+}
+
+// count counts what a run was about.
+func (w *world) count(what string, n int64) {
+	w.counting.Lock()
+	defer w.counting.Unlock()
+	w.counts[what] += n
 }
 
 func (w *world) failed() bool {

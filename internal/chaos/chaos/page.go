@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	_ "embed"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"github.com/waybell/waybell/internal/chaos/result"
+)
+
+//go:embed reliability.md.tmpl
+var pageText string
+
+const (
+	pageFile   = "docs/reliability.md"
+	resultsDir = "docs/reliability"
+)
+
+// writePage makes the page of a module's folder.
+func writePage(ctx context.Context, root string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	page, err := renderPage(root)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(root, pageFile), page, 0o644)
+}
+
+// renderPage is the page as the results and the tests of a module's folder make it.
+func renderPage(root string) ([]byte, error) {
+	results, err := result.Read(filepath.Join(root, resultsDir))
+	if err != nil {
+		return nil, err
+	}
+	list, err := programmes(root)
+	if err != nil {
+		return nil, err
+	}
+	t, err := template.New("page").Funcs(template.FuncMap{"cell": cell, "grouped": grouped}).Parse(pageText)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = t.Execute(&b, map[string]any{"Programmes": describe(list), "Groups": groups(results), "Total": total(results)})
+	return b.Bytes(), err
+}
+
+// described is a programme as the page has it.
+type described struct{ Name, Stores, About string }
+
+func describe(list []programme) (out []described) {
+	for _, p := range list {
+		out = append(out, described{p.name, strings.Join(p.stores, ", "), p.about})
+	}
+	return out
+}
+
+// sum is of all results.
+type sum struct{ Programmes, Cycles, Events, Lost, Unexplained, Explained int64 }
+
+func total(results []result.Result) (s sum) {
+	for _, r := range results {
+		s.Programmes++
+		s.Cycles += int64(r.Cycles)
+		s.Explained += r.Counts["explained"]
+		s.Events += r.Counts["events"]
+		// Those of one run of the points are told with each of them.
+		s.Lost = max(s.Lost, r.Counts["lost"])
+		s.Unexplained = max(s.Unexplained, r.Counts["unexplained"])
+	}
+	return s
+}
+
+// group are results of one kind: what comes before the colon of their programmes.
+type group struct {
+	Name, Title string
+	Rows        []row
+	Runs        []string // seeds, versions, dates
+}
+
+// row is one result. Columns that no result of the group has are "".
+type row struct {
+	Fault, Store, Cycles, Events, Lost, Unexplained, Explained string
+	Ready, Besides                                             string
+}
+
+// titles are those of the groups that the page puts first, in this order. Others
+// follow by name.
+func titles() [][2]string {
+	return [][2]string{
+		{"kill", "kill -9 at any moment"},
+		{"point", "kill -9 at named points"},
+		{"terminate", "SIGTERM"},
+		{"freeze", "A frozen process"},
+		{"diskfull", "A full disk"},
+		{"filesizelimit", "Writes that fail"},
+		{"nodes", "One of several nodes"},
+		{"database", "The database"},
+	}
+}
+
+// groups sorts results into groups.
+func groups(results []result.Result) (list []group) {
+	byName := map[string][]result.Result{}
+	for _, r := range results {
+		name, _, _ := strings.Cut(r.Programme, ":")
+		byName[name] = append(byName[name], r)
+	}
+	known := titles()
+	place := func(name string) int {
+		if i := slices.IndexFunc(known, func(t [2]string) bool { return t[0] == name }); i >= 0 {
+			return i
+		}
+		return len(known)
+	}
+	for _, name := range slices.SortedFunc(maps.Keys(byName), func(a, b string) int {
+		return cmp.Or(place(a)-place(b), strings.Compare(a, b))
+	}) {
+		g := group{Name: name, Title: strings.ToUpper(name[:1]) + name[1:]}
+		if i := place(name); i < len(known) {
+			g.Title = known[i][1]
+		}
+		for _, r := range byName[name] {
+			g.Rows = append(g.Rows, newRow(&r))
+			if line := runLine(&r); !slices.Contains(g.Runs, line) {
+				g.Runs = append(g.Runs, line)
+			}
+		}
+		list = append(list, g)
+	}
+	return list
+}
+
+// newRow spreads a result over the columns; what has none goes into the last.
+func newRow(r *result.Result) row {
+	out := row{Fault: r.Programme, Store: r.Store, Cycles: grouped(int64(r.Cycles)),
+		Events: count(r, "events"), Lost: count(r, "lost"), Unexplained: count(r, "unexplained")}
+	if n, ok := r.Counts["explained"]; ok {
+		out.Explained = grouped(n)
+		if most := r.Counts["explained_by_one"]; n > 0 && most > 0 {
+			out.Explained += ", at most " + grouped(most) + " by one"
+		}
+	}
+	var besides []string
+	for _, name := range slices.Sorted(maps.Keys(r.Counts)) {
+		switch name {
+		case "events", "lost", "unexplained", "explained", "explained_by_one", "duplicates", "faults":
+		default:
+			besides = append(besides, word(name)+" "+grouped(r.Counts[name]))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Times)) {
+		base, kind, _ := cutLast(name, "_")
+		switch text := span(r.Times[name]); {
+		case kind == "median" && hasTime(r, base+"_most"): // told with the most
+		case kind == "most":
+			if median, ok := r.Times[base+"_median"]; ok {
+				text = span(median) + " median, " + text + " most"
+			}
+			if base == "ready" {
+				out.Ready = text
+			} else {
+				besides = append(besides, word(base)+" "+text)
+			}
+		default:
+			besides = append(besides, word(name)+" "+text)
+		}
+	}
+	out.Besides = strings.Join(besides, "; ")
+	return out
+}
+
+func hasTime(r *result.Result, name string) bool {
+	_, ok := r.Times[name]
+	return ok
+}
+
+// cutLast cuts at the last separator.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// words are what names of figures mean, where their own words do not say it.
+func words() map[string]string {
+	return map[string]string{
+		"refused": "answered 503", "broken": "connections broken", "taken_unanswered": "taken without an answer",
+		"in_hand": "deliveries in hand", "in_hand_at_once": "in hand at once, at most", "sent_by_others": "of those sent by others",
+		"taken_over": "taken over after the last heartbeat:", "taken_over_beside": "… while another node was away too:",
+		"accepts_again": "accepts again after", "joined_again": "joined anew after", "stopped": "stopped in",
+		"refused_after": "refused within", "last_attempt": "last attempt after the last heartbeat:",
+		"other_ready": "the other node ready after", "waiting_least": "deliveries waiting, at least", "ready_processor": "processor time until ready",
+	}
+}
+
+func word(name string) string {
+	if w, ok := words()[name]; ok {
+		return w
+	}
+	return strings.ReplaceAll(name, "_", " ")
+}
+
+// runLine tells of a run what repeats it.
+func runLine(r *result.Result) string {
+	name, _, points := strings.Cut(r.Programme, ":")
+	if !points || name != "point" { // the points of a store are one run
+		name = r.Programme
+	}
+	line := fmt.Sprintf("`%s` on %s: %s, seed %d, %s s, %s", name, r.Store, r.Date, r.Seed,
+		grouped(int64(r.Seconds+0.5)), r.Version)
+	if r.Note != "" {
+		line += "; " + r.Note
+	}
+	return line
+}
+
+// grouped writes 1,234,567.
+func grouped(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// span writes seconds: 12 ms, 1.25 s, 90 s.
+func span(seconds float64) string {
+	switch {
+	case seconds < 1:
+		return strconv.FormatFloat(seconds*1000, 'f', 0, 64) + " ms"
+	case seconds < 10:
+		return strconv.FormatFloat(seconds, 'f', 2, 64) + " s"
+	}
+	return strconv.FormatFloat(seconds, 'f', 1, 64) + " s"
+}
+
+// cell is a text in a table: what must be zero stands out, what was not measured
+// is a dash.
+func cell(s string) string {
+	if s == "" {
+		return "–"
+	}
+	return strings.ReplaceAll(s, "|", `\|`)
+}
