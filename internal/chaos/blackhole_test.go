@@ -181,8 +181,8 @@ func (tr *trial) swallow(h hole, accepted *atomic.Int64) (most footprint) {
 		t.Error(err)
 	}
 	accepted.Add(holeEvents)
-	for range 4 {
-		tr.pause(200*time.Millisecond, 500*time.Millisecond)
+	for range 3 {
+		tr.pause(150*time.Millisecond, 400*time.Millisecond)
 		f, err := tr.server.footprint(t.Context())
 		if err != nil {
 			t.Fatal(err)

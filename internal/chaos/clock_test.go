@@ -346,7 +346,7 @@ func TestNodesClock(t *testing.T) {
 	var p *timepieces
 	newTrial(t, options{temper: temper{fail: 6, reset: 2, slow: 10, slowness: 300 * time.Millisecond},
 		timeout: 10 * time.Second, shared: newShared(url, url, "all", "all", "all"), arm: func(tr *trial) { p = newTimepieces(tr) }})
-	cycles := repeat(5)
+	cycles := repeat(4)
 	for n := range cycles {
 		p.tr.pause(300*time.Millisecond, time.Second)
 		p.cycle(p.tr.nodes[p.tr.rng.IntN(len(p.tr.nodes))], clockSteps[n%4], n%8 >= 4)
