@@ -124,7 +124,7 @@ func (h *herd) drain(r *rig) (published map[string]time.Time) {
 			r.t.Fatalf("ten minutes after the receivers came back %+v", l)
 		}
 		published[r.publish(n)] = time.Now()
-		time.Sleep(time.Second)
+		<-time.After(time.Second) // in the bubble's time
 	}
 }
 
@@ -177,7 +177,7 @@ func (h *herd) cycle(r *rig, events, queue int, m *herdMeasures) {
 	h.answered, h.arrived = map[string]int{}, map[string]map[string]time.Time{} // nobody sends
 	before := r.ledger()
 	r.publishBatches(events)
-	time.Sleep(herdDown)
+	<-time.After(herdDown)
 	if l := r.ledger(); l.Pending+l.Retrying != int64(events*herdEndpoints) {
 		t.Fatalf("ledger %+v while the receivers are down", l)
 	}
