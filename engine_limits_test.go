@@ -151,32 +151,48 @@ func TestCancelABacklogBehindARateLimit(t *testing.T) {
 // however far ahead it was planned.
 func TestCancelAfterAnOutage(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := &faultStore{}
-		r := newRig(t, receivertest.Always(receivertest.Answer(500, "")), withFaults(f))
-		r.agent("standard")
-		e := r.endpoint("a", func(in *waybell.EndpointInput) {
-			in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some([]int{3600})})
+	for _, paused := range []bool{false, true} { // switched on again meanwhile, and paused
+		t.Run(fmt.Sprint(paused), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { cancelAfterAnOutage(t, paused) })
 		})
-		r.publishMany(600)
-		time.Sleep(10 * time.Second)
-		f.failBefore(waybell.ErrUnavailable, "CancelWaiting")
-		if _, err := r.svc.UpdateEndpoint(r.ctx, "bot", e.ID, waybell.EndpointInput{Enabled: waybell.Some(false)}, 0); err != nil {
+	}
+}
+
+func cancelAfterAnOutage(t *testing.T, paused bool) {
+	f := &faultStore{}
+	r := newRig(t, receivertest.Always(receivertest.Answer(500, "")), withFaults(f))
+	r.agent("standard")
+	e := r.endpoint("a", func(in *waybell.EndpointInput) {
+		in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some([]int{3600})})
+	})
+	r.publishMany(600)
+	<-time.After(10 * time.Second) // in the bubble's time
+	f.failBefore(waybell.ErrUnavailable, "CancelWaiting")
+	enable := func(on bool) {
+		if _, err := r.svc.UpdateEndpoint(r.ctx, "bot", e.ID, waybell.EndpointInput{Enabled: waybell.Some(on)}, 0); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Minute)
-		if n := r.countRows("SELECT count(*) FROM waiting"); n != 600 {
-			t.Fatalf("%d deliveries wait in spite of the outage, want 600", n)
+	}
+	enable(false)
+	if paused {
+		enable(true)
+		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID); err != nil {
+			t.Fatal(err)
 		}
-		f.failBefore(nil, "CancelWaiting")
-		time.Sleep(20 * time.Second)
-		if n := r.countRows("SELECT count(*) FROM waiting"); n != 0 {
-			t.Errorf("%d deliveries still wait", n)
-		}
-		if l := r.ledger(); l.Canceled != 600 {
-			t.Errorf("ledger %+v, want 600 canceled", l)
-		}
-	})
+	}
+	<-time.After(time.Minute)
+	if n := r.countRows("SELECT count(*) FROM waiting"); n != 600 {
+		t.Fatalf("%d deliveries wait in spite of the outage, want 600", n)
+	}
+	f.failBefore(nil, "CancelWaiting")
+	<-time.After(20 * time.Second)
+	if n := r.countRows("SELECT count(*) FROM waiting"); n != 0 {
+		t.Errorf("%d deliveries still wait", n)
+	}
+	if l := r.ledger(); l.Canceled != 600 || l.Held != 0 {
+		t.Errorf("ledger %+v, want 600 canceled", l)
+	}
 }
 
 // The deliveries of one event share its memory.

@@ -143,7 +143,9 @@ func (j *janitor) tend(ctx context.Context) {
 			j.bringForward(ctx, e, now, stepped)
 		}
 		switch {
-		case e.cancelsAll(): // the store was away when it was to be canceled
+		// The store was away, or the process ended, when it was to be canceled. What is
+		// not held the sender cancels.
+		case e.cancelsAll() || e.IsHeld() && e.CancelUpTo > 0:
 			j.cancelWaiting(ctx, e.Endpoint)
 		case !e.IsHeld() && s.dispatcher.breakerOpen(d.Endpoint):
 			j.expire(ctx, e, now)

@@ -75,9 +75,8 @@ func total(results []result.Result) (s sum) {
 		s.Cycles += int64(r.Cycles)
 		s.Explained += r.Counts["explained"]
 		s.Events += r.Counts["events"]
-		// Those of one run of the points are told with each of them.
-		s.Lost = max(s.Lost, r.Counts["lost"])
-		s.Unexplained = max(s.Unexplained, r.Counts["unexplained"])
+		s.Lost += r.Counts["lost"] // one of the points' run is told with each of them
+		s.Unexplained += r.Counts["unexplained"]
 	}
 	return s
 }
@@ -107,6 +106,13 @@ func titles() [][2]string {
 		{"filesizelimit", "Writes that fail"},
 		{"nodes", "One of several nodes"},
 		{"database", "The database"},
+		{"power", "Power cuts"},
+		{"clock", "Steps of the wall clock"},
+		{"poison", "Poison payloads"},
+		{"black-holes", "Black holes"},
+		{"herd", "A thundering herd, in virtual time"},
+		{"simulation", "Simulation"},
+		{"soak", "Soak"},
 	}
 }
 
@@ -202,6 +208,17 @@ func words() map[string]string {
 		"taken_over": "taken over after the last heartbeat:", "taken_over_beside": "… while another node was away too:",
 		"accepts_again": "accepts again after", "joined_again": "joined anew after", "stopped": "stopped in",
 		"refused_after": "refused within", "last_attempt": "last attempt after the last heartbeat:",
+		"early": "retries sent before their time", "stamped_off": "requests stamped by the wrong clock",
+		"between_attempts": "between two attempts of a delivery, at most", "deaths": "processes killed by it",
+		"swallowed": "attempts swallowed at once", "goroutines_most": "goroutines, at most", "descriptors_most": "descriptors, at most",
+		"mebibytes_most": "MiB resident, at most", "fresh": "new events waited, at most", "drain": "longest drain",
+		"unsynced": "answers before their sync", "answers_before_cuts": "answers that a cut had to keep",
+		"delivered_images": "of the images, delivered by the binary", "calls": "system calls recorded", "log_begun": "log begun anew",
+		"heap_slope_kib_per_hour": "live memory, KiB/h", "heap_slope_margin_kib": "±", "rss_slope_kib_per_hour": "resident memory, KiB/h",
+		"rss_slope_margin_kib": "±", "rss_most_bytes": "resident bytes, at most", "fds_last": "descriptors at the end",
+		"fds_middle": "in the middle", "goroutines_last": "goroutines at the end", "goroutines_middle": "in the middle",
+		"disk_last_bytes": "bytes of disk in the last third", "disk_middle_bytes": "in the middle one", "live_mean_bytes": "live bytes, mean",
+		"planted": "events of a past day", "planted_left": "of them left", "rate": "events/s", "rate_asked": "asked for",
 		"other_ready": "the other node ready after", "waiting_least": "deliveries waiting, at least", "ready_processor": "processor time until ready",
 	}
 }
