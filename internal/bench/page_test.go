@@ -59,7 +59,7 @@ func (p document) Missed() []string {
 func (p document) Busy() string {
 	var list []string
 	for _, r := range p.Rated() {
-		if r.Ratio > 1.2*r.CPURatio {
+		if r.busy() {
 			list = append(list, r.Scenario+" on "+r.Store)
 		}
 	}

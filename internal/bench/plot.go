@@ -139,7 +139,7 @@ func ratioPlot(results []*Result) string {
 		im.rect([2]float64{left, y + 2}, [2]float64{x(r.Ratio) - left, step - 8}, storeColor(r.Store))
 		im.text(place{x(r.Ratio) + 6, y + 14, "start"}, fmt.Sprintf("%.2f", r.Ratio))
 		for _, b := range r.Bars {
-			if b.Value == r.Ratio && b.AtLeast {
+			if b.AtLeast && strings.HasPrefix(b.What, "ratio") {
 				im.line([2]float64{x(b.Limit), y - 1}, [2]float64{x(b.Limit), y + step - 3}, `stroke="#b2182b" stroke-width="3"`)
 			}
 		}

@@ -185,8 +185,18 @@ type throughput struct {
 // deliveries.
 const mostCPU = 0.15
 
+// busy tells that the ratio is far above what the CPU time tells: something else ran
+// on the machine, and took more from the ceiling, which is one process, than from
+// the scenario.
+func (r *Result) busy() bool { return r.Ratio > 1.2*r.CPURatio }
+
+// judge holds the ratio, or on a busy machine the one by CPU, against its bar.
 func (r *Result) judge(bar float64) *Result {
-	r.Bars = append(r.Bars, atLeast("ratio", r.Ratio, bar), atMost("CPU s per 1,000", r.CPU, mostCPU))
+	ratio := atLeast("ratio", r.Ratio, bar)
+	if r.busy() {
+		ratio = atLeast("ratio by CPU, as the machine was busy", r.CPURatio, bar)
+	}
+	r.Bars = append(r.Bars, ratio, atMost("CPU s per 1,000", r.CPU, mostCPU))
 	return r
 }
 

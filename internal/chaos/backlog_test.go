@@ -18,7 +18,7 @@ import (
 const readyBar = 2 * time.Second
 
 // TestKillBacklog kills the process while 100,000 deliveries wait, 4,000 in short
-// runs: it is ready as soon as without them, goes on sending, and loses none.
+// runs: it is ready within two seconds, goes on sending, and loses none.
 func TestKillBacklog(t *testing.T) {
 	t.Parallel()
 	waiting := 4000

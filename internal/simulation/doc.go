@@ -7,7 +7,7 @@
 //	go test ./internal/simulation -simulation.seeds 10000 -timeout 4h
 //	go test ./internal/simulation -run Seeds -cpu 1 -simulation.seed 4711 -v   # one, with its trace
 //	go test ./internal/simulation -run Seeds -simulation.first 5000 -simulation.seeds 10000 \
-//	    -simulation.time 30m -chaos.results docs/reliability       # and keep what was found
+//	    -simulation.time 30m -chaos.results $PWD/docs/reliability       # and keep what was found
 //
 // # What a seed does
 //

@@ -143,7 +143,8 @@ func (w *world) settle() {
 	w.judge()
 }
 
-// TestSeeds runs seeds; each promise is held after each step.
+// TestSeeds runs the engine for 24 to 72 virtual hours per seed, with faults at random,
+// and holds every promise after each step.
 func TestSeeds(t *testing.T) {
 	t.Parallel()
 	r := &run{began: time.Now(), last: *first + uint64(usual) - 1, counts: map[string]int64{}}

@@ -58,7 +58,9 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	}
 	var names []string
 	for len(args) > 0 { // names and flags in any order
-		if err := flags.Parse(args); err != nil {
+		if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 		if args = flags.Args(); len(args) > 0 {

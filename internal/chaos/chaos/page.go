@@ -66,15 +66,25 @@ func describe(list []programme) (out []described) {
 	return out
 }
 
-// sum is of all results.
-type sum struct{ Programmes, Cycles, Events, Lost, Unexplained, Explained int64 }
+// sum is of all results. Cuts are of a recorded disk, Soaked events those of soaks;
+// faults and events of neither are of running processes.
+type sum struct{ Results, Faults, Events, Cuts, Soaked, Seeds, Lost, Unexplained, Explained int64 }
 
 func total(results []result.Result) (s sum) {
 	for _, r := range results {
-		s.Programmes++
-		s.Cycles += int64(r.Cycles)
+		s.Results++
 		s.Explained += r.Counts["explained"]
-		s.Events += r.Counts["events"]
+		switch name, _, _ := strings.Cut(r.Programme, ":"); name {
+		case "power":
+			s.Cuts += int64(r.Cycles)
+		case "soak":
+			s.Soaked += r.Counts["events"]
+		case "simulation":
+			s.Seeds += int64(r.Cycles)
+		default:
+			s.Faults += int64(r.Cycles)
+			s.Events += r.Counts["events"]
+		}
 		s.Lost += r.Counts["lost"] // one of the points' run is told with each of them
 		s.Unexplained += r.Counts["unexplained"]
 	}

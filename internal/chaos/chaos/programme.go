@@ -18,7 +18,7 @@ import (
 // packages are the folders whose tests are programmes of faults. One that is not
 // there has none.
 func packages() []string {
-	return []string{"internal/chaos", "internal/powerloss", "internal/simulation"}
+	return []string{"internal/chaos", ".", "internal/powerloss", "internal/simulation"}
 }
 
 // programme is a test that breaks something.
@@ -42,7 +42,7 @@ func programmes(root string) ([]programme, error) {
 		}
 		for i := range found {
 			found[i].folder = folder
-			if folder != packages()[0] {
+			if strings.HasPrefix(folder, "internal/") && folder != packages()[0] {
 				found[i].name = filepath.Base(folder) + "-" + found[i].name
 			}
 		}
@@ -104,6 +104,9 @@ func programmesOf(dir string) (list []programme, err error) {
 			about: about(name, new(doc.Package).Synopsis(f.decl.Doc.Text()))}
 		if has(functions, reached, "pgtest.Start(") || has(functions, reached, "pgtest.Database(") {
 			p.stores = append(p.stores, "postgres")
+		}
+		if has(functions, reached, `"memory"`) {
+			p.stores = append(p.stores, "memory")
 		}
 		if len(p.stores) == 0 || has(functions, reached, `"sqlite", "postgres"`) {
 			p.stores = append(p.stores, "sqlite")

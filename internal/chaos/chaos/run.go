@@ -84,7 +84,7 @@ func run(ctx context.Context, p programme, o options, out io.Writer) (ran, error
 	}
 	for _, x := range r.results {
 		if err := result.Write(o.results, x); err != nil {
-			return ran{}, err
+			r.err = errors.Join(r.err, err)
 		}
 	}
 	return r, nil
@@ -107,6 +107,9 @@ type testFlag struct{ name, value string }
 // soakTime is how long a soak lasts with --long.
 const soakTime = "30m"
 
+// herdSize is how many deliveries a herd is with --long.
+const herdSize = "100000"
+
 // testFlags are the flags that packages may have, as the options set them.
 func testFlags(results string, o options) []testFlag {
 	number := func(n int64) string {
@@ -115,15 +118,15 @@ func testFlags(results string, o options) []testFlag {
 		}
 		return strconv.FormatInt(n, 10)
 	}
-	soak, long := "", ""
+	soak, long, herd := "", "", ""
 	if o.long {
-		soak, long = soakTime, "true"
+		soak, long, herd = soakTime, "true", herdSize
 	}
 	cycles, seed := number(int64(o.cycles)), number(o.seed)
 	return []testFlag{
-		{"chaos.cycles", cycles}, {"powerloss.cuts", cycles}, {"simulation.seeds", cycles},
-		{"chaos.seed", seed}, {"powerloss.seed", seed}, {"simulation.first", seed},
-		{"chaos.long", long}, {"chaos.soak", soak}, {"chaos.results", results},
+		{"chaos.cycles", cycles}, {"simulation.seeds", cycles},
+		{"chaos.seed", seed}, {"simulation.first", seed},
+		{"chaos.long", long}, {"chaos.soak", soak}, {"herd", herd}, {"chaos.results", results},
 	}
 }
 

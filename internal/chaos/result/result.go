@@ -53,9 +53,10 @@ func (r *Result) name() string {
 }
 
 // Write puts r into dir as <programme>-<store>.json ("/" and ":" become "-"),
-// in place of an earlier result of the same name. The directory is made if it is
-// not there. A result that does not say what was run, on what and when is an
-// error.
+// in place of an earlier result of the same name, unless that one is of a longer
+// run: what is published gets no weaker by chance. Remove its file first where that
+// is meant. The directory is made if it is not there. A result that does not say
+// what was run, on what and when is an error.
 func Write(dir string, r Result) error {
 	if err := r.check(); err != nil {
 		return fmt.Errorf("result %q on %q: %w", r.Programme, r.Store, err)
@@ -70,7 +71,35 @@ func Write(dir string, r Result) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, r.name()), b.Bytes(), 0o644)
+	path := filepath.Join(dir, r.name())
+	if old, err := read(path); err == nil && old.outweighs(&r) {
+		return fmt.Errorf("%s has %d cycles in %.0f s, this run %d in %.0f s: remove the file to replace it",
+			path, old.Cycles, old.Seconds, r.Cycles, r.Seconds)
+	}
+	return os.WriteFile(path, b.Bytes(), 0o644)
+}
+
+// outweighs tells whether a run went on for longer than another: by its cycles, or
+// where these are one each, as those of a soak, by time.
+func (r *Result) outweighs(other *Result) bool {
+	return r.Cycles > other.Cycles || r.Cycles == 1 && other.Cycles == 1 && r.Seconds > 2*other.Seconds
+}
+
+// read reads one file.
+func read(path string) (r Result, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return r, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err = dec.Decode(&r); err == nil {
+		err = r.check()
+	}
+	if err == nil && r.name() != filepath.Base(path) {
+		err = fmt.Errorf("holds what belongs into %s", r.name())
+	}
+	return r, err
 }
 
 // check finds what is missing.
@@ -98,19 +127,7 @@ func Read(dir string) ([]Result, error) {
 		if filepath.Ext(f.Name()) != ".json" {
 			continue
 		}
-		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
-		if err != nil {
-			return nil, err
-		}
-		var r Result
-		dec := json.NewDecoder(bytes.NewReader(b))
-		dec.DisallowUnknownFields()
-		if err = dec.Decode(&r); err == nil {
-			err = r.check()
-		}
-		if err == nil && r.name() != f.Name() {
-			err = fmt.Errorf("holds what belongs into %s", r.name())
-		}
+		r, err := read(filepath.Join(dir, f.Name()))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, f.Name()), err)
 		}
