@@ -52,7 +52,7 @@ fuzz:
 
 # fuzz-short is what CI has time for.
 fuzz-short:
-	@internal/fuzz.sh 30s $$((2 * $$(nproc)))
+	@internal/fuzz.sh 30s $$((4 * $$(nproc)))
 
 # generate bundles the screens: web/src becomes web/dist, which is committed.
 generate:

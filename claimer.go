@@ -135,7 +135,7 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 	}
 	wants, next := s.dispatcher.wants(due, now)
 	idle := len(wants) == 0
-	if s.shared() && now.Sub(c.tested) >= testEvery && s.dispatcher.takesTests() {
+	if s.shared() && now.Sub(c.tested).Abs() >= testEvery && s.dispatcher.takesTests() {
 		wants, c.tested = append(wants, ClaimWant{Max: testMost, Tests: true}), now
 	}
 	more := false

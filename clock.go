@@ -36,8 +36,12 @@ type engineClock struct {
 	mu    sync.Mutex
 	base  atomic.Pointer[clockReading]
 	steps atomic.Pointer[[]steppedBy]
-	ahead atomic.Int64 // all steps together, nanoseconds
 	backs atomic.Int64 // how often it went back
+
+	// What resume was told: by how much the clock is behind the earlier process,
+	// and that one's newest key.
+	behind  time.Duration
+	earlier Key
 }
 
 // clockReading is what the clock showed when the monotonic one had come so far.
@@ -49,6 +53,7 @@ type clockReading struct {
 // steppedBy is a step that the clock made after a key was made.
 type steppedBy struct {
 	after Key
+	at    time.Time // what it showed before; no key after the step before was planned later
 	by    time.Duration
 }
 
@@ -81,9 +86,10 @@ func (c *engineClock) see(passed time.Duration, shown time.Time, least time.Dura
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before := c.base.Load().at(passed)
+	base := c.base.Load()
+	before := base.at(passed)
 	by := shown.Sub(before)
-	if by.Abs() < least { // somebody else saw it first
+	if by.Abs() < least || passed < base.passed { // somebody else saw it first
 		return
 	}
 	c.base.Store(&clockReading{passed: passed, shown: shown})
@@ -91,10 +97,14 @@ func (c *engineClock) see(passed time.Duration, shown time.Time, least time.Dura
 	if by > 0 { // other nodes' keys may be newer; after a step back they are made from the last one on
 		after = max(after, KeyAt(before)|MaxNodeSlot)
 	}
-	steps := append(slices.Clone(*c.steps.Load()), steppedBy{after: after, by: by})
+	steps := slices.Clone(*c.steps.Load())
+	if less := min(by, c.behind); less > 0 { // back to the time that the earlier process kept
+		steps = append(steps, steppedBy{after: c.earlier, at: c.earlier.Time(), by: -less})
+		c.behind -= less
+	}
+	steps = append(steps, steppedBy{after: after, at: before, by: by})
 	steps = steps[max(0, len(steps)-clockSteps):]
 	c.steps.Store(&steps)
-	c.ahead.Add(int64(by))
 	if by < 0 {
 		c.backs.Add(1)
 	}
@@ -102,17 +112,26 @@ func (c *engineClock) see(passed time.Duration, shown time.Time, least time.Dura
 }
 
 // follow takes the time of a shared store: it was seen when the local clock
-// showed at.
+// showed at. The first time that is no step: nothing was planned by another.
 func (c *engineClock) follow(seen, at time.Time) {
-	c.see(at.Sub(c.started), seen.Round(0), clockSkew)
+	if passed, seen := at.Sub(c.started), seen.Round(0); c.shared.Load() {
+		c.see(passed, seen, clockSkew)
+	} else if seen.Sub(c.base.Load().at(passed)).Abs() >= clockSkew {
+		c.mu.Lock()
+		c.base.Store(&clockReading{passed: passed, shown: seen})
+		c.mu.Unlock()
+	}
 	c.shared.Store(true)
 }
 
 // resume tells the clock the newest key of earlier processes. Where it lies ahead
 // the clock went back since, at a time that is not known: plans may lie ahead too.
 func (c *engineClock) resume(newest Key) {
-	if newest.Time().Sub(c.now()) >= clockStep {
+	if behind := newest.Time().Sub(c.now()); behind >= clockStep {
 		c.backs.Add(1)
+		c.mu.Lock()
+		c.behind, c.earlier = behind, newest
+		c.mu.Unlock()
 	}
 }
 
@@ -127,16 +146,24 @@ func (c *engineClock) skipped(since Key) (sum time.Duration) {
 	return sum
 }
 
-// mostSkipped is the most that skipped returns for any key.
-func (c *engineClock) mostSkipped() (most time.Duration) {
+// mostSkipped is the most that skipped returns for any key that is younger than
+// since, its time not having passed what was skipped.
+func (c *engineClock) mostSkipped(since time.Time) (most time.Duration) {
 	var sum time.Duration
 	for _, s := range slices.Backward(*c.steps.Load()) {
-		sum += s.by
-		most = max(most, sum)
+		if sum += s.by; s.at.Add(sum).After(since) {
+			most = max(most, sum)
+		}
 	}
 	return most
 }
 
-// passed is the time less what the clock was stepped ahead while the process ran:
-// nothing is removed for its age that did not get so old.
-func (c *engineClock) passed() time.Time { return c.now().Add(-max(0, time.Duration(c.ahead.Load()))) }
+// old is the time before which keys are older than keep: nothing is removed for
+// its age that did not get so old while the process ran.
+func (c *engineClock) old(keep time.Duration) time.Time {
+	at := c.now().Add(-keep)
+	return at.Add(-c.mostSkipped(at))
+}
+
+// moment is the engine's time as the configuration keeps it.
+func (s *Service) moment() time.Time { return s.clock.now().UTC().Truncate(time.Microsecond) }

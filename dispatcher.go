@@ -388,6 +388,7 @@ func (d *dispatcher) clockStepped() {
 	defer d.mu.Unlock()
 	now := d.svc.clock.now()
 	for _, q := range d.queues {
+		q.pace.clockStepped(now)
 		d.sift(q, func(w *work) (outcome, bool) {
 			if w.NextAt.After(now) {
 				w.NextAt = now

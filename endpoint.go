@@ -307,7 +307,7 @@ func (s *Service) changeEndpoint(ctx context.Context, agentID, id string, ifMatc
 			return Endpoint{}, versionMismatch()
 		}
 		next := e.clone()
-		next.UpdatedAt = s.clock.now().UTC().Truncate(time.Microsecond)
+		next.UpdatedAt = s.moment()
 		next.dropExpired(next.UpdatedAt)
 		switch err := change(a, &next); {
 		case errors.Is(err, errUnchanged):

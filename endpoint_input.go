@@ -101,7 +101,7 @@ func (s *Service) CreateEndpoint(ctx context.Context, agentID string, in Endpoin
 	if err != nil {
 		return EndpointResult{}, err
 	}
-	e := newEndpoint(&a)
+	e := newEndpoint(&a, s.moment())
 	if err := s.setEndpoint(&a, &e, in); err != nil {
 		return EndpointResult{}, err
 	}
@@ -151,8 +151,7 @@ func (e *Endpoint) result(in EndpointInput) EndpointResult {
 }
 
 // newEndpoint is an endpoint of which nothing was said yet.
-func newEndpoint(a *Agent) Endpoint {
-	at := clock()
+func newEndpoint(a *Agent, at time.Time) Endpoint {
 	return Endpoint{
 		ID: newID(endpointPrefix), Agent: a.Number, AgentID: a.ID,
 		Enabled: true, State: EndpointActive, StateSince: at, CreatedAt: at, UpdatedAt: at,

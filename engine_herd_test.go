@@ -128,7 +128,7 @@ func (h *herd) drain(r *rig) (published map[string]time.Time) {
 	}
 }
 
-// TestThunderingHerd: receivers are down for six hours while deliveries wait, and
+// TestThunderingHerd lets receivers be down for six hours while deliveries wait, and
 // come back. They are not overrun: in no second do they get more than twice the
 // mean rate of the drain. What is published meanwhile does not wait for the end of
 // the backlog. Nothing is lost and nothing comes twice.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/waybell/waybell/internal/retry"
 )
 
 const (
@@ -190,9 +192,11 @@ func (j *janitor) bringForward(ctx context.Context, e *endpointEntry, now time.T
 // expire ends the deliveries whose window closed behind an open breaker.
 func (j *janitor) expire(ctx context.Context, e *endpointEntry, now time.Time) {
 	s := j.svc
+	end := now.Add(-e.heldUntil(now))
+	end = end.Add(-s.clock.mostSkipped(end.Add(-retry.MaxWindow)))
 	for ctx.Err() == nil {
 		n, err := s.store.ExpireWaiting(ctx, *s.lease.Load(), ExpireWaiting{
-			Endpoint: e.Number, End: now.Add(-e.heldUntil(now) - s.clock.mostSkipped()), Now: now, Limit: reclaimLimit,
+			Endpoint: e.Number, End: end, Now: now, Limit: reclaimLimit,
 		})
 		j.logError("expire", err)
 		if n > 0 {
@@ -242,7 +246,6 @@ func (j *janitor) cancelWaiting(ctx context.Context, e *Endpoint) {
 // sweep removes what retention no longer keeps.
 func (j *janitor) sweep(ctx context.Context) {
 	s := j.svc
-	now := s.clock.passed()
 	steps := []struct {
 		what  string
 		keep  time.Duration
@@ -261,7 +264,7 @@ func (j *janitor) sweep(ctx context.Context) {
 			continue
 		}
 		for ctx.Err() == nil {
-			n, more, err := step.sweep(ctx, *s.lease.Load(), KeyAt(now.Add(-step.keep)), sweepBudget)
+			n, more, err := step.sweep(ctx, *s.lease.Load(), KeyAt(s.clock.old(step.keep)), sweepBudget)
 			j.logError(step.what, err)
 			if n > 0 {
 				s.log.Debug("removed", "what", step.what, "rows", n)
@@ -272,7 +275,7 @@ func (j *janitor) sweep(ctx context.Context) {
 			pause(ctx, sweepBudget/4)
 		}
 	}
-	j.sweepSessions(ctx, now)
+	j.sweepSessions(ctx, s.clock.now())
 }
 
 // sweepSessions removes the sessions that have ended, in short pieces.

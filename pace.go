@@ -191,3 +191,10 @@ func (p *pace) hopeless(now time.Time, after time.Duration, failures int) string
 	}
 	return fmt.Sprintf("No request succeeded since %s; %d failed.", h.FailingSince.UTC().Format(time.RFC3339), h.Failures)
 }
+
+// clockStepped brings a probe forward that a step back of the clock put off.
+func (p *pace) clockStepped(now time.Time) {
+	if latest := now.Add(p.probeWait); p.nextProbe.After(latest) {
+		p.nextProbe = latest
+	}
+}

@@ -66,7 +66,7 @@ func (s *Service) Preview(ctx context.Context, agentID string, in PreviewInput) 
 	if err != nil {
 		return Preview{}, err
 	}
-	e := newEndpoint(&a)
+	e := newEndpoint(&a, s.moment())
 	if in.EndpointID != "" {
 		if a, e, err = s.findEndpoint(ctx, agentID, in.EndpointID); err != nil {
 			return Preview{}, err

@@ -27,11 +27,11 @@ const maxPanics = 5
 // it, and decides what becomes of the delivery. A panic on the way is an
 // outcome of this delivery alone.
 func (s *Service) attempt(w *work) (o outcome) {
-	started := s.clock.now()
+	started, began := s.clock.now(), time.Now()
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("panic in an attempt", "delivery", w.DeliveryRef, "panic", panicText(p), "stack", string(debug.Stack()))
-			o = s.panicked(w, started)
+			o = s.panicked(w, started, began)
 		}
 	}()
 	now := started
@@ -55,7 +55,7 @@ func (s *Service) attempt(w *work) (o outcome) {
 	if !s.mayStart() { // reading the event took its time
 		return released(w, now)
 	}
-	m := &sent{w: w, e: e, p: p, body: body, started: started}
+	m := &sent{w: w, e: e, p: p, body: body, started: started, began: began}
 	m.header = s.header(m)
 	result := s.egress.Do(s.sending, &egress.Request{
 		Target: e.target, Method: e.Method, Header: m.header, Body: body.bytes, Timeout: e.Timeout,
@@ -110,6 +110,7 @@ type sent struct {
 	body    *renderedBody
 	header  egress.Header
 	started time.Time
+	began   time.Time // the same moment by the monotonic clock, to tell how long it took
 	result  *egress.Result
 }
 
@@ -211,7 +212,7 @@ func (s *Service) judge(m *sent) outcome {
 	}
 	a := &Attempt{
 		DeliveryRef: w.DeliveryRef, Agent: w.Agent, Number: w.Attempts + 1,
-		StartedAt: m.started, Duration: ended.Sub(m.started), StatusCode: r.Status, Reason: reason,
+		StartedAt: m.started, Duration: time.Since(m.began), StatusCode: r.Status, Reason: reason,
 		Detail: m.detail(),
 	}
 	o := outcome{test: w.Test, refused: reason != ReasonBlocked && (r.Err != nil || r.Status >= 500)}
@@ -254,11 +255,11 @@ func (s *Service) planRetry(o *outcome, m *sent, now time.Time) {
 
 // panicked is the outcome of a recovered panic: a failed attempt, tried again,
 // and at the fifth the end of this delivery.
-func (s *Service) panicked(w *work, started time.Time) outcome {
+func (s *Service) panicked(w *work, started, began time.Time) outcome {
 	now := s.clock.now()
 	a := &Attempt{
 		DeliveryRef: w.DeliveryRef, Agent: w.Agent, Number: w.Attempts + 1,
-		StartedAt: started, Duration: now.Sub(started), Reason: ReasonBadResponse,
+		StartedAt: started, Duration: time.Since(began), Reason: ReasonBadResponse,
 		Detail: record.EncodeFailure("Waybell could not make this attempt because of an internal error."),
 	}
 	o := outcome{test: w.Test}

@@ -27,7 +27,7 @@ func (c *claimer) suspect(ctx context.Context, now time.Time) (found bool, err e
 	if s.dispatcher.hasQueued() {
 		every = max(every, suspectLater)
 	}
-	if now.Sub(c.suspected) < every {
+	if now.Sub(c.suspected).Abs() < every {
 		return false, nil
 	}
 	row, err := s.store.ClaimSuspect(ctx, *s.lease.Load(), now)

@@ -87,13 +87,17 @@ func (s *Store) backupTo(ctx context.Context, path string) error {
 		})
 	}
 	// The end must run whatever ctx says: the writer copies its changes until then.
+	ran := false
 	finish := s.outside(s.ctx, func(c *conn) error {
+		ran = true
 		if c != source { // its end was the backup's
 			return errReopened
 		}
 		return c.failed("backup", b.finish())
 	})
-	finish = errors.Join(finish, to.close())
+	if ran { // else the store is closing, and the source's end finishes the copy, which must outlive it
+		finish = errors.Join(finish, to.close())
+	}
 	if err == nil {
 		err = finish
 	}

@@ -48,7 +48,6 @@ func openHandle(uri string) (*handle, error) {
 		h.tls.Close()
 		return nil, err
 	}
-	defer sqlite3.Xsqlite3_free(h.tls, to)
 	const flags = sqlite3.SQLITE_OPEN_READWRITE | sqlite3.SQLITE_OPEN_CREATE | sqlite3.SQLITE_OPEN_NOMUTEX | sqlite3.SQLITE_OPEN_URI
 	if err = h.reserve(len(uri) + 1); err == nil {
 		rc := sqlite3.Xsqlite3_open_v2(h.tls, h.word(0, uri), to, flags, 0)
@@ -57,6 +56,7 @@ func openHandle(uri string) (*handle, error) {
 			err = h.result(sqlite3.Xsqlite3_extended_result_codes(h.tls, h.db, 1))
 		}
 	}
+	sqlite3.Xsqlite3_free(h.tls, to)
 	if err != nil {
 		return nil, errors.Join(err, h.close())
 	}

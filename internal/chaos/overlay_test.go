@@ -38,8 +38,7 @@ var grafts = []graft{
 	{"cmd/waybell/server.go", "startServer", "newHandler", true, `handler = point.Handler(handler)`},
 	{"service.go", "Stop", "stop", false, `point.At("stop.step")`},
 
-	{"sqlite/store.go", "Open", "", false, `point.Functions()`},
-	{"sqlite/migrate.go", "migrateBy", "run", false, `point.At("migrate.before"); script = point.Script(script)`},
+	{"sqlite/migrate.go", "migrateBy", "run", false, `point.At("migrate.before"); if part := point.Script(script); part != "" { _ = c.run(part); point.End() }`},
 	{"sqlite/migrate.go", "migrateBy", "run", true, `point.At("migrate.after")`},
 	{"sqlite/publish.go", "accept", "remember", false, `point.Mark("publish.written")`},
 	{"sqlite/settle.go", "settle", "", false, `point.Mark("settle.written")`},

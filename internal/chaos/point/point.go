@@ -8,7 +8,6 @@
 package point
 
 import (
-	"database/sql/driver"
 	"fmt"
 	"net/http"
 	"os"
@@ -18,8 +17,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"modernc.org/sqlite"
 )
 
 // The variables. Waybell refuses those of its own prefix that it does not know.
@@ -110,24 +107,12 @@ func Handler(h http.Handler) http.Handler {
 	})
 }
 
-// sqlEnd ends the process from within a script.
-const sqlEnd = "waybell_point_end"
-
-// Functions gives SQLite the function that [Script] calls, on connections opened
-// from then on.
-func Functions() {
-	_ = sqlite.RegisterScalarFunction(sqlEnd, 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
-		End()
-		return nil, nil
-	}) // a second time it is there
-}
-
-// Script is the script of one step of the schema of SQLite, which ends the process
-// before its commit at the planned pass of migrate.within.
+// Script is what of the script of a step of SQLite's schema is to run before the
+// process ends, without the commit: at the planned pass of migrate.within. "" lets
+// all of it run.
 func Script(script string) string {
 	if !passed("migrate.within") {
-		return script
+		return ""
 	}
-	const last = "; COMMIT"
-	return strings.TrimSuffix(script, last) + "; SELECT " + sqlEnd + "()" + last
+	return strings.TrimSuffix(script, "; COMMIT")
 }
