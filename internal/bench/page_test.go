@@ -35,6 +35,13 @@ func (p document) Stores() []string {
 	return names
 }
 
+// Without are the scenarios of a whole run that this one did without.
+func (p document) Without() string {
+	return strings.Join(slices.DeleteFunc(All(), func(name string) bool {
+		return slices.ContainsFunc(p.Results, func(r *Result) bool { return r.Scenario == name })
+	}), ", ")
+}
+
 // Rated are the results of the scenarios that alternate with the ceiling.
 func (p document) Rated() []*Result {
 	return slices.DeleteFunc(slices.Clone(p.Results), func(r *Result) bool { return r.Ratio == 0 })
