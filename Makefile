@@ -36,8 +36,8 @@ race:
 on-postgres:
 	CGO_ENABLED=0 TEST_STORE=postgres $(GO) test -shuffle=on -timeout 20m ./api ./cmd/waybell ./deploy ./internal/screentest
 
-# simulate runs days of the engine in virtual time for each of 100 seeds; race had
-# some of them.
+# simulate runs days of the engine in virtual time for each of 100 seeds, and looks
+# for flaws put into its store; race had some of the seeds.
 simulate:
 	CGO_ENABLED=0 $(GO) test ./internal/simulation
 
