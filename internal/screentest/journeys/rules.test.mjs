@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { after, before } from 'node:test';
 import { violations } from '../support/axe.mjs';
 import { suite } from '../support/suite.mjs';
-import { survey } from '../support/survey.mjs';
+import { fourViews, survey } from '../support/survey.mjs';
 import { until } from '../support/wait.mjs';
 
 const s = suite();
@@ -86,7 +86,7 @@ s.journey('a survey sees both themes and all widths', async (visit) => {
     @media (prefers-color-scheme: dark) { p { color: #777; background: #666 } }
     @media (max-width: 400px) { p { width: 500px } }
   </style><main><h1>Survey</h1><p>Words</p></main></html>`);
-  const found = await survey(page, 'example');
+  const found = await survey(page, 'example', fourViews);
   const has = (pattern) => found.some((f) => pattern.test(f));
   assert(has(/^example-1440-dark: color-contrast/) && has(/^example-390-dark: color-contrast/), found.join('\n'));
   assert(has(/^example-390-light: scrolls sideways/) && has(/^example-320: scrolls sideways/), found.join('\n'));
