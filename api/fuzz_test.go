@@ -237,6 +237,7 @@ func checkVerdict(t *testing.T, w *httptest.ResponseRecorder, body []byte) {
 // names.
 func repeatsNames(body []byte) bool {
 	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber() // of any size
 	type level struct {
 		names map[string]bool // nil in an array
 		value bool            // what comes is a value

@@ -34,7 +34,11 @@ func checkAgainstStandardLibrary(t *testing.T, in []byte) {
 			if utf8.Valid(in) {
 				t.Fatalf("%q: refused as %v", in, e)
 			}
-		case DuplicateKey, TooDeep, TooManyValues, NonFiniteNumber:
+		case NonFiniteNumber:
+			if !json.Valid(in) || !utf8.Valid(in) {
+				t.Fatalf("%q: refused as %v", in, e)
+			}
+		case DuplicateKey, TooDeep, TooManyValues:
 		default:
 			t.Fatalf("%q: kind %v", in, e.Kind)
 		}

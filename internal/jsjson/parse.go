@@ -42,7 +42,15 @@ func Parse(b []byte, opt Limits) (Value, error) {
 	if p.valuesLeft <= 0 {
 		p.valuesLeft = DefaultMaxValues
 	}
+	again := p
 	v, err := p.document()
+	if err != nil && err.Kind == NonFiniteNumber {
+		// Only what is well-formed has a value out of range.
+		again.anyNumber = true
+		if _, other := again.document(); other != nil {
+			p, err = again, other
+		}
+	}
 	if err != nil {
 		if err.Offset == p.badUTF8 && err.Kind == Malformed {
 			err.Kind, err.Message = InvalidUTF8, "the text is not UTF-8"
@@ -78,6 +86,8 @@ type parser struct {
 	i       int
 	badUTF8 int
 	path    []string // to the error, innermost first
+
+	anyNumber bool // numbers may be too large for a double; their values are lost
 
 	depth, maxDepth int
 	valuesLeft      int

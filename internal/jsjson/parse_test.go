@@ -155,6 +155,12 @@ func TestParseErrors(t *testing.T) {
 		{`1` + strings.Repeat("0", 309), NonFiniteNumber, 0, ``},
 		{`-2` + strings.Repeat("0", 308), NonFiniteNumber, 0, ``},
 		{`1e99999999999999999999`, NonFiniteNumber, 0, ``},
+		{`{"a":1e999,"b":[-1e999]}`, NonFiniteNumber, 5, `/a`},
+		{`{"a":{"n":1e999`, Malformed, 15, `/a`},
+		{`{"a":1e999,"b":[1,"c":2]}`, Malformed, 21, `/b`},
+		{`{"a":1e999,"a":2}`, DuplicateKey, 11, `/a`},
+		{"[1e999,\"\xff\"]", InvalidUTF8, 8, `/1`},
+		{`1e999 1`, TrailingData, 6, ``},
 	}
 	for _, test := range tests {
 		_, err := Parse([]byte(test.in), Limits{})
@@ -196,6 +202,8 @@ func TestLimits(t *testing.T) {
 		{"far below", strings.Repeat(`[`, 1<<20), Limits{}, TooDeep},
 		{"own number of values", items(9), Limits{MaxValues: 10}, 0},
 		{"more values", items(10), Limits{MaxValues: 10}, TooManyValues},
+		{"more values than one too large", `[1e999,0,0]`, Limits{MaxValues: 3}, TooManyValues},
+		{"as many values, one too large", `[1e999,0,0]`, Limits{MaxValues: 4}, NonFiniteNumber},
 		{"default number of values", items(DefaultMaxValues - 1), Limits{}, 0},
 		{"more than default", items(DefaultMaxValues), Limits{}, TooManyValues},
 	}
