@@ -47,6 +47,7 @@ type conn struct {
 	reused bool
 	wire   *wire            // the socket where net/http makes the exchanges, else nil
 	client *http.ClientConn // with wire
+	before lastHead         // never set with wire
 	watch  *watch           // of the caller's context, or nil
 
 	// Of the exchange under way:
@@ -158,20 +159,6 @@ func (c *conn) write() {
 		until = time.Now().Add(drainTime)
 	}
 	_ = c.Conn.SetReadDeadline(until) // fails only where reading fails too
-}
-
-// head reads up to the end of the final answer's headers. 101 is final: none
-// asked for it.
-func (c *conn) head() (*http.Response, error) {
-	for {
-		resp, err := http.ReadResponse(c.in, nil)
-		if err != nil {
-			return nil, err
-		}
-		if resp.StatusCode < 100 || resp.StatusCode > 199 || resp.StatusCode == http.StatusSwitchingProtocols {
-			return resp, nil
-		}
-	}
 }
 
 // clean tells whether another request can follow: the whole request was

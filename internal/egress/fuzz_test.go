@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"reflect"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -58,5 +60,47 @@ func FuzzResponse(f *testing.F) {
 		case result.Err != nil && result.Err.Class != ClassBadResponse && result.Err.Class != ClassConnectionLost:
 			t.Fatalf("%q: %v", answer, result.Err)
 		}
+	})
+}
+
+// FuzzRepeated gives three answers on one connection, as far as it lasts. Whatever came
+// before, the second and a third one come to what they come to on a fresh connection.
+func FuzzRepeated(f *testing.F) {
+	const two = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: Sun, 22 Nov 2026 10:00:00 GMT\r\n\r\n"
+	for _, seed := range [][2]string{
+		{two + "ab", two + "cd"}, {two + "ab", two + "c"}, {two + "ab", two[:30]}, {"HTTP/1.1 204 N\r\n\r\n", "HTTP/1.1 204 N\r\n\r\nx"},
+		{"HTTP/1.1 304 N\r\nContent-Length: 3\r\n\r\n", "HTTP/1.1 304 N\r\nContent-Length: 3\r\n\r\n"},
+		{"HTTP/1.1 100 C\r\n\r\n" + two + "ab", "HTTP/1.1 100 C\r\n\r\n" + two + "cd"},
+		{"HTTP/1.1 200 OK\nContent-Length: 4\n\n\r\n\r\n", "HTTP/1.1 200 OK\nContent-Length: 4\n\n\r\n\r\n"},
+		{"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n", "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"},
+		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"},
+	} {
+		f.Add([]byte(seed[0]), []byte(seed[1]), false)
+		f.Add([]byte(seed[0]), []byte(seed[1]), true)
+	}
+	f.Fuzz(func(t *testing.T, first, second []byte, ends bool) {
+		if len(first) >= 4*kib || len(second) >= 4*kib || len(first) == 0 || len(second) == 0 {
+			return // a pipe holds nothing back behind what was read, as a socket would
+		}
+		synctest.Test(t, func(t *testing.T) {
+			ask := func(answers ...[]string) (all []Result) {
+				c := setup(t, &network{serve: inTurn(answers...)}, Config{MaxHeaderBytes: 8 * kib, MaxBodyBytes: kib})
+				for range answers {
+					r := c.Do(t.Context(), post(t, c, "http://example.com/"))
+					r.Timing = Timing{}
+					all = append(all, r)
+				}
+				return all
+			}
+			one, other := []string{string(first)}, []string{string(second)}
+			if ends {
+				other = append(other, hangUp)
+			}
+			third := []string{two + "zz"}
+			got, want := ask(one, other, third)[1:], append(ask(other), ask(third)...)
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("%q after %q: %+v (%v, %v), want %+v (%v, %v)", second, first, got, got[0].Err, got[1].Err, want, want[0].Err, want[1].Err)
+			}
+		})
 	})
 }

@@ -91,6 +91,7 @@ type Timing struct {
 // 600) and Err is nil, or Status is 0 and Err says why.
 type Result struct {
 	Status int
+	// Header may be that of other results too: it must not be changed.
 	Header http.Header
 	// Body is the beginning of the response's body as it was sent, never
 	// decompressed, at most Config.MaxBodyBytes.
