@@ -9,7 +9,9 @@ import (
 )
 
 const (
-	claimMost    = 2048                 // rows of one claim, over all endpoints
+	claimFew     = 16                   // rows of one claim, over all endpoints: see most
+	claimShared  = 64                   // the same of a store that others write to meanwhile
+	claimMost    = 2048                 // the same once they are known to lie together
 	claimHorizon = time.Minute          // how far ahead due times are looked at
 	claimPoll    = time.Second          // how often the store is asked without a hint, for other nodes' work
 	claimRest    = 30 * time.Second     // the same where there are no other nodes
@@ -32,6 +34,12 @@ type claimer struct {
 	back     bool      // a commit's outcome was unknown: read the owned rows back
 	suspects time.Time // when there was a suspect, or may have been one
 
+	// most is how many rows the next claim takes. In a store with one writer a
+	// publish waits for the claim before it, and a retry's row is one of few on its
+	// page: to write a page for each of claimMost of them takes tenths of a second.
+	// Rows never attempted were put aside together, so claims of them grow.
+	most int
+
 	suspected time.Time // when there was no suspect, or it was the others' turn
 	tested    time.Time // when test sends were looked for
 
@@ -39,7 +47,7 @@ type claimer struct {
 }
 
 func newClaimer(s *Service) *claimer {
-	return &claimer{svc: s, wake: make(chan struct{}, 1)}
+	return &claimer{svc: s, most: claimFew, wake: make(chan struct{}, 1)}
 }
 
 // dueAt tells the claimer that something becomes due at t.
@@ -133,14 +141,21 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	wants, next := s.dispatcher.wants(due, now)
+	wants, next := s.dispatcher.wants(due, now, c.most)
 	idle := len(wants) == 0
 	if s.shared() && now.Sub(c.tested).Abs() >= testEvery && s.dispatcher.takesTests() {
 		wants, c.tested = append(wants, ClaimWant{Max: testMost, Tests: true}), now
 	}
 	more := false
-	if len(wants) > 0 {
-		more, err = c.claim(ctx, now, wants)
+	for piece := range slices.Chunk(wants, c.most) { // where more endpoints than that want a row each
+		var again bool
+		if again, err = c.claim(ctx, now, piece); err != nil {
+			break
+		}
+		more = more || again
+	}
+	if err == nil && !idle && !more {
+		next, err = c.nextAfter(ctx, now, next)
 	}
 	if err == nil && idle {
 		more, err = c.suspect(ctx, now)
@@ -161,6 +176,18 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 	return max(wait, 0), nil
 }
 
+// nextAfter is next, or when something becomes due before it. A store tells only
+// the first of each endpoint: what was claimed hid what is planned behind it.
+func (c *claimer) nextAfter(ctx context.Context, now, next time.Time) (time.Time, error) {
+	due, err := c.svc.store.Due(ctx, now.Add(claimHorizon))
+	for _, e := range due {
+		if e.NextAt.After(now) && (next.IsZero() || e.NextAt.Before(next)) {
+			next = e.NextAt
+		}
+	}
+	return next, err
+}
+
 // claim takes due rows in hand and tells whether there may be more.
 func (c *claimer) claim(ctx context.Context, now time.Time, wants []ClaimWant) (more bool, err error) {
 	s := c.svc
@@ -173,7 +200,33 @@ func (c *claimer) claim(ctx context.Context, now time.Time, wants []ClaimWant) (
 		return false, err
 	}
 	s.dispatcher.adopt(c.works(ctx, rows))
+	few := claimFew
+	if s.shared() {
+		few = claimShared
+	}
+	c.most = nextClaim(c.most, few, wants, rows)
 	return c.drained(wants, rows), nil
+}
+
+// nextClaim is how many rows to claim after a claim of most: few where it got that
+// many retries, twice as many where an endpoint has more of what was never attempted
+// than its share, and otherwise less again.
+func nextClaim(most, few int, wants []ClaimWant, rows []Waiting) int {
+	retries, fresh := 0, make(map[EndpointNumber]int)
+	for i := range rows {
+		if rows[i].Attempts > 0 {
+			retries++
+		} else {
+			fresh[rows[i].Endpoint]++
+		}
+	}
+	switch {
+	case retries >= few:
+		return few
+	case slices.ContainsFunc(wants, func(w ClaimWant) bool { return fresh[w.Endpoint] >= w.Max }):
+		return min(2*most, claimMost)
+	}
+	return max(most/2, few)
 }
 
 // works puts the events to claimed rows, as far as there is memory for bodies.
@@ -275,8 +328,9 @@ func (d *dispatcher) bodyRoom() int64 {
 }
 
 // wants turns due endpoints into what to claim of each, by the places that are
-// free, and returns when the next one becomes due that has to wait.
-func (d *dispatcher) wants(due []DueEndpoint, now time.Time) (wants []ClaimWant, next time.Time) {
+// free, and returns when the next one becomes due that has to wait. They add up to
+// most rows, or to one of each endpoint where these are more.
+func (d *dispatcher) wants(due []DueEndpoint, now time.Time, most int) (wants []ClaimWant, next time.Time) {
 	later := func(t time.Time) {
 		if next.IsZero() || t.Before(next) {
 			next = t
@@ -325,7 +379,7 @@ func (d *dispatcher) wants(due []DueEndpoint, now time.Time) (wants []ClaimWant,
 			wants = append(wants, w)
 		}
 	}
-	share := max(1, claimMost/max(1, len(wants)))
+	share := max(1, most/max(1, len(wants)))
 	for i := range wants {
 		wants[i].Max = min(wants[i].Max, share)
 	}

@@ -120,9 +120,13 @@ func (c *cluster) hint(but *nodeStore) {
 }
 
 // bury ends the leases of nodes without a heartbeat for 12 s, as a shared store
-// does for whoever calls Adopt.
-func (c *cluster) bury(ctx context.Context) error {
+// does for whoever calls Adopt and had a heartbeat of its own within 6 s.
+func (c *cluster) bury(ctx context.Context, by waybell.Lease) error {
 	c.mu.Lock()
+	if time.Since(c.seen[by.Node]) >= 6*time.Second {
+		c.mu.Unlock()
+		return nil
+	}
 	var dead []waybell.Lease
 	for n, at := range c.seen {
 		if time.Since(at) >= 12*time.Second {
@@ -200,7 +204,7 @@ func (s *nodeStore) Adopt(ctx context.Context, l waybell.Lease, now time.Time) (
 	if before, _ := s.fault("Adopt"); before != nil {
 		return 0, false, before
 	}
-	if err := s.c.bury(ctx); err != nil {
+	if err := s.c.bury(ctx, l); err != nil {
 		return 0, false, err
 	}
 	n, more, err := s.Store.Adopt(ctx, l, now)

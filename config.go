@@ -122,7 +122,7 @@ type Limits struct {
 	// it every endpoint keeps at least four; more wait in the store.
 	Queued int
 	// QueueLength is how many deliveries of one endpoint wait in memory, default
-	// 8,192; more wait in the store.
+	// 16,384; more wait in the store.
 	QueueLength int
 	// QueueBytes bounds the bodies kept in memory with queued deliveries,
 	// default 64 MiB; above it bodies are read again when they are sent.
@@ -157,7 +157,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.InFlight, 512)
 	set(&l.Concurrency, 16)
 	set(&l.Queued, 65536)
-	set(&l.QueueLength, 8192)
+	set(&l.QueueLength, 16384)
 	set(&l.Streams, 1000)
 	set(&l.Outcomes, 8192)
 	set(&l.InboxesPerAgent, 10)

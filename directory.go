@@ -84,9 +84,11 @@ func (d *directory) init(cfg Config, targets targetParser) error {
 	d.numbers = map[AgentNumber]*agentEntry{}
 	d.endpoints = map[EndpointNumber]*endpointEntry{}
 	d.keys, d.keyIDs = map[[32]byte]*APIKey{}, map[string]struct{}{}
-	if d.types, err = builtInTypes(); err != nil {
+	types, err := builtInTypes()
+	if err != nil {
 		return err
 	}
+	d.types = maps.Clone(types)
 	if d.formats, err = format.NewSet(cfg.Formats); err != nil {
 		return err
 	}

@@ -138,7 +138,7 @@ func TestThunderingHerd(t *testing.T) {
 	m := herdMeasures{counts: map[string]int64{"lost": 0, "duplicates": 0}}
 	synctest.Test(t, func(t *testing.T) {
 		events := *herdSize / herdEndpoints
-		queue := min(8192, events/4)
+		queue := min(16384, events/4)
 		h, r := newHerd(t, events, queue)
 		for range *herdCycles {
 			h.cycle(r, events, queue, &m)

@@ -126,6 +126,34 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	})
 }
 
+// The re-send of a test send does not hide the retry that is planned behind it.
+func TestRetryBehindAResend(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, receivertest.Sequence(receivertest.Answer(200, ""), receivertest.Answer(500, ""), receivertest.Answer(200, "")))
+		r.agent("standard")
+		e := r.endpoint("a")
+		if _, err := r.svc.Test(r.ctx, "bot", e.ID, waybell.TestInput{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		r.publish(2) // fails, and is due again after 5 s
+		time.Sleep(2 * time.Second)
+		in := waybell.BulkRetry{Filter: waybell.LogFilter{State: "delivered"}}
+		if got, err := r.svc.RetryMany(r.ctx, "bot", in); err != nil || got.Retried != 1 {
+			t.Fatalf("re-send: %+v, %v; want one", got, err)
+		}
+		time.Sleep(time.Minute)
+		got := r.receiver.Requests()
+		if len(got) != 4 {
+			t.Fatalf("%d attempts, want 4", len(got))
+		}
+		if wait := got[3].Arrived.Sub(got[1].Arrived); wait < 4*time.Second || wait > 6*time.Second {
+			t.Errorf("the retry came after %v, want about 5 s", wait)
+		}
+	})
+}
+
 // What a paused endpoint holds is sent on resume, oldest first, and windows
 // stood still meanwhile.
 func TestPauseHoldsAndResumeSendsOldestFirst(t *testing.T) {

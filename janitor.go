@@ -149,7 +149,7 @@ func (j *janitor) tend(ctx context.Context) {
 		// not held the sender cancels.
 		case e.cancelsAll() || e.IsHeld() && e.CancelUpTo > 0:
 			j.cancelWaiting(ctx, e.Endpoint)
-		case !e.IsHeld() && s.dispatcher.breakerOpen(d.Endpoint):
+		case s.mayStart() && !e.IsHeld() && s.dispatcher.breakerOpen(d.Endpoint):
 			j.expire(ctx, e, now)
 		}
 	}

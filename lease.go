@@ -11,9 +11,9 @@ const (
 	heartbeatEvery = 2 * time.Second
 	heartbeatWait  = 3 * time.Second        // for the store, so that a call that hangs is not the last one
 	heartbeatPace  = 250 * time.Millisecond // between two, at least
-	leaseSpan      = 8 * time.Second        // without a confirmed heartbeat for so long, nothing starts
+	leaseSpan      = 8 * time.Second        // without a confirmed heartbeat, or the configuration, for so long nothing starts
 	configPoll     = 500 * time.Millisecond // how often another node's changes are looked for
-	configWait     = 4 * time.Second        // for the store
+	configWait     = 3 * time.Second        // for the store, each time it is asked
 	configFresh    = 5 * time.Second        // for so long a key counts as not revoked
 	missWait       = 500 * time.Millisecond // for the store, where an agent is looked for
 	missPace       = 100 * time.Millisecond // between two such looks, at least
@@ -29,10 +29,14 @@ func (s *Service) shared() bool {
 
 // mayStart tells whether this node's lease was confirmed lately, by the
 // monotonic clock: a node cut off from its store, or frozen, starts no attempt,
-// because another may have taken its deliveries over.
+// because another may have taken its deliveries over. The same holds where it
+// could not read the configuration lately: the endpoint may be paused by now.
 func (s *Service) mayStart() bool {
-	return !s.shared() || within(s.confirmed.Load(), leaseSpan)
+	return !s.shared() || within(s.confirmed.Load(), leaseSpan) && s.knowsConfig()
 }
+
+// knowsConfig tells whether the configuration was read lately enough to send by it.
+func (s *Service) knowsConfig() bool { return within(s.current.Load(), leaseSpan) }
 
 func (s *Service) confirm(at time.Time) { s.confirmed.Store(&at) }
 
@@ -84,15 +88,20 @@ func (s *Service) heartbeat(ctx context.Context) {
 	}
 }
 
-// beat confirms the lease once, and joins anew when it was lost.
+// beat confirms the lease once, and joins anew when it was lost. A node that does
+// not know the configuration lets its lease end: others send what it has in hand,
+// and take its part of the endpoints' limits.
 func (s *Service) beat(ctx context.Context) {
+	if !s.knowsConfig() {
+		return
+	}
 	at := time.Now() // before the call: what counts is when it was surely valid
 	bounded, cancel := context.WithTimeout(ctx, heartbeatWait)
 	defer cancel()
 	err := s.store.Heartbeat(bounded, *s.lease.Load(), s.dispatcher.load())
 	switch {
 	case err == nil:
-		lapsed := !s.mayStart()
+		lapsed := !within(s.confirmed.Load(), leaseSpan)
 		s.confirm(at)
 		if lapsed {
 			s.claimer.dueAt(s.clock.now())
@@ -137,36 +146,54 @@ func (s *Service) fencedBy(err error) {
 	}
 }
 
-// watch looks until ctx ends for what other nodes do: changes of the
-// configuration, work they put aside, what they know of receivers, and that
-// they come and go. The store's hints make it look sooner.
-func (s *Service) watch(ctx context.Context) {
-	poll := time.NewTicker(configPoll)
-	defer poll.Stop()
+// watchNodes looks until ctx ends for what other nodes know of receivers, what
+// they did to what somebody listens to, and that they come and go.
+func (s *Service) watchNodes(ctx context.Context) {
 	around := time.NewTicker(heartbeatEvery)
 	defer around.Stop()
 	follow := time.NewTicker(followEvery)
 	defer follow.Stop()
-	known, away := ledgers{}, false
+	known := ledgers{}
+	for ctx.Err() == nil { // select takes any case that is ready
+		select {
+		case <-ctx.Done():
+		case <-around.C:
+			if err := s.lookAround(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("other nodes cannot be looked for", "error", err)
+			}
+		case <-follow.C:
+			s.tellOthers(ctx, known)
+		}
+	}
+}
+
+// watchConfig looks until ctx ends for other nodes' changes of the configuration
+// and work they put aside. The store's hints make it look sooner.
+func (s *Service) watchConfig(ctx context.Context) {
+	poll := time.NewTicker(configPoll)
+	defer poll.Stop()
+	away, blind := false, false
 	changes := s.store.Changes()
 	for ctx.Err() == nil { // select takes any case that is ready
 		select {
 		case <-ctx.Done():
 			return
-		case <-around.C:
-			if err := s.lookAround(ctx); err != nil && ctx.Err() == nil {
-				s.log.Warn("other nodes cannot be looked for", "error", err)
-			}
-			continue
-		case <-follow.C:
-			s.tellOthers(ctx, known)
-			continue
 		case <-poll.C:
 		case <-changes:
 			s.claimer.dueAt(s.clock.now())
 		}
 		err := s.lookAtConfig(ctx)
-		if err != nil && ctx.Err() == nil && !away { // once: heartbeats tell how it goes on
+		switch { // each once
+		case ctx.Err() != nil:
+		case err == nil && blind:
+			s.log.Info("the configuration can be read again")
+			blind = false
+			s.claimer.dueAt(s.clock.now())
+		case err != nil && !blind && !s.knowsConfig():
+			s.log.Error("the configuration cannot be read: this node starts no attempt and leaves its deliveries to others",
+				"for", leaseSpan, "error", err)
+			blind = true
+		case err != nil && !away:
 			s.log.Warn("configuration changes cannot be read", "error", err)
 		}
 		away = err != nil
@@ -174,18 +201,32 @@ func (s *Service) watch(ctx context.Context) {
 	}
 }
 
+// lookAtConfig asks the store for changes of the configuration, and takes them in.
 func (s *Service) lookAtConfig(ctx context.Context) error {
 	at := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, configWait)
-	defer cancel()
-	v, err := s.store.ConfigVersion(ctx)
+	bounded, cancel := context.WithTimeout(ctx, configWait)
+	v, err := s.store.ConfigVersion(bounded)
+	cancel()
 	if err == nil && v > s.dir.version.Load() {
-		err = s.refresh(ctx)
+		at = time.Now()
+		bounded, cancel = context.WithTimeout(ctx, configWait)
+		err = s.refresh(bounded)
+		cancel()
 	}
 	if err == nil {
-		s.current.Store(&at)
+		s.configRead(at)
 	}
 	return err
+}
+
+// configRead notes that the directory has the configuration as it was at a time.
+func (s *Service) configRead(at time.Time) {
+	for {
+		before := s.current.Load()
+		if before != nil && before.After(at) || s.current.CompareAndSwap(before, &at) {
+			return
+		}
+	}
 }
 
 // findAgent finds an agent by its id. One that another node made a moment ago is

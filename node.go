@@ -91,16 +91,16 @@ type NodeStore interface {
 	// still owns are adopted as if it had died.
 	Leave(ctx context.Context, lease Lease) error
 	// Adopt releases a bounded piece (about 1,000 rows) of the waiting rows that
-	// dead nodes own, and tells how many there were and whether there may be
-	// more. The epoch of a dead node is raised and committed before any of its
-	// rows is touched. An embedded store holds the lock of its directory: every
-	// node of an earlier process is dead. In a shared one a node is dead when its
-	// heartbeat has not changed for 12 s in which this node could read it all the
-	// time, so that a database that was away kills nobody: called about every
-	// second, Adopt looks. A released row is unowned, due at now and marked
-	// Adopted; one that was Begun has its Deaths raised by one, loses Begun, and
-	// with Deaths >= SuspectDeaths is due 2^(Deaths-SuspectDeaths) minutes after
-	// now.
+	// dead nodes own, and tells how many there were, which may be none, and whether
+	// there may be more. It may rest for some milliseconds, to spare others. The
+	// epoch of a dead node is raised and committed before any of its rows is
+	// touched. An embedded store holds the lock of its directory: every node of an
+	// earlier process is dead. In a shared one a node is dead when its heartbeat has
+	// not changed for 12 s in which this node could read it all the time, so that a
+	// database that was away kills nobody: called about every second, Adopt looks. A
+	// released row is unowned, due at now and marked Adopted; one that was Begun has
+	// its Deaths raised by one, loses Begun, and with Deaths >= SuspectDeaths is due
+	// 2^(Deaths-SuspectDeaths) minutes after now.
 	Adopt(ctx context.Context, lease Lease, now time.Time) (n int, more bool, err error)
 	// Nodes lists the living nodes and the dead ones not yet replaced, by Number.
 	Nodes(ctx context.Context) ([]Node, error)

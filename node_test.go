@@ -95,6 +95,46 @@ func TestNodeCutOff(t *testing.T) {
 	})
 }
 
+// A node whose store confirms its lease but does not tell of changes starts
+// nothing after eight seconds: the endpoint may be paused, as it is here.
+func TestStaleConfigurationSendsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, func(n int, _ *receivertest.Recorded) receivertest.Step {
+			if n <= 8 {
+				return receivertest.Answer(500, "")
+			}
+			return receivertest.Answer(200, "")
+		}, 2)
+		c.agent("standard")
+		e := c.endpoint("a")
+		b := c.nodes[1]
+		c.publishTo(b, 4)
+		time.Sleep(time.Second)
+		b.store.failBefore(waybell.ErrUnavailable, "ConfigVersion")
+		if _, err := c.svc.PauseEndpoint(t.Context(), "bot", e.ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(8 * time.Second)
+		sent := c.receiver.Count()
+		time.Sleep(10 * time.Minute) // the next retries of the standard policy lie in it
+		if n := c.receiver.Count() - sent; n != 0 {
+			t.Errorf("%d attempts after eight seconds without the configuration, want none", n)
+		}
+		if waybell.ErrorCode(b.Ready()) != waybell.CodeUnavailable {
+			t.Errorf("ready without the configuration: %v, want unavailable", b.Ready())
+		}
+		b.store.failBefore(nil, "ConfigVersion")
+		if _, err := c.svc.ResumeEndpoint(t.Context(), "bot", e.ID, waybell.HeldSend); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if l := c.ledger(); l.Delivered != 4 || b.Ready() != nil {
+			t.Errorf("ledger %+v, ready %v; want 4 delivered", l, b.Ready())
+		}
+	})
+}
+
 // While joining fails it is tried again at each heartbeat, publishing answers
 // unavailable, and nothing is lost.
 func TestJoinIsRepeated(t *testing.T) {

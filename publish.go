@@ -1,6 +1,7 @@
 package waybell
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -270,7 +271,7 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 	p := &pending{entry: agent}
 	p.Event = Event{
 		Key: s.keys.next(), Agent: agent.Number, AgentID: agent.ID, AgentName: agent.Name,
-		ID: env.ID, Type: name, Timestamp: env.Timestamp.UTC().Truncate(time.Microsecond),
+		ID: strings.Clone(env.ID), Type: name, Timestamp: env.Timestamp.UTC().Truncate(time.Microsecond),
 	}
 	p.CustomID, p.IdempotencyKey = env.ID != "", env.idempotencyKey
 	if p.CustomID || p.IdempotencyKey != "" {
@@ -282,11 +283,20 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 	if env.Timestamp.IsZero() {
 		p.Timestamp = p.Key.Time()
 	}
-	p.Data = data.Append(make([]byte, 0, env.size))
+	p.Data = fitting(data.Append(make([]byte, 0, env.size)))
 	if !messages.IsNull() {
 		p.Messages = messages.Append(nil)
 	}
 	return p, nil
+}
+
+// fitting returns b without much more room behind it than it has bytes: what waits
+// in memory is counted by its length.
+func fitting(b []byte) []byte {
+	if cap(b)-len(b) > len(b)/4+256 {
+		return bytes.Clone(b)
+	}
+	return b
 }
 
 // check finds the type of an event and holds its data against the schema. It
@@ -295,7 +305,7 @@ func (s *Service) check(env *envelope) (name string, data, messages jsjson.Value
 	name, ok := s.canonicalType(env.Type)
 	t := s.dir.eventType(name)
 	if env.test && name == catalogue.Test {
-		t, ok = &typeEntry{}, true // any object
+		t, ok = &typeEntry{EventType: &EventType{Name: catalogue.Test}}, true // any object
 	}
 	if !ok || t == nil {
 		return "", data, messages, &Error{Code: CodeUnknownEventType, Message: "the event type is not known", Fields: []FieldError{{
@@ -318,7 +328,7 @@ func (s *Service) check(env *envelope) (name string, data, messages jsjson.Value
 	if len(problems) > 0 {
 		return "", data, messages, invalidEvent(problems)
 	}
-	return name, data, messages, nil
+	return t.Name, data, messages, nil // not the caller's, which is a part of the whole document
 }
 
 // accept makes events durable and their deliveries start. The caller's context

@@ -39,13 +39,14 @@ func (q *queue) busy() bool { return q.inFlight > 0 || q.items.Len() > 0 }
 // find none to be put aside in the store. Every reserve is followed by one of
 // enqueue or unreserve.
 func (d *dispatcher) reserve(entries []*endpointEntry, targets []NewTarget) {
+	may := d.svc.mayStart()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range targets {
 		q := d.queue(targets[i].Endpoint)
 		limit := d.places(q)
 		full := q.items.Len()+q.reserved >= limit || q.backlog && q.fresh+q.reserved >= (limit+1)/2
-		if d.stopped || full || entries[i].IsHeld() || q.pace.health.Open || d.limit(entries[i].Endpoint) == 0 {
+		if d.stopped || full || !may || entries[i].IsHeld() || q.pace.health.Open || d.limit(entries[i].Endpoint) == 0 {
 			targets[i].Aside = true
 			continue
 		}
@@ -90,10 +91,10 @@ func (d *dispatcher) claimable(q *queue) int {
 	return min(limit-n-q.reserved, max(1, limit/2)-(n-q.fresh))
 }
 
-// worthClaiming tells whether a quarter of the places can be claimed. d.mu is
-// held.
+// worthClaiming tells whether a quarter of the places, or as much as one claim
+// takes, can be claimed. d.mu is held.
 func (d *dispatcher) worthClaiming(q *queue) bool {
-	return d.claimable(q) >= max(1, d.places(q)/4)
+	return d.claimable(q) >= max(1, min(d.places(q)/4, claimMost))
 }
 
 // unreserve takes a promise back: the event was not accepted by this call.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/waybell/waybell/internal/catalogue"
@@ -49,7 +50,9 @@ func newTypeEntry(t *EventType) (*typeEntry, error) {
 	return entry, err
 }
 
-func builtInTypes() (map[string]*typeEntry, error) {
+// builtInTypes are the types of the catalogue by name, compiled once in a process.
+// What they return is shared: it must not be changed.
+var builtInTypes = sync.OnceValues(func() (map[string]*typeEntry, error) {
 	types := map[string]*typeEntry{}
 	for i, t := range builtInEventTypes() {
 		entry, err := newTypeEntry(&t)
@@ -60,7 +63,7 @@ func builtInTypes() (map[string]*typeEntry, error) {
 		types[t.Name] = entry
 	}
 	return types, nil
-}
+})
 
 // canonicalType is the canonical name of a type given by name or alias, and
 // whether there is such a type.

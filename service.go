@@ -160,7 +160,7 @@ func (s *Service) Start(ctx context.Context) error {
 	if err := s.refresh(ctx); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	s.current.Store(&at)
+	s.configRead(at)
 	if lease.Shared {
 		if err := s.lookAround(ctx); err != nil {
 			return fmt.Errorf("start: look for other nodes: %w", err)
@@ -192,7 +192,8 @@ func (s *Service) launch(ctx context.Context) {
 	var beating sync.WaitGroup
 	if s.shared() {
 		beating.Go(func() { s.heartbeat(beat) })
-		beating.Go(func() { s.watch(beat) })
+		beating.Go(func() { s.watchConfig(beat) })
+		beating.Go(func() { s.watchNodes(beat) })
 	}
 	s.push("stop the heartbeat", func(context.Context) error { stopBeat(); beating.Wait(); return nil })
 	tally, stopTallies := context.WithCancel(ctx)
@@ -276,13 +277,15 @@ func (s *Service) Drain() {
 	s.stream.Close()
 }
 
-// Ready is nil while publishing works, or says why it does not.
+// Ready is nil while this node does its work, or says why it does not.
 func (s *Service) Ready() error {
 	switch {
 	case s.draining.Load():
 		return errorf(CodeDraining, "shutting down")
 	case s.lease.Load() == nil:
 		return errorf(CodeUnavailable, "not started")
+	case s.shared() && !s.knowsConfig():
+		return errorf(CodeUnavailable, "the configuration cannot be read")
 	case !s.mayStart():
 		return errorf(CodeUnavailable, "the store does not answer")
 	}

@@ -9,6 +9,7 @@ import (
 
 const (
 	settleBatch  = 512                  // outcomes in one call of the store, at most
+	settleApart  = 8                    // as how many of them one counts whose delivery was attempted before: see take
 	settleLinger = 3 * time.Millisecond // how long a few outcomes wait for company
 	settleFew    = 64
 )
@@ -50,11 +51,20 @@ func (t *settler) add(w *work, o outcome) {
 	signal(t.pending)
 }
 
-// take returns the queued outcomes, at most settleBatch.
+// take returns the queued outcomes, at most settleBatch. The rows of first attempts
+// lie beside each other, as they were published; that of a retry is one of few on
+// its page, and whoever publishes waits until all pages of a call are written.
 func (t *settler) take() ([]*work, []Settlement) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := min(len(t.batch), settleBatch)
+	n := 0
+	for room := settleBatch; n < len(t.batch) && room > 0; n++ {
+		if t.works[n].Attempts > 0 {
+			room -= settleApart
+		} else {
+			room--
+		}
+	}
 	works, batch := t.works[:n:n], t.batch[:n:n]
 	if n == len(t.batch) {
 		t.works, t.batch = nil, nil

@@ -49,6 +49,8 @@ func (s *Store) Check(ctx context.Context) error {
 	if err := s.open(ctx); err != nil {
 		return err
 	}
+	s.checks.RLock()
+	defer s.checks.RUnlock()
 	c, err := s.openReader() // its own: this takes long
 	if err != nil {
 		return fmt.Errorf("check: %w", err)
@@ -75,7 +77,7 @@ func (s *Store) Check(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err = errors.Join(err, c.close()); err != nil {
+	if err = errors.Join(err, c.giveUp()); err != nil {
 		return fmt.Errorf("check: %w", err)
 	}
 	if len(findings) > 0 {

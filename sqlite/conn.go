@@ -296,6 +296,13 @@ func (c *conn) close() error {
 	return c.handle.close()
 }
 
+// giveUp closes a connection to a file that failed, or that is not the store's own.
+// What the log holds stays there: who recovers it, once nobody has it open, copies it
+// from its beginning.
+func (c *conn) giveUp() error {
+	return errors.Join(c.keepLog(), c.close())
+}
+
 // rows is the result of a query. Columns are read in order by int, text, blob…
 // after each next.
 type rows struct {

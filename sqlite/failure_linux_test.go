@@ -197,3 +197,36 @@ func TestStaysBroken(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestCheckHoldsReopening has a file fail while it is checked: it is opened anew when
+// the check has ended, not before.
+func TestCheckHoldsReopening(t *testing.T) {
+	t.Parallel()
+	l := newLoad(t, Config{})
+	l.accept(t, l.events(1, 1, 7))
+	l.s.checks.RLock() // as a check does that is under way
+	breakFile(t, l.s.path+"-wal")
+	for range 2 {
+		_, err := l.s.Accept(t.Context(), l.lease, 0, l.events(1, 1, 7))
+		if !errors.Is(err, waybell.ErrUnavailable) && !errors.Is(err, waybell.ErrCommitUnknown) {
+			t.Fatalf("error %v", err)
+		}
+	}
+	if _, err := l.s.Accept(t.Context(), l.lease, 0, l.events(1, 1, 7)); !errors.Is(err, waybell.ErrUnavailable) {
+		t.Fatalf("the file was opened anew beside a check: %v", err)
+	}
+	l.s.checks.RUnlock()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		_, err := l.s.Accept(t.Context(), l.lease, 0, l.events(1, 1, 7))
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	if err := l.s.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

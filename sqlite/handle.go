@@ -76,6 +76,18 @@ func (h *handle) close() error {
 	return err
 }
 
+// keepLog has the handle leave the write-ahead log as it is when it is closed, even
+// as the last one: what was copied of it may not have reached the disk.
+func (h *handle) keepLog() error {
+	const slot = 8 // of one argument, https://pkg.go.dev/modernc.org/libc#VaList
+	list, err := h.allocate(2 * slot)
+	if err != nil {
+		return err
+	}
+	defer sqlite3.Xsqlite3_free(h.tls, list)
+	return h.result(sqlite3.Xsqlite3_db_config(h.tls, h.db, sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, libc.VaList(list, int32(1), uintptr(0))))
+}
+
 // result makes an error of a result code, with the text that the handle has for it.
 func (h *handle) result(rc int32) error {
 	if rc == sqlite3.SQLITE_OK || h.db == 0 {
@@ -323,4 +335,31 @@ func (b *backup) step(pages int) (more bool, err error) {
 func (b *backup) finish() error {
 	b.source.backups = slices.DeleteFunc(b.source.backups, func(other *backup) bool { return other == b })
 	return b.source.codeOnly(sqlite3.Xsqlite3_backup_finish(b.source.tls, b.p))
+}
+
+// syncFile makes what was written to the database file durable, as SQLite does at
+// the end of a checkpoint.
+func (h *handle) syncFile() error {
+	file, err := h.file()
+	if err != nil {
+		return err
+	}
+	methods := (*sqlite3.Tsqlite3_file)(pointer(file)).FpMethods
+	sync := (*sqlite3.Tsqlite3_io_methods)(pointer(methods)).FxSync
+	call := *(*func(*libc.TLS, uintptr, int32) int32)(unsafe.Pointer(&struct{ uintptr }{sync}))
+	return h.codeOnly(call(h.tls, file, sqlite3.SQLITE_SYNC_NORMAL))
+}
+
+// file is SQLite's object for the database file. A descriptor of our own would not
+// do in its place: to close one ends every lock that the process has on the file.
+func (h *handle) file() (uintptr, error) {
+	to, err := h.allocate(int(unsafe.Sizeof(h.db)))
+	if err != nil {
+		return 0, err
+	}
+	defer sqlite3.Xsqlite3_free(h.tls, to)
+	if err := h.result(sqlite3.Xsqlite3_file_control(h.tls, h.db, 0, sqlite3.SQLITE_FCNTL_FILE_POINTER, to)); err != nil {
+		return 0, err
+	}
+	return *(*uintptr)(pointer(to)), nil
 }

@@ -43,7 +43,7 @@ func (s *Store) pieces(ctx context.Context, lease waybell.Lease, budget time.Dur
 	total := 0
 	for {
 		n, more := 0, false
-		err := s.write(ctx, sweepEvents, 0, func(t *tx) error {
+		err := s.writeAt(ctx, behind, sweepEvents, 0, func(t *tx) error {
 			if err := t.fence(lease); err != nil {
 				return err
 			}

@@ -248,6 +248,38 @@ func TestLogBound(t *testing.T) {
 	}
 }
 
+// TestAppendedDuringCopy writes after a copy of the log began and before it ended:
+// how much is left to copy shows, so that the log is copied to its end and starts
+// from its beginning.
+func TestAppendedDuringCopy(t *testing.T) {
+	t.Parallel()
+	l := newLoad(t, Config{})
+	l.accept(t, l.events(100, 1, 7))
+	var left logState
+	err := l.s.snapshot(t.Context(), func(c *conn) error { // the log cannot start anew meanwhile
+		if _, err := c.int("SELECT value FROM meta WHERE name = 'events'"); err != nil {
+			return err
+		}
+		if first, err := l.s.copyBeside("PASSIVE"); err != nil || first.rest() != 0 {
+			t.Errorf("first copy: %+v, %v", first, err)
+		}
+		l.accept(t, l.events(100, 1, 7))
+		var err error
+		left, err = l.s.afterCopy(l.s.restBetween())
+		return err
+	})
+	if err != nil || left.copied == 0 || left.rest() == 0 {
+		t.Fatalf("after the first copy: %+v, %v", left, err)
+	}
+	if err := l.s.copyLog(); err != nil {
+		t.Fatal(err)
+	}
+	l.accept(t, l.events(1, 1, 7))
+	if anew, err := l.s.afterCopy(l.s.restBetween()); err != nil || anew.pages >= left.pages {
+		t.Errorf("the log did not start anew: %+v, %v", anew, err)
+	}
+}
+
 // TestSpaceIsUsedAgain publishes and sweeps in turn: the file stops growing.
 func TestSpaceIsUsedAgain(t *testing.T) {
 	t.Parallel()

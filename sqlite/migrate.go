@@ -50,7 +50,7 @@ func Migrations(ctx context.Context, dir string) ([]Migration, error) {
 		return nil, err
 	}
 	version, err := checkVersion(c, list)
-	if err = errors.Join(err, c.close()); err != nil {
+	if err = errors.Join(err, c.giveUp()); err != nil {
 		return nil, fmt.Errorf("migrations of %s: %w", path, err)
 	}
 	steps := make([]Migration, len(list))

@@ -127,6 +127,7 @@ func (s *Store) Leave(ctx context.Context, lease waybell.Lease) error {
 type adoption struct {
 	dead map[int64]bool // nil = no pass under way
 	at   waitingPlace
+	rest time.Duration // before the next read
 }
 
 // waitingPlace is a position in the primary key of waiting.
@@ -137,7 +138,8 @@ type waitingPlace struct {
 
 const (
 	adoptRows = 1000
-	adoptScan = 200_000 // rows looked at in one read
+	adoptScan = 4000                  // rows looked at in one read: some milliseconds
+	adoptRest = 50 * time.Millisecond // after a read, at most
 )
 
 // Adopt implements [waybell.NodeStore].
@@ -152,12 +154,19 @@ func (s *Store) Adopt(ctx context.Context, lease waybell.Lease, now time.Time) (
 		}
 		*a = adoption{dead: dead}
 	}
+	s.rest(ctx, a.rest)
+	began := time.Now()
 	found, end, last, err := s.findOrphans(ctx)
 	if err != nil {
 		return 0, false, err
 	}
+	a.rest = min(time.Since(began), adoptRest)
+	if len(found) == 0 && !end {
+		a.at = last
+		return 0, true, nil
+	}
 	n := 0
-	err = s.write(ctx, len(found)+1, 0, func(t *tx) error {
+	err = s.writeAt(ctx, behind, len(found)+1, 0, func(t *tx) error {
 		n = 0
 		if err := t.fence(lease); err != nil {
 			return err
@@ -190,6 +199,18 @@ func (s *Store) Adopt(ctx context.Context, lease waybell.Lease, now time.Time) (
 		return n, s.moreDead(ctx), nil
 	}
 	return n, true, nil
+}
+
+// rest leaves the processor to others between two reads of a long search: it reads
+// half of the time, so that what is published meanwhile is hardly slower.
+func (s *Store) rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.closing:
+	case <-ctx.Done():
+	}
 }
 
 // sqlAdopt releases one row: see waybell.NodeStore.Adopt. The shift is bounded

@@ -99,6 +99,43 @@ func TestKilledProcess(t *testing.T) {
 	}
 }
 
+// TestAdoptAmongMany finds the few rows of a dead process among many that wait, in
+// short reads.
+func TestAdoptAmongMany(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := newLoad(t, Config{Dir: dir})
+	l.accept(t, l.events(2, 1, 7))
+	aside := l.events(3*adoptScan, 1, 7)
+	for _, e := range aside {
+		e.Targets[0].Aside = true
+	}
+	l.accept(t, aside)
+	l.accept(t, l.events(3, 1, 7))
+	if err := l.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := openStore(t, Config{Dir: dir})
+	lease, err := s.Join(t.Context(), waybell.NodeInfo{Name: "next"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	total, empty := 0, 0
+	for more := true; more; {
+		var n int
+		if n, more, err = s.Adopt(t.Context(), lease, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		total += n
+		if n == 0 {
+			empty++
+		}
+	}
+	if total != 5 || empty < 2 {
+		t.Errorf("adopted %d in all, nothing in %d pieces", total, empty)
+	}
+}
+
 // TestRefused opens files that are not for this program.
 func TestRefused(t *testing.T) {
 	t.Parallel()

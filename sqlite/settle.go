@@ -23,15 +23,18 @@ const sqlRelease = `UPDATE waiting SET owner = 0, begun = 0, next_at = ?
 // only while the lease owns it and its attempt is the row's next one; the
 // attempt of any other, canceled or already written, is kept beside it.
 func (s *Store) Settle(ctx context.Context, lease waybell.Lease, outcomes []waybell.Settlement) error {
-	bytes := 0
+	bytes, where := 0, along
 	for i := range outcomes {
 		if a := outcomes[i].Attempt; a != nil {
 			bytes += len(a.Detail)
+			if a.Number > 1 {
+				where = behind
+			}
 		} else if outcomes[i].Kind == waybell.SettleRetry {
 			return fmt.Errorf("sqlite: delivery %s: a retry without its attempt", outcomes[i].DeliveryRef)
 		}
 	}
-	return s.write(ctx, 2*len(outcomes), bytes, func(t *tx) error {
+	return s.writeAt(ctx, where, 2*len(outcomes), bytes, func(t *tx) error {
 		if err := t.fence(lease); err != nil {
 			return err
 		}

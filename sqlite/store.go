@@ -104,6 +104,10 @@ type Store struct {
 	adopting   sync.Mutex // one Adopt at a time
 	adoption   adoption
 	checkpoint sync.Mutex // guards checkpointer
+	// checks is held for reading by each check, whose connection is its own.
+	checks sync.RWMutex
+	// hurry is how many wait for checkpoint while nothing else can go on.
+	hurry atomic.Int32
 	// checkpointer is the connection that copies the log into the database.
 	checkpointer *conn
 	// readers holds one place per reading connection; nil stands for one that is
@@ -214,8 +218,12 @@ func (s *Store) openWriter() error {
 	// What a failed or interrupted commit left in the log is now either in or
 	// out; copying it into the database makes "in" durable before anything is
 	// built on it.
-	if err := c.run("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+	l, err := c.logState("TRUNCATE")
+	if err != nil {
 		return err
+	}
+	if l.busy && s.writer.broken { // else nothing counts as copied that is not
+		return fmt.Errorf("%w: another program reads the database, so that its log cannot be copied", waybell.ErrUnavailable)
 	}
 	s.writer.logged, s.writer.passed = 0, make(map[waybell.EndpointNumber]passed)
 	return s.load(c)
@@ -298,17 +306,23 @@ func (s *Store) shutdown() error {
 }
 
 // closeWriter closes the writing connection and the checkpointer. The last
-// connection copies the log and removes it.
+// connection copies the log and removes it, but for one that was given up.
 func (s *Store) closeWriter() error {
+	s.hurry.Add(1)
+	defer s.hurry.Add(-1)
 	s.checkpoint.Lock()
 	defer s.checkpoint.Unlock()
+	end := (*conn).close
+	if s.writer.broken || s.writer.conn != nil && s.writer.conn.bad || s.checkpointer != nil && s.checkpointer.bad {
+		end = (*conn).giveUp
+	}
 	var errs []error
 	if c := s.checkpointer; c != nil {
-		errs = append(errs, c.close())
+		errs = append(errs, end(c))
 		s.checkpointer = nil
 	}
 	if c := s.writer.conn; c != nil {
-		errs = append(errs, c.close())
+		errs = append(errs, end(c))
 		s.writer.conn = nil
 	}
 	return errors.Join(errs...)
@@ -355,19 +369,10 @@ func (s *Store) openReader() (*conn, error) {
 		fmt.Sprintf("cache_size = -%d", s.cfg.ReaderCache>>10))
 }
 
-// holdReaders takes every place of a reader, so that no read is under way. It
-// returns what gives them back, or nil when that took longer than patience.
-func (s *Store) holdReaders(patience time.Duration) (back func(closeThem bool)) {
-	held := make([]*conn, 0, cap(s.readers))
-	back = func(closeThem bool) {
-		for _, c := range held {
-			if closeThem && c != nil {
-				_ = c.close() // given up
-				c = nil
-			}
-			s.readers <- c
-		}
-	}
+// holdReaders takes every place of a reader, so that no read is under way, and
+// returns the connections, nil where there is none yet. It is not ok when that took
+// longer than patience.
+func (s *Store) holdReaders(patience time.Duration) (held []*conn, ok bool) {
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	for range cap(s.readers) {
@@ -375,11 +380,18 @@ func (s *Store) holdReaders(patience time.Duration) (back func(closeThem bool)) 
 		case c := <-s.readers:
 			held = append(held, c)
 		case <-late.C:
-			back(false)
-			return nil
+			s.freeReaders(held)
+			return nil, false
 		}
 	}
-	return back
+	return held, true
+}
+
+// freeReaders gives back what holdReaders took.
+func (s *Store) freeReaders(held []*conn) {
+	for _, c := range held {
+		s.readers <- c
+	}
 }
 
 // snapshot is read inside one transaction: all statements of f see the same

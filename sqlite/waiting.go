@@ -67,7 +67,7 @@ func (s *Store) Claim(ctx context.Context, lease waybell.Lease, now time.Time, w
 	for _, w := range wants {
 		rows += w.Max
 	}
-	err := s.write(ctx, rows, 0, func(t *tx) error {
+	err := s.writeAt(ctx, behind, rows, 0, func(t *tx) error {
 		claimed = claimed[:0]
 		if err := t.fence(lease); err != nil {
 			return err
@@ -164,7 +164,7 @@ const sqlExpirable = "SELECT " + waitingColumns + ` FROM waiting INDEXED BY wait
 // ExpireWaiting implements [waybell.WorkStore].
 func (s *Store) ExpireWaiting(ctx context.Context, lease waybell.Lease, e waybell.ExpireWaiting) (int, error) {
 	n := 0
-	err := s.write(ctx, e.Limit, 0, func(t *tx) error {
+	err := s.writeAt(ctx, behind, e.Limit, 0, func(t *tx) error {
 		n = 0
 		if err := t.fence(lease); err != nil {
 			return err
@@ -197,7 +197,7 @@ const sqlCancelable = "SELECT " + waitingColumns + ` FROM waiting INDEXED BY wai
 // CancelWaiting implements [waybell.WorkStore].
 func (s *Store) CancelWaiting(ctx context.Context, lease waybell.Lease, c waybell.CancelWaiting) (int, error) {
 	n := 0
-	err := s.write(ctx, c.Limit, 0, func(t *tx) error {
+	err := s.writeAt(ctx, behind, c.Limit, 0, func(t *tx) error {
 		n = 0
 		if err := t.fence(lease); err != nil {
 			return err
@@ -256,7 +256,7 @@ func (t *tx) end(w waitingRow, by ending) error {
 // BringForward implements [waybell.WorkStore].
 func (s *Store) BringForward(ctx context.Context, lease waybell.Lease, endpoint waybell.EndpointNumber, latest time.Time, limit int) (int, error) {
 	n := 0
-	err := s.write(ctx, limit, 0, func(t *tx) error {
+	err := s.writeAt(ctx, behind, limit, 0, func(t *tx) error {
 		n = 0
 		if err := t.fence(lease); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ type writer struct {
 	tried  time.Time // the last vain attempt to open it
 	logged int64     // estimate of the bytes written to the log since it was looked at
 	batch  []*operation
+	behind []*operation // that others go before
 	passed map[waybell.EndpointNumber]passed
 }
 
@@ -36,6 +38,7 @@ type operation struct {
 	rows, bytes int
 	do          func(*tx) error
 	outside     func(*conn) error
+	place       place
 	state       atomic.Int32
 	done        chan error
 }
@@ -46,10 +49,28 @@ const (
 	opAbandoned
 )
 
+// place is where an operation goes in the order of transactions.
+type place int
+
+const (
+	// ahead is what somebody waits for, a publish above all.
+	ahead place = iota
+	// along goes with anything: outcomes of first attempts, whose rows lie together.
+	along
+	// behind changes rows that lie apart, or many of them, while nobody waits: after
+	// what is ahead, and one operation at a time, so that a publish waits for one.
+	behind
+)
+
 // write queues do for the next group commit and returns when it is durable.
 // Its ctx only ends the wait for a place in a transaction.
 func (s *Store) write(ctx context.Context, rows, bytes int, do func(*tx) error) error {
-	return s.submit(ctx, &operation{rows: rows, bytes: bytes, do: do, done: make(chan error, 1)})
+	return s.writeAt(ctx, ahead, rows, bytes, do)
+}
+
+// writeAt is write at another place.
+func (s *Store) writeAt(ctx context.Context, where place, rows, bytes int, do func(*tx) error) error {
+	return s.submit(ctx, &operation{place: where, rows: rows, bytes: bytes, do: do, done: make(chan error, 1)})
 }
 
 func (s *Store) submit(ctx context.Context, op *operation) error {
@@ -89,19 +110,46 @@ func (s *Store) submit(ctx context.Context, op *operation) error {
 func (s *Store) runWriter() {
 	defer close(s.stopped)
 	for {
-		select {
-		case op := <-s.ops:
-			s.group(op)
-			continue
-		case <-s.closing:
-		}
-		select {
-		case op := <-s.ops:
+		switch op, ok := s.next(); {
+		case !ok:
+			return
+		case op != nil:
 			s.group(op)
 		default:
-			return
+			s.commit(s.takeBehind())
 		}
 	}
+}
+
+// next waits for an operation. It returns none where others were taken that have to
+// be committed, and not ok once the store is closed and there are no more.
+func (s *Store) next() (op *operation, ok bool) {
+	if len(s.writer.behind) == 0 {
+		select {
+		case op := <-s.ops:
+			return op, true
+		case <-s.closing:
+		}
+	}
+	select {
+	case op := <-s.ops:
+		return op, true
+	default:
+		return nil, len(s.writer.behind) > 0
+	}
+}
+
+// takeBehind returns the first of the operations that others went before, if any.
+func (s *Store) takeBehind() []*operation {
+	w := &s.writer
+	for len(w.behind) > 0 {
+		first := w.behind[0]
+		w.behind = slices.Delete(w.behind, 0, 1)
+		if first.state.CompareAndSwap(opQueued, opTaken) {
+			return []*operation{first}
+		}
+	}
+	return nil
 }
 
 // group collects what is queued behind first, up to the bounds, and commits it.
@@ -111,7 +159,9 @@ func (s *Store) group(first *operation) {
 	rows, bytes := 0, 0
 	yielded := false
 	for op := first; ; {
-		if op.state.CompareAndSwap(opQueued, opTaken) {
+		if op.place == behind {
+			s.writer.behind = append(s.writer.behind, op)
+		} else if op.state.CompareAndSwap(opQueued, opTaken) {
 			if op.outside != nil {
 				s.commit(batch)
 				s.between(op)
@@ -143,7 +193,13 @@ func (s *Store) group(first *operation) {
 		}
 		break
 	}
-	s.commit(batch)
+	if slices.ContainsFunc(batch, func(op *operation) bool { return op.place == ahead }) {
+		s.commit(batch)
+		s.commit(s.takeBehind())
+	} else {
+		batch = append(batch, s.takeBehind()...)
+		s.commit(batch)
+	}
 	clear(batch)
 	s.writer.batch = batch[:0]
 }
@@ -256,15 +312,25 @@ func (s *Store) ready() error {
 }
 
 // reopen closes every connection, so that SQLite forgets what it knew of the
-// file, and reads it as after a crash.
+// file, and reads it as after a crash. That is in memory that the connections share:
+// as long as one is open, what a failed sync lost counts as copied.
 func (s *Store) reopen() error {
 	s.gen.Add(1)
-	back := s.holdReaders(reopenPatience)
-	if back == nil {
+	readers, ok := s.holdReaders(reopenPatience)
+	if !ok {
 		return fmt.Errorf("%w: a read does not end", waybell.ErrUnavailable)
 	}
-	_ = s.closeWriter() // given up
-	err := s.openWriter()
-	back(true)
-	return err
+	defer s.freeReaders(readers)
+	if !s.checks.TryLock() {
+		return fmt.Errorf("%w: a check of the whole database is under way", waybell.ErrUnavailable)
+	}
+	defer s.checks.Unlock()
+	for i, c := range readers {
+		if c != nil {
+			_ = c.giveUp() // as it is of no use any more
+			readers[i] = nil
+		}
+	}
+	_ = s.closeWriter() // the same
+	return s.openWriter()
 }
