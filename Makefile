@@ -6,7 +6,11 @@ GO ?= go
 FUZZTIME ?= 10m
 FUZZ ?= .
 
-.PHONY: test check setup race on-postgres simulate bench fuzz fuzz-short generate
+.PHONY: test check setup race on-postgres simulate bench profile fuzz fuzz-short generate
+
+# Tests leave the profile out that the program is optimised by (see profile): it
+# changes speed, not meaning, and would have everything compiled twice.
+check race on-postgres simulate fuzz fuzz-short: export GOFLAGS := $(GOFLAGS) -pgo=off
 
 test: setup check race on-postgres simulate fuzz-short
 
@@ -36,7 +40,7 @@ race:
 on-postgres:
 	CGO_ENABLED=0 TEST_STORE=postgres $(GO) test -shuffle=on -timeout 20m ./api ./cmd/waybell ./deploy ./internal/screentest
 
-# simulate runs days of the engine in virtual time for each of 100 seeds, and looks
+# simulate runs days of the engine in virtual time for each of 250 seeds, and looks
 # for flaws put into its store; race had some of the seeds.
 simulate:
 	CGO_ENABLED=0 $(GO) test ./internal/simulation
@@ -44,6 +48,15 @@ simulate:
 # bench measures the scenarios of docs/performance.md beside the raw ceiling.
 bench:
 	CGO_ENABLED=0 $(GO) run ./cmd/waybell bench
+
+# profile measures again where the server spends its time. Every build of the
+# program reads the result, cmd/waybell/default.pgo.
+profile:
+	@dir=$$(mktemp -d) && trap 'rm -r '$$dir EXIT && set -e; \
+	CGO_ENABLED=0 $(GO) build -trimpath -pgo=off -o $$dir/waybell ./cmd/waybell; \
+	$$dir/waybell bench --store sqlite,postgres --pairs 1 --duration 6s --dir /var/tmp --flag=--cpu-profile=$$dir; \
+	if [ -n "$$(find $$dir -name '*.pprof' -empty)" ]; then echo "a server did not end in time to write its profile: run it again" >&2; exit 1; fi; \
+	$(GO) tool pprof -proto -output cmd/waybell/default.pgo $$dir/waybell $$dir/*.pprof
 
 # fuzz runs every fuzz target for FUZZTIME, as many at once as there are
 # processors; FUZZ chooses some, such as FUZZ='signature' or FUZZ='FuzzPublish'.

@@ -27,6 +27,7 @@ func tuneMemory(svc *waybell.Service) (stop func()) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	debug.FreeOSMemory() // what only the start needed
 	done := make(chan struct{})
 	go func() {
 		tick := time.NewTicker(restEvery)

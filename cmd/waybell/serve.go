@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"unicode/utf8"
 
@@ -38,13 +41,41 @@ finish within --shutdown-grace. A second signal ends it at once.`,
 	}
 	cmd.Flags().SortFlags = false
 	addSettingFlags(cmd.Flags())
+	cmd.Flags().String(profileFlag, "", "a directory that gets a CPU profile of the whole run, cpu-<process>.pprof")
+	cmd.Flags().MarkHidden(profileFlag) //nolint:errcheck // the flag is there
 	return cmd
+}
+
+// profileFlag is for "make profile" and whoever looks for time spent. It is no
+// setting: no server runs with it for long.
+const profileFlag = "cpu-profile"
+
+// profile writes a CPU profile into dir until stop is called.
+func profile(dir string) (stop func(), err error) {
+	f, err := os.Create(filepath.Join(dir, fmt.Sprintf("cpu-%d.pprof", os.Getpid())))
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", profileFlag, err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("--%s: %w", profileFlag, err), f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		f.Close() //nolint:errcheck // "make profile" refuses a file that is cut short
+	}, nil
 }
 
 func runServe(cmd *cobra.Command, _ []string) error {
 	c, err := loadSettings(cmd.Flags(), os.Environ())
 	if err != nil {
 		return err
+	}
+	if dir, _ := cmd.Flags().GetString(profileFlag); dir != "" {
+		stop, err := profile(dir)
+		if err != nil {
+			return err
+		}
+		defer stop()
 	}
 	ctx, errs := cmd.Context(), cmd.ErrOrStderr()
 	log := newLogger(errs, c)

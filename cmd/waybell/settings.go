@@ -87,7 +87,7 @@ func newSettings() *settings {
 		ShutdownGrace: durationValue(25 * time.Second), LogFormat: "text", LogLevel: "info",
 		MaxEventBytes: 1 << 20, MaxBatchBytes: 10 << 20, MaxPublishBytes: 64 << 20, MaxQueueBytes: 64 << 20,
 		MaxBatchEvents: 1000, MaxEndpoints: 100, MaxInFlight: 512, EndpointConcurrency: 16,
-		MaxQueueLength: 8192, MaxQueued: 65536, MaxOutcomes: 8192, MaxSessions: 1000, MaxStreams: 1000,
+		MaxQueueLength: 16384, MaxQueued: 65536, MaxOutcomes: 8192, MaxSessions: 1000, MaxStreams: 1000,
 		MaxInboxes: 10, MaxInboxRequests: 100, MaxInboxBodyBytes: 64 << 10,
 	}
 }

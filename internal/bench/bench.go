@@ -288,10 +288,19 @@ func (o *Options) on(ctx context.Context, st store, flags ...string) (*server, e
 	return s, err
 }
 
-// end ends a server and leaves its store.
-func (s *server) end() {
+// crash ends a server with nothing in order, and leaves its store.
+func (s *server) crash() {
 	s.kill()
 	os.RemoveAll(s.dir)
+}
+
+// end ends a server and leaves its store. It has a moment to end in order, and
+// so to write a profile that it was told to make.
+func (s *server) end() {
+	kill := time.AfterFunc(5*time.Second, func() { s.cmd.Process.Kill() })
+	s.stop()
+	kill.Stop()
+	s.crash()
 }
 
 // discard ends a server and removes its store.

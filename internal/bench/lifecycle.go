@@ -51,7 +51,7 @@ func restartOnce(ctx context.Context, o *Options, r *receiver) (ready, first tim
 	if err != nil {
 		return 0, 0, nil, err
 	}
-	s.end()
+	s.crash()
 	r.reset()
 	began := time.Now()
 	again, err := o.on(ctx, s.store)

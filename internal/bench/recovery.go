@@ -45,7 +45,7 @@ const (
 	restTime = 8 * time.Second
 	// dueAfter is when the rows of the one endpoint are due, seen from before the
 	// server starts.
-	dueAfter = 14 * time.Second
+	dueAfter = 18 * time.Second
 	// slowRecovery is what the receiver behind the breaker needs for an answer
 	// once it is back: its backlog then lasts for some seconds.
 	slowRecovery = 10 * time.Millisecond
@@ -218,10 +218,11 @@ func (t *recoveryTest) configure(ctx context.Context) error {
 	return nil
 }
 
-// Claims of so many rows each, as many as a server asks for at once.
+// Claims of so many rows each, as many retries as a server on an embedded store asks
+// for at once.
 const (
 	claimRounds = 200
-	claimRows   = 32
+	claimRows   = 16
 )
 
 // claims measures the store by itself.
@@ -253,15 +254,22 @@ func (t *recoveryTest) recover(ctx context.Context) error {
 		t.backlog.refused(ctx, t.store, t.ids[1], begin)); err != nil {
 		return err
 	}
+	if err := t.store.settle(ctx); err != nil {
+		return err
+	}
 	t.r.reset()
 	h := hook(t.answer)
 	t.r.hook.Store(&h)
+	started := time.Now()
 	s, err := t.o.on(ctx, t.store, keepAll)
 	if err != nil {
 		return err
 	}
 	defer s.end()
-	t.res.Figures["ready_s"] = time.Since(begin).Seconds()
+	t.res.Figures["ready_s"] = time.Since(started).Seconds()
+	if left := time.Until(dueAt); left < restTime {
+		return fmt.Errorf("the rows are due %v after the start, before the others were measured beside them for %v", left, restTime)
+	}
 	rest, n, err := s.openLoop(t.r, pacing{perSecond: healthyPerSecond, duration: restTime})
 	if err != nil {
 		return err
