@@ -25,7 +25,7 @@ func TestKillBacklog(t *testing.T) {
 	if *cycles > 0 || *long {
 		waiting = 100_000
 	}
-	tr := newTrial(t, options{temper: temper{fail: 4, reset: 2}, timeout: 2 * time.Second})
+	tr := newTrial(t, options{temper: temper{fail: 4, reset: 2}, timeout: calmTimeout})
 	tr.patience += time.Duration(waiting/50) * time.Second // to drain, on a busy machine
 	tr.all("pause")
 	const batch = 250

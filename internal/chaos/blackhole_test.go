@@ -237,7 +237,7 @@ func (tr *trial) awaitBeside(what string, holds func(ledger) bool) {
 	tr.t.Helper()
 	tr.await(what, func() bool {
 		var l ledger
-		err := tr.server.call(tr.t.Context(), http.MethodGet, "/v1/agents/"+besideID+"/ledger", nil, &l)
+		err := tr.server.read(tr.t.Context(), "/v1/agents/"+besideID+"/ledger", &l)
 		return err == nil && holds(l)
 	})
 }

@@ -10,13 +10,14 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/waybell/waybell/internal/binarytest"
 )
 
 var (
@@ -26,31 +27,13 @@ var (
 	seed   = flag.Int64("chaos.seed", 0, "of the random moments; 0 = another one each time")
 )
 
-// built is the binary under test, built when the first test asks for it.
-var built struct {
-	dir  string
-	once sync.Once
-	path string
-	err  error
+// built is the binary under test.
+var built = binarytest.Binary{Version: stamp(0)}
 
-	mu      sync.Mutex
-	stamped map[int]string // by the number of the node
-}
-
-func binary(t *testing.T) string {
-	t.Helper()
-	built.once.Do(func() {
-		built.path = filepath.Join(built.dir, "waybell")
-		build := exec.Command("go", "build", "-ldflags", "-X main.version="+stamp(0), "-o", built.path, "github.com/waybell/waybell/cmd/waybell")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("go build: %w\n%s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return built.path
+// copies are the files of the binary under test by the number of their node.
+var copies struct {
+	mu    sync.Mutex
+	paths map[int]string
 }
 
 const stampFormat = "chaos-node-%03d"
@@ -63,10 +46,10 @@ func stamp(n int) string { return fmt.Sprintf(stampFormat, n) }
 // that string is another.
 func stamped(t *testing.T, n int) string {
 	t.Helper()
-	original := binary(t)
-	built.mu.Lock()
-	defer built.mu.Unlock()
-	if path := built.stamped[n]; path != "" {
+	original := built.Path(t)
+	copies.mu.Lock()
+	defer copies.mu.Unlock()
+	if path := copies.paths[n]; path != "" {
 		return path
 	}
 	b, err := os.ReadFile(original)
@@ -76,28 +59,18 @@ func stamped(t *testing.T, n int) string {
 	if !bytes.Contains(b, []byte(stamp(0))) {
 		t.Fatal("the binary does not hold its version")
 	}
-	path := filepath.Join(built.dir, stamp(n))
+	path := filepath.Join(built.Dir(), stamp(n))
 	if err := os.WriteFile(path, bytes.ReplaceAll(b, []byte(stamp(0)), []byte(stamp(n))), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if built.stamped == nil {
-		built.stamped = map[int]string{}
+	if copies.paths == nil {
+		copies.paths = map[int]string{}
 	}
-	built.stamped[n] = path
+	copies.paths[n] = path
 	return path
 }
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "waybell-chaos")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	built.dir = dir
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(built.Main(m)) }
 
 // trial is a server, or several nodes, under load.
 type trial struct {
@@ -138,7 +111,7 @@ type options struct {
 func newTrial(t *testing.T, o options) *trial {
 	t.Helper()
 	from := random(t)
-	tr := &trial{t: t, paths: map[string]string{}, rng: rand.New(rand.NewPCG(uint64(from), 0)), lag: o.timeout + settleLag,
+	tr := &trial{t: t, paths: map[string]string{}, rng: rand.New(rand.NewPCG(uint64(from), 0)), lag: settleLag,
 		shared: o.shared, seed: from, began: time.Now(), patience: 6 * time.Minute}
 	tr.targets = []*target{newTarget(t, "standard"), newTarget(t, "chatzuri")}
 	tr.receiver = newReceiver(t, o.temper, uint64(from), tr.targets...)
@@ -199,9 +172,18 @@ func random(t *testing.T) int64 {
 	return from
 }
 
-// settleLag is how long the outcome of an attempt may take to become durable:
-// some milliseconds, unless the machine is busy with other things.
-const settleLag = 2 * time.Second
+// settleLag is how long after its answer, or the end of its time, the outcome of an
+// attempt may take to become durable: some milliseconds, unless the machine is busy
+// with other things.
+const settleLag = 3 * time.Second
+
+// Timeouts of endpoints whose receivers sometimes never answer, and of the others.
+// On a busy machine a sender may read an answer a second and more after it came:
+// what it then takes for a timeout comes again.
+const (
+	hangTimeout = 5 * time.Second
+	calmTimeout = 10 * time.Second
+)
 
 // repeat tells how many cycles to run.
 func repeat(standard int) int {
@@ -249,7 +231,7 @@ func (tr *trial) duringOf(s *server, kind faultKind, do func()) *fault {
 func (tr *trial) end() *verdict {
 	t := tr.t
 	t.Helper()
-	e := &evidence{paths: tr.paths, faults: tr.faults, lag: tr.lag, unsure: tr.unsure}
+	e := &evidence{paths: tr.paths, faults: tr.faults, lag: tr.lag, unsure: tr.unsure, timeout: tr.receiver.timeout, attempts: tr.attempts}
 	var problems []string
 	e.publishes, problems = tr.feeder.finish()
 	// A delivery during which three processes died waits a minute and more, see
@@ -282,8 +264,21 @@ func (tr *trial) end() *verdict {
 	t.Logf("%d faults; %d events accepted, %d requests refused (503), %d connections refused, %d broken %v; %d events taken without a 202",
 		len(tr.faults), v.accepted, c.busy, c.refused, c.broken, tr.feeder.breaks, v.silent)
 	t.Logf("%d deliveries by %d requests; drained in %v", v.deliveries, v.requests, drain.Round(time.Millisecond))
-	t.Logf("%d duplicates, first answered at most %v before the fault; by each fault: %v", v.duplicates, v.oldest.Round(time.Millisecond), v.byFault)
+	t.Logf("%d duplicates, first answered at most %v before the fault; by each fault: %v; %d after an answer that came too late",
+		v.duplicates, v.oldest.Round(time.Millisecond), v.byFault, v.late)
 	return v
+}
+
+// attempts are those of a delivery in the server's log.
+func (tr *trial) attempts(delivery string) []tried {
+	tr.t.Helper()
+	var d struct {
+		Log []tried `json:"attempt_log"`
+	}
+	if err := tr.server.read(tr.t.Context(), "/v1/agents/"+agentID+"/deliveries/"+delivery, &d); err != nil {
+		tr.t.Fatal(err)
+	}
+	return d.Log
 }
 
 // read takes the ledger and the log of a drained store into the evidence.
@@ -317,7 +312,7 @@ func spread(all []time.Duration) string {
 // not made durable.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	tr := newTrial(t, options{temper: temper{fail: 4, hang: 2, reset: 2}, timeout: 2 * time.Second})
+	tr := newTrial(t, options{temper: temper{fail: 4, hang: 2, reset: 2}, timeout: hangTimeout})
 	var ready []time.Duration
 	for n := range repeat(8) {
 		if n%5 == 4 {
@@ -342,7 +337,7 @@ func TestKill(t *testing.T) {
 // its answer.
 func TestTerminate(t *testing.T) {
 	t.Parallel()
-	tr := newTrial(t, options{temper: temper{fail: 4, reset: 2, slow: 10, slowness: 300 * time.Millisecond}, timeout: 10 * time.Second})
+	tr := newTrial(t, options{temper: temper{fail: 4, reset: 2, slow: 10, slowness: 300 * time.Millisecond}, timeout: calmTimeout})
 	var stopped, ready []time.Duration
 	for range repeat(5) {
 		tr.pause(200*time.Millisecond, 1200*time.Millisecond)
@@ -364,12 +359,12 @@ func TestTerminate(t *testing.T) {
 // it go on. Only what was under way may come twice.
 func TestFreeze(t *testing.T) {
 	t.Parallel()
-	tr := newTrial(t, options{temper: temper{fail: 4, hang: 2, reset: 2}, timeout: 2 * time.Second})
+	tr := newTrial(t, options{temper: temper{fail: 4, hang: 2, reset: 2}, timeout: hangTimeout})
 	for range repeat(2) {
 		tr.pause(300*time.Millisecond, 1000*time.Millisecond)
 		tr.during(frozen, func() {
 			tr.server.signal(syscall.SIGSTOP)
-			tr.pause(1000*time.Millisecond, 4000*time.Millisecond)
+			tr.pause(hangTimeout, hangTimeout+2*time.Second)
 			tr.server.signal(syscall.SIGCONT)
 		})
 	}

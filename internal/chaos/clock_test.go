@@ -228,18 +228,32 @@ func (p *timepieces) shown(node int) int {
 	return p.off[node]
 }
 
-// owed is how many deliveries were refused last before a moment, and have not come
-// since.
-func (r *receiver) owed(before time.Time) (n int) {
+// owed is how many of some deliveries were not answered 2xx since a moment.
+func (r *receiver) owed(deliveries map[string]bool, since time.Time) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	answers := make(map[string]bool, len(deliveries))
 	for _, list := range r.hits {
-		last := slices.MaxFunc(list, func(a, b hit) int { return a.at.Compare(b.at) })
-		if last.answer != answered && last.at.Before(before) {
-			n++
+		for _, h := range list {
+			if h.answer == answered && h.at.After(since) && deliveries[h.delivery] {
+				answers[h.delivery] = true
+			}
 		}
 	}
-	return n
+	return len(deliveries) - len(answers)
+}
+
+// waiting are the ids of all deliveries that are not finished.
+func (tr *trial) waiting() map[string]bool {
+	tr.t.Helper()
+	ids := map[string]bool{}
+	for _, state := range []string{"pending", "retrying"} {
+		err := pages(tr.t.Context(), tr.server, "deliveries?state="+state, func(d logged) { ids[d.ID] = true })
+		if err != nil {
+			tr.t.Fatal(err)
+		}
+	}
+	return ids
 }
 
 // clockSteps are those of a cycle each.
@@ -251,9 +265,9 @@ var clockSteps = [...]time.Duration{25 * time.Hour, -25 * time.Hour, 5 * time.Mi
 const stallBar = 5*time.Second + 500*time.Millisecond
 
 // cycle steps the clock of a node and back. Across a restart the node is killed
-// before each step: then its receiver behaves well until what was to be tried
-// again has been, because a process that starts cannot tell a clock that was
-// stepped from a long absence, after which a delivery has one attempt left.
+// before each step: then its receiver behaves well until all that waited has been
+// delivered, because a process that starts cannot tell a clock that was stepped
+// from a long absence, after which a delivery has one attempt left.
 func (p *timepieces) cycle(s *server, by time.Duration, restart bool) {
 	tr, w := p.tr, p.walls[s.number]
 	for _, offset := range []time.Duration{by, 0} {
@@ -275,8 +289,8 @@ func (p *timepieces) cycle(s *server, by time.Duration, restart bool) {
 		}
 		tr.awaitService(s)
 		if restart && tr.shared == nil {
-			killed := tr.faults[len(tr.faults)-1].began
-			tr.await("what waited is tried again", func() bool { return tr.receiver.owed(killed) == 0 })
+			waiting, dead := tr.waiting(), tr.faults[len(tr.faults)-1].ended
+			tr.await("what waited is delivered", func() bool { return tr.receiver.owed(waiting, dead) == 0 })
 		}
 		if restart {
 			tr.receiver.behave(s.number, tr.receiver.temper)
@@ -306,7 +320,7 @@ func (p *timepieces) judgeClock(cycles int) {
 		}
 	}
 	// The longest wait of the schedule is planned, and so is the time of an attempt.
-	if limit := stallBar + 5500*time.Millisecond + p.tr.lag + busyMachine; longest > limit && p.tr.shared == nil {
+	if limit := stallBar + 5500*time.Millisecond + p.tr.receiver.timeout + busyMachine; longest > limit && p.tr.shared == nil {
 		t.Errorf("a delivery waited %v between two attempts, want %v at most", longest, limit)
 	}
 	if v.accepted == 0 || v.requests <= v.deliveries {
@@ -329,7 +343,7 @@ func TestClock(t *testing.T) {
 	t.Parallel()
 	var p *timepieces
 	newTrial(t, options{temper: temper{fail: 6, reset: 2, slow: 10, slowness: 300 * time.Millisecond},
-		timeout: 10 * time.Second, arm: func(tr *trial) { p = newTimepieces(tr) }})
+		timeout: calmTimeout, arm: func(tr *trial) { p = newTimepieces(tr) }})
 	cycles := repeat(6)
 	for n := range cycles {
 		p.tr.pause(300*time.Millisecond, time.Second)
@@ -345,7 +359,7 @@ func TestNodesClock(t *testing.T) {
 	url := pgtest.Start(t, pgtest.Options{Dir: memory()}).Database(t)
 	var p *timepieces
 	newTrial(t, options{temper: temper{fail: 6, reset: 2, slow: 10, slowness: 300 * time.Millisecond},
-		timeout: 10 * time.Second, shared: newShared(url, url, "all", "all", "all"), arm: func(tr *trial) { p = newTimepieces(tr) }})
+		timeout: calmTimeout, shared: newShared(url, url, "all", "all", "all"), arm: func(tr *trial) { p = newTimepieces(tr) }})
 	cycles := repeat(4)
 	for n := range cycles {
 		p.tr.pause(300*time.Millisecond, time.Second)

@@ -77,7 +77,7 @@ func (tr *trial) endTrouble(programme string, joined map[int]int64, recovery []t
 // newDatabaseTrial starts three nodes on a database.
 func newDatabaseTrial(t *testing.T, direct, given string) *trial {
 	t.Helper()
-	tr := newTrial(t, options{temper: databaseTemper, timeout: 2 * time.Second, shared: newShared(direct, given, "all", "all", "all")})
+	tr := newTrial(t, options{temper: databaseTemper, timeout: hangTimeout, shared: newShared(direct, given, "all", "all", "all")})
 	tr.unsure = true // of a commit that broke off nobody knows whether it happened
 	return tr
 }
@@ -154,18 +154,27 @@ func TestDatabaseFull(t *testing.T) {
 }
 
 // TestDatabaseFailover kills the primary and promotes its synchronous standby.
-// The nodes know both addresses.
+// The nodes know two addresses: the dead server's becomes that of the next standby.
 func TestDatabaseFailover(t *testing.T) {
 	t.Parallel()
 	primary := pgtest.Start(t, pgtest.Options{Dir: memory()})
-	address := primary.Database(t)
-	database := databaseOf(t, address)
-	standby := primary.Standby(t, true)
+	direct := primary.Database(t)
+	database := databaseOf(t, direct)
+	ways := [2]*pgtest.Proxy{pgtest.StartProxy(t, primary.Addr()), pgtest.StartProxy(t, primary.Addr())}
+	ways[1].Refuse()
 	both := url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/" + database,
-		Host: primary.Addr() + "," + standby.Addr(), RawQuery: "sslmode=disable&target_session_attrs=read-write"}
-	tr := newDatabaseTrial(t, address, both.String())
+		Host: ways[0].Addr() + "," + ways[1].Addr(), RawQuery: "sslmode=disable&target_session_attrs=read-write"}
+	tr := newDatabaseTrial(t, direct, both.String())
 	joined := tr.shared.numbers(t)
-	recovery := tr.bear(trouble{refuses: true, lasts: lasts(2*time.Second, 10*time.Second),
-		begin: func() { primary.Kill(t) }, end: func() { standby.Promote(t); tr.shared.direct = standby.URL(database) }})
-	tr.endTrouble("database:failover", joined, []time.Duration{recovery})
+	var recovery []time.Duration
+	for n := range repeat(1) {
+		standby, way, next := primary.Standby(t, true), ways[n%2], ways[(n+1)%2]
+		next.To(standby.Addr())
+		next.Heal()
+		recovery = append(recovery, tr.bear(trouble{refuses: true, lasts: lasts(2*time.Second, 10*time.Second),
+			begin: func() { primary.Kill(t); way.Refuse(); way.Cut() },
+			end:   func() { standby.Promote(t); tr.shared.direct = standby.URL(database) }}))
+		primary = standby
+	}
+	tr.endTrouble("database:failover", joined, recovery)
 }

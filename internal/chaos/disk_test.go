@@ -124,7 +124,7 @@ const roomCycles = 4
 // alone.
 func testNoRoom(t *testing.T, programme string, o options, r room) {
 	t.Helper()
-	o.temper, o.timeout = temper{fail: 4, hang: 2, reset: 2}, 2*time.Second
+	o.temper, o.timeout = temper{fail: 4, hang: 2, reset: 2}, hangTimeout
 	tr := newTrial(t, o)
 	// Where the medium fails during a commit nobody knows at first what it kept.
 	tr.unsure = o.prepare != nil

@@ -340,7 +340,7 @@ func TestNodesKill(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Start(t, pgtest.Options{Dir: memory()}).Database(t)
 	tr := newTrial(t, options{temper: temper{fail: 4, hang: 2, reset: 2, slow: 50, slowness: 400 * time.Millisecond},
-		timeout: 2 * time.Second, shared: newShared(url, url, "all", "all", "all")})
+		timeout: hangTimeout, shared: newShared(url, url, "all", "all", "all")})
 	var last *fault
 	for n := range repeat(1) {
 		tr.pause(200*time.Millisecond, 1500*time.Millisecond)
@@ -369,7 +369,7 @@ func TestNodesFreeze(t *testing.T) {
 	direct := pgtest.Start(t, pgtest.Options{Dir: memory()}).Database(t)
 	bouncer := pgtest.StartBouncer(t, direct, nil)
 	tr := newTrial(t, options{temper: temper{fail: 4, hang: 2, reset: 2, slow: 50, slowness: 400 * time.Millisecond},
-		timeout: 2 * time.Second, shared: newShared(direct, bouncer.URL(databaseOf(t, direct)), "all", "all", "all")})
+		timeout: hangTimeout, shared: newShared(direct, bouncer.URL(databaseOf(t, direct)), "all", "all", "all")})
 	var joined []time.Duration
 	for range repeat(1) {
 		tr.pause(300*time.Millisecond, 1500*time.Millisecond)
@@ -400,7 +400,7 @@ func TestNodesTerminate(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Start(t, pgtest.Options{Dir: memory()}).Database(t)
 	tr := newTrial(t, options{temper: temper{fail: 4, reset: 2, slow: 50, slowness: 400 * time.Millisecond},
-		timeout: 10 * time.Second, shared: newShared(url, url, "api", "api", "worker", "worker")})
+		timeout: calmTimeout, shared: newShared(url, url, "api", "api", "worker", "worker")})
 	var stopped, ready []time.Duration
 	for range repeat(1) {
 		for _, s := range tr.nodes {

@@ -11,12 +11,13 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/waybell/waybell/internal/binarytest"
 )
 
 // graft is code laid over the source of the binary under test: it goes before or
@@ -43,8 +44,8 @@ var grafts = []graft{
 	{"sqlite/publish.go", "accept", "remember", false, `point.Mark("publish.written")`},
 	{"sqlite/settle.go", "settle", "", false, `point.Mark("settle.written")`},
 	{"sqlite/tx.go", "commit", "exec", false, `if point.Due() { point.End() }`},
-	{"sqlite/node.go", "Adopt", "write", false, `if len(found) > 0 { point.At("adopt.before") }`},
-	{"sqlite/maintenance.go", "pieces", "write", true, `if n > 0 { point.At("sweep.piece") }`},
+	{"sqlite/node.go", "Adopt", "writeAt", false, `if len(found) > 0 { point.At("adopt.before") }`},
+	{"sqlite/maintenance.go", "pieces", "writeAt", true, `if n > 0 { point.At("sweep.piece") }`},
 
 	{"postgres/store.go", "Open", "reset", false, `s.watch.deadAfter = point.Span(s.watch.deadAfter)`},
 	{"postgres/migrate.go", "apply", "", false, `point.At("migrate.before")`},
@@ -171,7 +172,7 @@ var pointed struct {
 func pointBinary(t *testing.T) string {
 	t.Helper()
 	pointed.once.Do(func() {
-		pointed.path = filepath.Join(built.dir, "waybell-points")
+		pointed.path = filepath.Join(built.Dir(), "waybell-points")
 		pointed.err = buildPoints(pointed.path)
 	})
 	if pointed.err != nil {
@@ -198,7 +199,7 @@ func buildPoints(binary string) error {
 		if err != nil {
 			return fmt.Errorf("points: %w", err)
 		}
-		copied := filepath.Join(built.dir, "points", file)
+		copied := filepath.Join(built.Dir(), "points", file)
 		if err := os.MkdirAll(filepath.Dir(copied), 0o700); err != nil {
 			return err
 		}
@@ -211,14 +212,12 @@ func buildPoints(binary string) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(built.dir, "overlay.json")
+	path := filepath.Join(built.Dir(), "overlay.json")
 	if err := os.WriteFile(path, overlay, 0o600); err != nil {
 		return err
 	}
-	build := exec.Command("go", "build", "-overlay", path, "-ldflags", "-X main.version="+stamp(1), "-o", binary, "github.com/waybell/waybell/cmd/waybell")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build with points: %w\n%s", err, out)
+	if err := binarytest.Build(binary, stamp(1), "-overlay", path); err != nil {
+		return fmt.Errorf("with points: %w", err)
 	}
 	return nil
 }

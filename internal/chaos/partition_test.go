@@ -3,7 +3,6 @@
 package chaos
 
 import (
-	"net/http"
 	"testing"
 	"time"
 
@@ -22,7 +21,7 @@ func TestNodesPartition(t *testing.T) {
 	shared := newShared(direct, direct, "all", "all", "all")
 	shared.urls[0], shared.concurrency = proxy.URL(direct), 4
 	calm := temper{fail: 4, reset: 2, slow: 10, slowness: 100 * time.Millisecond} // four attempts at once are enough
-	tr := newTrial(t, options{temper: calm, timeout: 2 * time.Second, shared: shared})
+	tr := newTrial(t, options{temper: calm, timeout: calmTimeout, shared: shared})
 	tr.unsure = true // of a commit that broke off nobody knows whether it happened
 	s := tr.nodes[0]
 	silence := tr.rng.IntN(2)
@@ -87,7 +86,7 @@ func (s *server) queued(t *testing.T) int {
 			Queued int
 		}
 	}
-	if err := s.call(t.Context(), http.MethodGet, "/v1/nodes", nil, &list); err != nil {
+	if err := s.read(t.Context(), "/v1/nodes", &list); err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range list.Data {

@@ -71,7 +71,7 @@ func commonPoints() []*namedPoint {
 		{name: "settle.written", most: 40},
 		{name: "settle.after", most: 40},
 		{name: "retry.after", most: 3},
-		{name: "pause.after", hook: "endpoint.after", soon: true, up: (*pointTrial).pauseAndResume},
+		{name: "pause.after", hook: "endpoint.after", soon: true, up: (*pointTrial).pauseAndResume, after: (*pointTrial).resume},
 		{name: "resume.after", hook: "endpoint.after", soon: true, up: (*pointTrial).resume, down: (*pointTrial).hold},
 		{name: "held.after", soon: true, up: (*pointTrial).pauseAndResume},
 		{name: "cancel.piece", soon: true, tries: 3, up: (*pointTrial).cancelHeld, after: (*pointTrial).sideSettled},
@@ -149,7 +149,7 @@ const somePoints = 8
 
 func testPoints(t *testing.T, p *pointTrial, o options, points []*namedPoint) {
 	t.Helper()
-	o.temper, o.timeout, o.points = temper{fail: 5, reset: 2, slow: 10, slowness: 100 * time.Millisecond}, 2*time.Second, true
+	o.temper, o.timeout, o.points = temper{fail: 5, reset: 2, slow: 10, slowness: 100 * time.Millisecond}, calmTimeout, true
 	p.trial = newTrial(t, o)
 	p.unsure = o.shared != nil // of a commit that broke off nobody knows whether it happened
 	p.server.args = append(p.server.args, "--retention", "30d")
@@ -187,10 +187,13 @@ func testPoints(t *testing.T, p *pointTrial, o options, points []*namedPoint) {
 	}
 }
 
-// recordPoint writes what the faults at one point did. What was lost or came twice
-// unexplained is that of the whole trial: which fault it was nobody can tell.
+// recordPoint writes what the faults at one point did. What was lost, came twice
+// unexplained, or was answered late is that of the whole trial: which fault it was nobody can tell.
 func (p *pointTrial) recordPoint(name string, f *found, v *verdict) {
 	counts := map[string]int64{"events": int64(f.events), "lost": int64(v.lost), "unexplained": int64(v.unexplained)}
+	if v.late > 0 {
+		counts["late"] = int64(v.late)
+	}
 	for _, i := range f.faults {
 		counts["explained"] += int64(v.byFault[i])
 		counts["explained_by_one"] = max(counts["explained_by_one"], int64(v.byFault[i]))
@@ -398,16 +401,19 @@ func (p *pointTrial) keyChanged() {
 }
 
 // cutBackends ends all connections of the node to the database again and again,
-// until one of them breaks in a commit.
+// each time once it has taken events anew, until one of them breaks in a commit.
 func (p *pointTrial) cutBackends() {
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for p.server.running() {
+		taken := p.feeder.count().accepted + 1 + p.rng.IntN(5)
+		for limit := time.Now().Add(time.Second); p.server.running() && p.feeder.count().accepted < taken && time.Now().Before(limit); {
+			<-tick.C
+		}
 		err := p.shared.ask(p.t.Context(), func(pgx.CollectableRow) error { return nil }, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 			WHERE datname = current_database() AND pid <> pg_backend_pid()`)
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		<-tick.C
 	}
 }

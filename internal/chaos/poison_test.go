@@ -239,7 +239,7 @@ func TestPoison(t *testing.T) {
 		tr.die(k)
 	}
 	var l ledger
-	if err := tr.server.call(t.Context(), http.MethodGet, "/v1/agents/"+besideID+"/ledger", nil, &l); err != nil {
+	if err := tr.server.read(t.Context(), "/v1/agents/"+besideID+"/ledger", &l); err != nil {
 		t.Fatal(err)
 	}
 	if l.Delivered != int64(deliveries) || l.Canceled != int64(cycles) || l.Failed != 0 {

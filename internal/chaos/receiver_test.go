@@ -77,6 +77,7 @@ type hit struct {
 	answer   answer
 	node     int       // that sent it, by the User-Agent; see stamp
 	until    time.Time // when it is answered at the earliest, or its sender's patience ends
+	begun    time.Time // when a 2xx was begun to be written
 }
 
 // deliveryKey names a delivery by what both sides know.
@@ -125,17 +126,22 @@ func (r *receiver) script(_ int, rec *receivertest.Recorded) receivertest.Step {
 	}
 	var step receivertest.Step
 	var lasts time.Duration
-	h.answer, lasts, step = r.step(h.node)
-	h.until = h.at.Add(lasts)
 	key := deliveryKey{rec.Get("webhook-id"), rec.Path}
+	n := len(r.hits[key])
+	h.answer, lasts, step = r.step(h.node, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.hits[key][n].begun = time.Now()
+	})
+	h.until = h.at.Add(lasts)
 	r.hits[key] = append(r.hits[key], h)
 	r.last[h.node] = h.at
 	return step
 }
 
 // step throws the dice, and tells for how long the request will be under way at
-// least. r.mu is held.
-func (r *receiver) step(node int) (answer, time.Duration, receivertest.Step) {
+// least. A 2xx calls answering first. r.mu is held.
+func (r *receiver) step(node int, answering func()) (answer, time.Duration, receivertest.Step) {
 	m, n := r.temper, r.rng.IntN(100)
 	if other, ok := r.tempers[node]; ok {
 		m = other
@@ -150,9 +156,9 @@ func (r *receiver) step(node int) (answer, time.Duration, receivertest.Step) {
 		return cut, 0, receivertest.Reset()
 	case n < m.fail+m.hang+m.reset+m.slow:
 		d := rand.N(m.slowness)
-		return answered, d, receivertest.After(d, receivertest.Answer(204, ""))
+		return answered, d, receivertest.After(d, receivertest.Calling(answering, receivertest.Answer(204, "")))
 	}
-	return answered, 0, receivertest.Answer(204, "")
+	return answered, 0, receivertest.Calling(answering, receivertest.Answer(204, ""))
 }
 
 // check holds a request against what was published: its signature, and that

@@ -102,6 +102,9 @@ func (tr *trial) record(programme string, cycles int, v *verdict, times times, m
 		"explained": int64(v.duplicates - v.unexplained), "explained_by_one": int64(most(v.byFault)),
 		"refused": int64(c.busy), "broken": int64(c.broken), "taken_unanswered": int64(v.silent), "faults": int64(len(tr.faults)),
 	}
+	if v.late > 0 {
+		counts["late"] = int64(v.late)
+	}
 	for name, n := range more {
 		counts[name] = n
 	}

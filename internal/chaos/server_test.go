@@ -9,8 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/waybell/waybell/internal/binarytest"
 )
 
 // apiKey is the first key of every server under test.
@@ -56,7 +56,7 @@ type server struct {
 // newServer chooses an address. args are those that name the store; a data
 // directory is made by the first start.
 func newServer(t *testing.T, number int, args ...string) *server {
-	s := &server{t: t, addr: freeAddress(t), number: number, args: args, keys: encryptionKey}
+	s := &server{t: t, addr: binarytest.FreeAddress(t), number: number, args: args, keys: encryptionKey}
 	s.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	t.Cleanup(func() {
 		if s.cmd != nil {
@@ -67,22 +67,6 @@ func newServer(t *testing.T, number int, args ...string) *server {
 		}
 	})
 	return s
-}
-
-// freeAddress is one that stays free while the server is down: a port below
-// those that the system gives to outgoing connections (ip_local_port_range),
-// which would take the address or, dialling it, reach themselves.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
-		if l, err := net.Listen("tcp", addr); err == nil {
-			l.Close()
-			return addr
-		}
-	}
-	t.Fatal("no free port found")
-	return ""
 }
 
 // launch starts the process and does not wait for it.
@@ -221,35 +205,42 @@ func (s *server) call(ctx context.Context, method, path string, body, out any) e
 	return json.Unmarshal(answer, out)
 }
 
-// ledger reads the agent's ledger, also while the database comes back.
-func (s *server) ledger(ctx context.Context) (l ledger, err error) {
-	err = s.call(ctx, http.MethodGet, "/v1/agents/"+agentID+"/ledger", nil, &l)
-	if err == nil || !strings.Contains(err.Error(), "answered 503") {
-		return l, err
-	}
+// read makes one call that changes nothing, also while the database comes back: an
+// answer of 503 says to try again.
+func (s *server) read(ctx context.Context, path string, out any) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	for range 100 {
+	for began := time.Now(); ; {
+		err := s.call(ctx, http.MethodGet, path, nil, out)
+		if err == nil || !strings.Contains(err.Error(), "answered 503") || time.Since(began) > 20*time.Second {
+			return err
+		}
+		s.t.Logf("node %d, %v after the first try: %v", s.number, time.Since(began).Round(time.Millisecond), err)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return l, err
-		}
-		if err = s.call(ctx, http.MethodGet, "/v1/agents/"+agentID+"/ledger", nil, &l); err == nil {
-			break
+			return err
 		}
 	}
+}
+
+// ledger reads the agent's ledger.
+func (s *server) ledger(ctx context.Context) (l ledger, err error) {
+	err = s.read(ctx, "/v1/agents/"+agentID+"/ledger", &l)
 	return l, err
 }
 
-// pages calls each with every item of a list of the agent.
+// pages calls each with every item of a list of the agent, which may have a query.
 func pages[T any](ctx context.Context, s *server, list string, each func(T)) error {
+	if !strings.Contains(list, "?") {
+		list += "?"
+	}
 	for cursor := ""; ; {
 		var page struct {
 			Data       []T     `json:"data"`
 			NextCursor *string `json:"next_cursor"`
 		}
-		err := s.call(ctx, http.MethodGet, "/v1/agents/"+agentID+"/"+list+"?limit=250&cursor="+cursor, nil, &page)
+		err := s.read(ctx, "/v1/agents/"+agentID+"/"+list+"&limit=250&cursor="+cursor, &page)
 		if err != nil {
 			return err
 		}

@@ -114,7 +114,7 @@ func (p *pointTrial) cancelHeld() {
 func (p *pointTrial) sideHolds(n int64) {
 	var l ledger
 	p.await(fmt.Sprintf("%d deliveries of the other agent are held", n), func() bool {
-		err := p.server.call(p.t.Context(), http.MethodGet, "/v1/agents/"+sideAgent+"/ledger", nil, &l)
+		err := p.server.read(p.t.Context(), "/v1/agents/"+sideAgent+"/ledger", &l)
 		return err == nil && l.Held >= n
 	})
 }
@@ -134,7 +134,7 @@ func (p *pointTrial) sideSettled() {
 		}
 	}()
 	p.await(fmt.Sprintf("%d deliveries of the other agent are canceled", p.side.accepted), func() bool {
-		err := p.server.call(p.t.Context(), http.MethodGet, "/v1/agents/"+sideAgent+"/ledger", nil, &l)
+		err := p.server.read(p.t.Context(), "/v1/agents/"+sideAgent+"/ledger", &l)
 		return err == nil && l.Pending+l.Retrying+l.Held == 0
 	})
 	if n := int64(p.side.accepted); l.Accepted != n || l.Canceled != n {
@@ -236,7 +236,7 @@ func (p *pointTrial) oldGone() {
 	until := p.began.Add(-oldAge / 2).UTC().Format(time.RFC3339)
 	gone := func() bool {
 		var page struct{ Data []struct{ ID string } }
-		err := p.server.call(p.t.Context(), http.MethodGet, "/v1/agents/"+sideAgent+"/events?limit=1&until="+until, nil, &page)
+		err := p.server.read(p.t.Context(), "/v1/agents/"+sideAgent+"/events?limit=1&until="+until, &page)
 		return err == nil && len(page.Data) == 0
 	}
 	for range oldTries {

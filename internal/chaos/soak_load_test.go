@@ -319,7 +319,7 @@ func (l *soakLoad) check(rec *receivertest.Recorded) (number int, err error) {
 func (l *soakLoad) ledger(ctx context.Context) (sum ledger, err error) {
 	for a := range soakAgents {
 		var one ledger
-		if err := l.server.call(ctx, http.MethodGet, "/v1/agents/"+soakAgent(a)+"/ledger", nil, &one); err != nil {
+		if err := l.server.read(ctx, "/v1/agents/"+soakAgent(a)+"/ledger", &one); err != nil {
 			return sum, err
 		}
 		sum.Accepted += one.Accepted

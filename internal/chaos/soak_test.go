@@ -233,7 +233,7 @@ func (s *soak) result(v soakVerdict) result.Result {
 		Programme: "soak", Store: s.store, Seed: soakSeed, Cycles: 1, Seconds: s.lasts.Seconds(),
 		Counts: map[string]int64{
 			"events": v.accepted, "requests": v.requests, "lost": v.lost, "duplicates": v.duplicates, "unexplained": v.unexplained,
-			"explained": v.duplicates - v.unexplained, "refused": v.refused, "broken": v.broken, "samples": int64(len(s.samples)),
+			"late": v.duplicates - v.unexplained, "refused": v.refused, "broken": v.broken, "samples": int64(len(s.samples)),
 			"answers_500": v.answers[failed], "answers_none": v.answers[hung], "answers_reset": v.answers[cut],
 			"rate_asked": int64(s.rate), "rate": int64(float64(v.accepted) / s.lasts.Seconds()),
 		},

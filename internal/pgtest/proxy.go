@@ -26,13 +26,13 @@ const (
 // Proxy is the network between clients and a server. It forwards bytes until
 // it is told to break. Its methods may be called from any goroutine.
 type Proxy struct {
-	t      testing.TB
-	server string
-	addr   string
-	work   sync.WaitGroup
+	t    testing.TB
+	addr string
+	work sync.WaitGroup
 
 	mu       sync.Mutex
 	change   sync.Cond // of what follows
+	server   string
 	listener net.Listener
 	conns    map[*proxied]bool
 	silent   Direction
@@ -75,6 +75,14 @@ func (p *Proxy) URL(database string) string {
 	}
 	u.Host = p.addr
 	return u.String()
+}
+
+// To leads new connections to another server from now on, as an address does that
+// moves.
+func (p *Proxy) To(server string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.server = server
 }
 
 // Cut resets all connections, on both sides. New ones are taken.
@@ -180,7 +188,10 @@ func (p *Proxy) dial(c *proxied) bool {
 	if !p.pass(c, ToServer) {
 		return false
 	}
-	conn, err := net.Dial("tcp", p.server)
+	p.mu.Lock()
+	server := p.server
+	p.mu.Unlock()
+	conn, err := net.Dial("tcp", server)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {

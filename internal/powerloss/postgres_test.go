@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waybell/waybell/internal/binarytest"
 	"github.com/waybell/waybell/internal/chaos/result"
 	"github.com/waybell/waybell/internal/pgtest"
 )
@@ -35,8 +36,8 @@ func TestPowerOrder(t *testing.T) {
 		"autovacuum":         "off", "wal_init_zero": "off", // less to record
 	}})
 	database := c.Database(t)
-	addr := freeAddress(t)
-	tr := startTraced(t, true, []string{"WAYBELL_API_KEY=" + apiKey, "WAYBELL_ENCRYPTION_KEY=" + childKey()}, program(t), "serve", "--listen", addr,
+	addr := binarytest.FreeAddress(t)
+	tr := startTraced(t, true, []string{"WAYBELL_API_KEY=" + apiKey, "WAYBELL_ENCRYPTION_KEY=" + childKey()}, built.Path(t), "serve", "--listen", addr,
 		"--database-url", database, "--allow-targets", "127.0.0.1", "--log-level", "error")
 	waitReady(t, addr)
 	calls := newClient(addr)

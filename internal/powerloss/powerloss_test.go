@@ -8,17 +8,16 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/waybell/waybell/internal/binarytest"
 	"github.com/waybell/waybell/internal/chaos/result"
 	"github.com/waybell/waybell/internal/pgtest"
 )
@@ -46,63 +45,20 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	dir, err := os.MkdirTemp("", "waybell-power")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	built.dir = dir
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	os.Exit(built.Main(m))
 }
 
-// built is the binary under test, built when the first test asks for it.
-var built struct {
-	dir  string
-	once sync.Once
-	path string
-	err  error
-}
-
-func program(t *testing.T) string {
-	t.Helper()
-	built.once.Do(func() {
-		built.path = filepath.Join(built.dir, "waybell")
-		build := exec.Command("go", "build", "-o", built.path, "github.com/waybell/waybell/cmd/waybell")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("go build: %w\n%s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return built.path
-}
-
-// freeAddress is one below those that the system gives to outgoing connections.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
-		if l, err := net.Listen("tcp", addr); err == nil {
-			l.Close()
-			return addr
-		}
-	}
-	t.Fatal("no free port found")
-	return ""
-}
+// built is the binary under test.
+var built binarytest.Binary
 
 // recordBinary records three lives of the real binary: one that is stopped in
 // order, one that is killed, and one more.
 func recordBinary(t *testing.T, r *receiver) *record {
 	t.Helper()
 	rec := &record{dir: filepath.Join(t.TempDir(), "new", "data")}
-	addr := freeAddress(t)
+	addr := binarytest.FreeAddress(t)
 	for life, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGTERM} {
-		tr := startTraced(t, false, []string{"WAYBELL_API_KEY=" + apiKey}, program(t), "serve", "--listen", addr, "--data-dir", rec.dir,
+		tr := startTraced(t, false, []string{"WAYBELL_API_KEY=" + apiKey}, built.Path(t), "serve", "--listen", addr, "--data-dir", rec.dir,
 			"--allow-targets", "127.0.0.1", "--log-level", "error")
 		rec.live(t, tr, addr, r, life, sig, 45)
 	}
@@ -113,7 +69,7 @@ func recordBinary(t *testing.T, r *receiver) *record {
 func recordCheckpoints(t *testing.T, r *receiver) *record {
 	t.Helper()
 	rec := &record{dir: filepath.Join(t.TempDir(), "data")}
-	addr := freeAddress(t)
+	addr := binarytest.FreeAddress(t)
 	for life, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
 		tr := startTraced(t, false, []string{childDir + "=" + rec.dir, childAddr + "=" + addr}, os.Args[0])
 		rec.live(t, tr, addr, r, life, sig, 90)
@@ -248,7 +204,7 @@ func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	s := chosen(t)
 	r := newReceiver(t, s)
-	testCuts(t, recordBinary(t, r), s, "power:cut", &starter{program(t), freeAddress(t), r})
+	testCuts(t, recordBinary(t, r), s, "power:cut", &starter{built.Path(t), binarytest.FreeAddress(t), r})
 }
 
 // TestPowerCutCheckpoint cuts the power while the log of the embedded store is

@@ -145,6 +145,14 @@ func After(wait time.Duration, s Step) Step {
 	}}
 }
 
+// Calling calls f right before a step, from the goroutine of the connection.
+func Calling(f func(), s Step) Step {
+	return Step{func(x *exchange) error {
+		f()
+		return s.run(x)
+	}}
+}
+
 // Gate waits for release to be closed before a step.
 func Gate(release <-chan struct{}, s Step) Step {
 	return Step{func(x *exchange) error {

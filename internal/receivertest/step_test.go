@@ -11,6 +11,7 @@ import (
 	"net/http/httptrace"
 	"net/textproto"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -110,6 +111,23 @@ func TestRetryAfterSteps(t *testing.T) {
 		res.Body.Close()
 		if got := res.Header.Get("Retry-After"); res.StatusCode != want.status || got != want.value {
 			t.Errorf("%d, Retry-After %q, want %d, %q", res.StatusCode, got, want.status, want.value)
+		}
+	}
+}
+
+// What a step calls has happened when its answer comes.
+func TestCalling(t *testing.T) {
+	t.Parallel()
+	var called atomic.Int32
+	r := Start(t, Options{Script: Always(Calling(func() { called.Add(1) }, Answer(201, "")))})
+	for want := range int32(2) {
+		res, err := client(t, r).Post(r.URL("/"), "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got := called.Load(); res.StatusCode != 201 || got != want+1 {
+			t.Errorf("status %d, called %d times, want %d", res.StatusCode, got, want+1)
 		}
 	}
 }

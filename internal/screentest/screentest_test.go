@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/waybell/waybell/internal/binarytest"
 	"github.com/waybell/waybell/internal/teststore"
 )
 
@@ -24,41 +23,12 @@ var screenshots = flag.String("screenshots", "", "keep a picture of every page, 
 // chromium is Debian's. Browsers are never downloaded.
 const chromium = "/usr/bin/chromium"
 
-// built is the binary under test, built when the first journey asks for it.
-var built struct {
-	once sync.Once
-	dir  string
-	path string
-	err  error
-}
-
-func binary(t *testing.T) string {
-	t.Helper()
-	built.once.Do(func() {
-		built.path = filepath.Join(built.dir, "waybell")
-		build := exec.Command("go", "build", "-o", built.path, "github.com/waybell/waybell/cmd/waybell")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("go build: %w\n%s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return built.path
-}
+// built is the binary under test.
+var built binarytest.Binary
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	dir, err := os.MkdirTemp("", "waybell-screens")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	built.dir = dir
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	os.Exit(built.Main(m))
 }
 
 // TestJourneys runs each file of journeys as a program of its own.
@@ -80,7 +50,7 @@ func TestJourneys(t *testing.T) {
 	if teststore.Embedded(t) {
 		files = slices.DeleteFunc(files, func(file string) bool { return file == manyNodes })
 	}
-	server := binary(t)
+	server := built.Path(t)
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".test.mjs"), func(t *testing.T) {
 			t.Parallel()

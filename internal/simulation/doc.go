@@ -3,7 +3,7 @@
 // and scripted receivers, in a bubble of testing/synctest. Everything is in its
 // tests:
 //
-//	go test ./internal/simulation                                   # 100 seeds, 4 with -race
+//	go test ./internal/simulation                                   # 250 seeds, 4 with -race
 //	go test ./internal/simulation -simulation.seeds 10000 -timeout 4h
 //	go test ./internal/simulation -run Seeds -cpu 1 -simulation.seed 4711 -v   # one, with its trace
 //	go test ./internal/simulation -run Seeds -simulation.first 5000 -simulation.seeds 10000 \

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,6 +26,13 @@ var (
 	within  = flag.Duration("simulation.time", 0, "begin no more seeds after so long; 0 = run all of them")
 	results = flag.String("chaos.results", "", "write what was found to this directory, for docs/reliability.md")
 )
+
+// TestMain has memory collected less often than usual: a seed makes little, and
+// leaves it all at once.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(800)
+	m.Run()
+}
 
 // simulate runs one seed and returns its world.
 func simulate(t *testing.T, seed uint64, flaws memstore.Flaws) *world {

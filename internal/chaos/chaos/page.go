@@ -214,6 +214,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 func words() map[string]string {
 	return map[string]string{
 		"refused": "answered 503", "broken": "connections broken", "taken_unanswered": "taken without an answer",
+		"late":    "sent again after an answer that came too late",
 		"in_hand": "deliveries in hand", "in_hand_at_once": "in hand at once, at most", "sent_by_others": "of those sent by others",
 		"taken_over": "taken over after the last heartbeat:", "taken_over_beside": "… while another node was away too:",
 		"accepts_again": "accepts again after", "joined_again": "joined anew after", "stopped": "stopped in",

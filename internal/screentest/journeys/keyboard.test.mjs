@@ -60,17 +60,32 @@ s.journey('the log is read, filtered and repaired by keys', async (visit) => {
   assert(page.url().includes(ids[at]), page.url());
   await press(page, 'j');
   await until('the next one is shown', () => page.url().includes(ids[at + 1]));
-  await press(page, 'k');
-  await until('the one before is shown', () => page.url().includes(ids[at]));
-  await see(drawer, ids[at]);
 
-  // Re-sent with r, from the drawer.
+  // Re-sent with r, from the drawer. Pressed while the delivery loads, it asks as soon as it has.
   hook.mend();
+  let load;
+  await page.route(`**/deliveries/${ids[at]}`, async (route) => {
+    await new Promise((resolve) => { load = resolve; });
+    await route.continue();
+  }, { times: 1 });
+  await press(page, 'k');
+  await until('the one before is loading', () => page.url().includes(ids[at]) && load !== undefined);
   await press(page, 'r');
+  assert.equal(await page.getByRole('heading', { name: /^Re-send/ }).count(), 0);
+  load();
   await page.getByRole('heading', { name: 'Re-send this delivery?' }).waitFor();
+  await see(drawer, ids[at]);
   await tabTo(page, /^button.* Re-send$/);
   await press(page, 'Enter');
   await see(drawer, /^The receiver answered HTTP 200/);
+
+  // The page loaded anew with the delivery beside the list: r is still its own.
+  await page.reload();
+  await see(drawer, /^The receiver answered HTTP 200/);
+  await press(page, 'r');
+  await page.getByRole('heading', { name: 'Re-send this delivery?' }).waitFor();
+  await press(page, 'Escape');
+  await page.getByRole('heading', { name: 'Re-send this delivery?' }).waitFor({ state: 'hidden' });
   await press(page, 'Escape');
   await drawer.waitFor({ state: 'hidden' });
   assert.match(page.url(), /\/deliveries$/);
