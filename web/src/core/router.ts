@@ -53,6 +53,7 @@ export function setQuery(change: Query, options: { replace?: boolean } = { repla
 interface Guard {
   readonly path: string;
   readonly ask: (leave: () => void) => void;
+  readonly unload: (event: BeforeUnloadEvent) => void;
 }
 
 let guard: Guard | null = null;
@@ -69,20 +70,21 @@ let settling = false;
 export function useLeaveGuard(dirty: boolean, ask: (leave: () => void) => void): void {
   useEffect(() => {
     if (!dirty) return;
-    const mine: Guard = { path: current.peek().path, ask };
+    const mine: Guard = { path: current.peek().path, ask, unload: (event) => event.preventDefault() };
     guard = mine;
-    const unload = (event: BeforeUnloadEvent): void => event.preventDefault();
-    window.addEventListener("beforeunload", unload);
-    return () => {
-      if (guard === mine) guard = null;
-      window.removeEventListener("beforeunload", unload);
-    };
+    window.addEventListener("beforeunload", mine.unload);
+    return () => release(mine);
   }, [dirty, ask]);
 }
 
 /** Lets the next navigation pass: call it right before leaving after a save. */
 export function releaseGuard(): void {
-  guard = null;
+  if (guard !== null) release(guard);
+}
+
+function release(one: Guard): void {
+  if (guard === one) guard = null;
+  window.removeEventListener("beforeunload", one.unload);
 }
 
 function moved(): void {
@@ -102,7 +104,7 @@ function moved(): void {
     settling = true;
     window.history.go(-distance);
     ask(() => {
-      guard = null;
+      releaseGuard();
       window.history.go(distance);
     });
     return;

@@ -6,6 +6,9 @@
  * module and stand in no message.
  */
 
+import { binary, byCodePoint, type Bytes, maxPairedBody, maxReserialised, parseValue, type Spelling, spellings, textOf, utf8 } from "./reserialise.ts";
+import { texts, type Verdict } from "./verdict.ts";
+
 export type Algorithm = "hmac-sha256" | "hmac-sha384" | "hmac-sha512" | "ed25519";
 
 /** A signature header described completely, as signature.Scheme does in Go. */
@@ -29,8 +32,6 @@ export interface FormatSignature {
   readonly prefix: string;
   readonly list?: boolean;
 }
-
-export type Verdict = keyof typeof texts;
 
 export interface SchemeVerdict {
   readonly scheme: string;
@@ -136,7 +137,6 @@ export async function checkSignature(check: Check): Promise<CheckResult> {
 
 // What follows keeps to the order and the names of the Go package.
 
-type Bytes = Uint8Array<ArrayBuffer>;
 type Header = ReadonlyMap<string, readonly string[]>; // names in lower case
 
 interface Secret {
@@ -194,14 +194,9 @@ interface ContentGuess {
 const maxSignatures = 32;
 const maxHeaderBytes = 8 << 10;
 const maxIDBytes = 256;
-const maxPairedBody = 16 << 10;
-const maxReserialised = 512 << 10;
-const maxDepth = 256;
 const sizes: Readonly<Record<Algorithm, number>> = { "hmac-sha256": 32, "hmac-sha384": 48, "hmac-sha512": 64, ed25519: 64 };
 const hashes = { "hmac-sha256": "SHA-256", "hmac-sha384": "SHA-384", "hmac-sha512": "SHA-512" } as const;
 
-const encoder = new TextEncoder();
-const utf8 = (text: string): Bytes => encoder.encode(text);
 const same = (a: Bytes, b: Bytes): boolean => a.length === b.length && a.every((byte, i) => byte === b[i]);
 const join = (...parts: readonly string[]): string => parts.filter((p) => p !== "").join("; ");
 
@@ -214,9 +209,6 @@ function concat(...parts: readonly Bytes[]): Bytes {
   }
   return all;
 }
-
-/** The bytes of a text whose characters are all below 256. */
-const binary = (text: string): Bytes => Uint8Array.from(text, (c) => c.charCodeAt(0));
 
 function fromHex(text: string): Bytes | null {
   return text.length % 2 === 0 && /^[0-9a-f]*$/i.test(text) ? Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16)) : null;
@@ -596,252 +588,3 @@ function otherIDs(e: Evidence, right: string): string[] {
   ids.push("", "undefined", "null", "None");
   return [...new Set(ids)].sort(byCodePoint).filter((id) => id !== right && utf8(id).length <= maxIDBytes);
 }
-
-/** Another way to write a body. */
-interface Spelling {
-  readonly name: string;
-  readonly body: Bytes;
-}
-
-/** The text of a body, null where it is not UTF-8. */
-function textOf(body: Bytes): string | null {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);
-  } catch {
-    return null;
-  }
-}
-
-/** The ways in which frameworks and people rewrite a body by accident, likely ones first, each once. */
-function* spellings(body: Bytes): Iterable<Spelling> {
-  const text = textOf(body);
-  const source = text ?? Array.from(body, (byte) => String.fromCharCode(byte)).join("");
-  const bytes = text === null ? binary : utf8;
-  const seen = new Set([source]);
-  const remember = source.length <= maxPairedBody; // longer ones would fill the memory
-  for (const [name, written] of rewritings(source, text)) {
-    if (written === source || (remember && seen.has(written))) continue;
-    if (remember) seen.add(written);
-    yield { name, body: bytes(written) };
-  }
-}
-
-function* rewritings(source: string, text: string | null): Iterable<readonly [name: string, written: string]> {
-  const mark = text === null ? "\u00ef\u00bb\u00bf" : "\ufeff";
-  const lf = source.replace(/\r\n/g, "\n");
-  yield ["without white space at the ends", text === null ? source.replace(/^[\t-\r ]+|[\t-\r ]+$/g, "") : source.replace(/^\p{White_Space}+|\p{White_Space}+$/gu, "")];
-  yield ["with a line feed at the end", `${source}\n`];
-  yield ["with CRLF at the end", `${source}\r\n`];
-  yield ["with CRLF turned into line feeds", lf];
-  yield ["with line feeds turned into CRLF", lf.replace(/\n/g, "\r\n")];
-  yield ["without byte order mark", source.startsWith(mark) ? source.slice(mark.length) : source];
-  yield ["with a byte order mark", mark + source];
-  yield ["empty, as after a stream that was already read", ""];
-  yield ["as an empty JSON object", "{}"];
-  yield ["as the text [object Object]", "[object Object]"];
-  if (text === null) return;
-  yield ["encoded as a JSON string", JSON.stringify(text).replace(/[<>&\u2028\u2029]/g, (c) => unicode(c, false))];
-  const root = utf8(text).length <= maxReserialised ? parseValue(text) : null;
-  if (root === null) return;
-  for (const numbers of ["numbers as written", "numbers in JavaScript's form"] as const) {
-    for (const order of ["keys in order", "keys sorted", "integer keys first"] as const) {
-      for (const layout of layouts) {
-        for (const escape of escapes) {
-          const written = write(root, { numbers, order, layout, escape }, 0);
-          const name = `${layout.name}, ${order}, ${escape.name}, ${numbers}`;
-          yield [name, written];
-          yield [`${name}, line feed at the end`, `${written}\n`];
-        }
-      }
-    }
-  }
-}
-
-/** JSON that remembers the order of keys and the spelling of numbers; an array's keys are empty. */
-type Value =
-  | { readonly kind: "{" | "["; readonly members: readonly (readonly [key: string, member: Value])[] }
-  | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "word"; readonly text: string };
-
-function parseValue(text: string | null): Value | null {
-  try {
-    JSON.parse(text ?? ""); // what it accepts, the pattern below takes apart
-  } catch {
-    return null;
-  }
-  const tokens = (text ?? "").match(/"(?:[^"\\]|\\[^])*"|[[\]{}]|[^\s,:[\]{}"]+/g) ?? [];
-  let at = 0;
-  const string = (token: string): string => (JSON.parse(token) as string).replace(/\p{Cs}/gu, "\ufffd");
-  const read = (depth: number): Value => {
-    const token = tokens[at++] ?? "";
-    if (depth > maxDepth) throw new RangeError("nested too deep");
-    if (token.startsWith('"')) return { kind: "text", text: string(token) };
-    if (token !== "{" && token !== "[") return { kind: "word", text: token };
-    const members: [string, Value][] = [];
-    while (tokens[at] !== "}" && tokens[at] !== "]") {
-      const key = token === "{" ? string(tokens[at++] ?? "") : "";
-      members.push([key, read(depth + 1)]);
-    }
-    at++;
-    return { kind: token, members };
-  };
-  try {
-    return read(0);
-  } catch {
-    return null;
-  }
-}
-
-const layouts = [
-  { name: "compact", comma: ",", colon: ":", indent: "" },
-  { name: "spaces after comma and colon", comma: ", ", colon: ": ", indent: "" },
-  { name: "indented by 2", comma: ",", colon: ": ", indent: "  " },
-  { name: "indented by 4", comma: ",", colon: ": ", indent: "    " },
-  { name: "indented by a tab", comma: ",", colon: ": ", indent: "\t" },
-] as const;
-
-/** Which characters are escaped: those of JSON.stringify, Go, Python, PHP, .NET and Gson. */
-const escapes = [
-  { name: "nothing escaped", pattern: /[\0-\x1f"\\]/g, upper: false },
-  { name: "HTML escaped", pattern: /[\0-\x1f"\\<>&\u2028\u2029]/g, upper: false },
-  { name: "line separators escaped", pattern: /[\0-\x1f"\\\u2028\u2029]/g, upper: false },
-  { name: "non-ASCII escaped", pattern: /[\0-\x1f"\\\x80-\uffff]/g, upper: false },
-  { name: "slashes and non-ASCII escaped", pattern: /[\0-\x1f"\\/\x80-\uffff]/g, upper: false },
-  { name: "slashes escaped", pattern: /[\0-\x1f"\\/\u2028\u2029]/g, upper: false },
-  { name: "HTML escaped as Gson does", pattern: /[\0-\x1f"\\<>&='\u2028\u2029]/g, upper: false },
-  { name: "escaped as .NET does", pattern: /[\0-\x1f"\\<>&+'`\x7f-\uffff]/g, upper: true },
-] as const;
-
-interface Style {
-  readonly numbers: "numbers as written" | "numbers in JavaScript's form";
-  readonly order: "keys in order" | "keys sorted" | "integer keys first";
-  readonly layout: (typeof layouts)[number];
-  readonly escape: (typeof escapes)[number];
-}
-
-function write(v: Value, style: Style, depth: number): string {
-  if (v.kind === "text") return quote(v.text, style.escape);
-  if (v.kind === "word") return style.numbers === "numbers as written" ? v.text : shortest(v.text);
-  const close = v.kind === "{" ? "}" : "]";
-  if (v.members.length === 0) return v.kind + close;
-  const { comma, colon, indent } = style.layout;
-  const line = (d: number): string => (indent === "" ? "" : `\n${indent.repeat(d)}`);
-  const members = v.kind === "[" || style.order === "keys in order" ? v.members : [...v.members].sort(([a], [b]) => (style.order === "keys sorted" ? byCodePoint(a, b) : integerFirst(a, b)));
-  const written = members.map(([key, member]) => line(depth + 1) + (v.kind === "{" ? quote(key, style.escape) + colon : "") + write(member, style, depth + 1));
-  return v.kind + written.join(comma) + line(depth) + close;
-}
-
-function quote(text: string, escape: Style["escape"]): string {
-  const written = text.replace(escape.pattern, (c) => {
-    const short = "\b\f\n\r\t".indexOf(c);
-    if (short >= 0) return `\\${"bfnrt"[short]}`;
-    return c === "\\" || c === "/" || (c === '"' && !escape.upper) ? `\\${c}` : unicode(c, escape.upper);
-  });
-  return `"${written}"`;
-}
-
-function unicode(c: string, upper: boolean): string {
-  const digits = c.charCodeAt(0).toString(16).padStart(4, "0");
-  return `\\u${upper ? digits.toUpperCase() : digits}`;
-}
-
-function shortest(written: string): string {
-  const n = Number(written);
-  return Number.isFinite(n) ? String(n) : written; // a word, or beyond the range of a double
-}
-
-/** Orders as UTF-8 does. */
-function byCodePoint(a: string, b: string): number {
-  const [x, y] = [[...a], [...b]];
-  for (let i = 0; i < Math.min(x.length, y.length); i++) {
-    const by = (x[i]?.codePointAt(0) ?? 0) - (y[i]?.codePointAt(0) ?? 0);
-    if (by !== 0) return by;
-  }
-  return x.length - y.length;
-}
-
-/** Puts first, by value, the keys that JavaScript engines put first. */
-function integerFirst(a: string, b: string): number {
-  const rank = (key: string): number => (/^(0|[1-9][0-9]{0,9})$/.test(key) && Number(key) < 0xffff_ffff ? Number(key) : 0xffff_ffff);
-  return rank(a) - rank(b);
-}
-
-/** What each verdict means, and what to do; the words of signature/verdict.go. */
-const texts = {
-  ok: [
-    "The signature is valid.",
-    "",
-  ],
-  missing_header: [
-    "The request lacks a header that this scheme needs.",
-    "Check that the endpoint has a secret and this format, and that no proxy on the way removes the header.",
-  ],
-  malformed: [
-    "A header is there, but its value does not have the form that this scheme writes.",
-    "Pass the header's value on exactly as received, without quotes, line breaks or shortening.",
-  ],
-  missing_prefix: [
-    "The digest is right, but the prefix before it is missing or another one.",
-    "Compare with the whole value of the header, prefix included, or put the scheme's prefix before the digest.",
-  ],
-  unexpected_prefix: [
-    "The digest is right, but something stands before it and this scheme has no prefix there.",
-    "Compare with the bare digest, without anything before it.",
-  ],
-  wrong_encoding: [
-    "The digest is right, but it is written in another encoding than this scheme uses.",
-    "Write the raw bytes of the digest in the scheme's own encoding: lower-case hex, or padded standard base64.",
-  ],
-  upper_case_hex: [
-    "The digest is right, but its hex digits are in upper case.",
-    "Write the digest in lower-case hex.",
-  ],
-  reserialised_body: [
-    "The signature belongs to the same body written differently: it was parsed and serialised again, or its white space or line ends changed.",
-    "Read the raw bytes of the request before any JSON parser sees them, and compute the signature over these.",
-  ],
-  secret_not_decoded: [
-    "The text of the whsec_ secret was used as the key, where this scheme takes the bytes that it encodes.",
-    "Remove whsec_ from the secret, decode the rest from base64 and use the bytes as the key.",
-  ],
-  secret_decoded: [
-    "A stripped or decoded form of the secret was used as the key, where this scheme takes the secret's text as it is shown.",
-    "Use the whole secret as the key, whsec_ included if it begins so, without decoding it.",
-  ],
-  secret_whitespace: [
-    "The key was the secret with a blank or line break at its end.",
-    "Trim the secret after reading it from a file, an environment variable or a form.",
-  ],
-  old_secret: [
-    "The signature was made with an earlier secret.",
-    "Use the present secret; while it is being changed, accept both for a time.",
-  ],
-  signed_body_only: [
-    "Only the body was signed, where this scheme signs id, timestamp and body.",
-    "Join webhook-id, webhook-timestamp and the raw body with full stops, and compute the signature over that.",
-  ],
-  signed_id_timestamp_body: [
-    "Id, timestamp and body were signed, where this scheme signs the body alone.",
-    "Compute the signature over the raw body and nothing else.",
-  ],
-  wrong_id: [
-    "Another id than the one in webhook-id was signed.",
-    "Use the value of the webhook-id header, which is the event's id and the same on every attempt.",
-  ],
-  timestamp_milliseconds: [
-    "The timestamp is in milliseconds, where this scheme counts seconds.",
-    "Use whole unix seconds, and the value of webhook-timestamp exactly as received.",
-  ],
-  timestamp_stale: [
-    "The timestamp lies further back than the tolerance allows.",
-    "Verify when the request arrives and keep the clock synchronised; to check an old request, switch the tolerance off.",
-  ],
-  timestamp_future: [
-    "The timestamp lies further ahead than the tolerance allows.",
-    "Synchronise the clocks of sender and receiver.",
-  ],
-  wrong_secret: [
-    "No combination of the given secrets and the usual mistakes gives this signature.",
-    "Copy the endpoint's present secret again, and make sure that headers and body belong to the same request.",
-  ],
-} as const satisfies Record<string, readonly [explanation: string, fix: string]>;

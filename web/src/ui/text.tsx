@@ -28,8 +28,9 @@ export function useCopy(): { readonly copied: boolean; readonly copy: (text: str
 /** An id, URL or other short text that copies itself with a click. */
 export function CopyText({ text, label, children }: { readonly text: string; /** What it is: "Webhook id". */ readonly label: string; readonly children?: ComponentChildren }) {
   const { copied, copy } = useCopy();
+  const name = typeof children === "string" ? children : text; // a name has the words that are seen
   return (
-    <button type="button" class="copy" onClick={(event) => { event.stopPropagation(); copy(text); }} title={`Copy: ${text}`} aria-label={`${label} ${text}: copy`}>
+    <button type="button" class="copy" onClick={(event) => { event.stopPropagation(); copy(text); }} title={`Copy: ${text}`} aria-label={`${label} ${name}: copy`}>
       <span class="truncate">{children ?? text}</span>
       <Icon name={copied ? "check" : "copy"} size="s" />
       <span class="visually-hidden" role="status">{copied ? "Copied" : ""}</span>

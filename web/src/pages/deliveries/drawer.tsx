@@ -24,32 +24,48 @@ export interface DeliveryDrawerProps {
   readonly onNext: (() => void) | null;
 }
 
+/** What somebody wants to do with a delivery; early if it was not loaded yet, and the question comes when it is. */
+interface Asked {
+  readonly id: string;
+  readonly what: "resend" | "cancel";
+  readonly early: boolean;
+}
+
 /** A delivery beside the list, kept up to date while it is open. */
 export function DeliveryDrawer({ agent, id, webhooks, onClose, hrefOf, onPrevious, onNext }: DeliveryDrawerProps) {
   const delivery = useLoad((signal) => deliveries.get(agent, id, signal), [agent, id]);
-  const [asks, setAsks] = useState<"resend" | "cancel" | null>(null);
+  const [asks, setAsks] = useState<Asked | null>(null);
   useLive(agent, id, delivery.reload);
-  useEffect(() => setAsks(null), [id]);
+  useEffect(() => setAsks((a) => (a?.id === id ? a : null)), [id]);
   const top = useRef<HTMLDivElement>(null);
   useEffect(() => top.current?.closest(".dialog-body")?.scrollTo(0, 0), [id]);
 
-  const d = delivery.data;
+  const d = delivery.data?.id === id ? delivery.data : undefined;
   const gone = delivery.error instanceof ApiError && delivery.error.status === 404;
   const endpoint = d === undefined ? undefined : webhooks.byId.get(d.endpoint_id);
   const hindrance = d === undefined ? "" : whyNotResend(endpoint, webhooks.loaded);
   const ready = d !== undefined && hindrance === "";
-  const keys = useMemo(() => (can("deliveries:write") && ready ? [{ key: "r", label: "Re-send this delivery", run: () => setAsks("resend") }] : []), [ready]);
-  useShortcuts(keys);
+  const may = can("deliveries:write");
+  const asked = asks?.id === id && (!asks.early || ready) ? asks.what : null;
+  const ask = (what: Asked["what"]): void => setAsks({ id, what, early: d === undefined });
+  const latest = useRef(ask);
+  latest.current = (what) => {
+    if (hindrance === "" && (d !== undefined || delivery.error === undefined)) ask(what);
+  };
+  useEffect(() => {
+    if (d !== undefined || delivery.error !== undefined) setAsks((a) => (a?.early !== true ? a : ready ? { ...a, early: false } : null));
+  }, [d === undefined, delivery.error]);
+  useShortcuts(useMemo(() => (may ? [{ key: "r", label: "Re-send this delivery", run: () => latest.current("resend") }] : []), [may]));
 
-  const note = can("deliveries:write") ? hindrance : "Your link lets you look, but not re-send.";
+  const note = may ? hindrance : "Your link lets you look, but not re-send.";
   const foot = (
     <>
       <IconButton icon="up" label="Previous delivery (k)" disabled={onPrevious === null} onClick={() => onPrevious?.()} />
       <IconButton icon="down" label="Next delivery (j)" disabled={onNext === null} onClick={() => onNext?.()} />
       <span class="push" />
       {note !== "" && <span class="drawer-note small muted">{note}</span>}
-      {d !== undefined && can("deliveries:write") && d.finished_at === null && <Button icon="canceled" onClick={() => setAsks("cancel")}>Cancel delivery</Button>}
-      {d !== undefined && can("deliveries:write") && <Button kind="primary" icon="resend" disabled={!ready} onClick={() => setAsks("resend")}>Re-send</Button>}
+      {d !== undefined && may && d.finished_at === null && <Button icon="canceled" onClick={() => ask("cancel")}>Cancel delivery</Button>}
+      {d !== undefined && may && <Button kind="primary" icon="resend" disabled={!ready} onClick={() => ask("resend")}>Re-send</Button>}
     </>
   );
   const title = d === undefined ? "Delivery" : <span class="row"><code>{d.event}</code> <State badge info={deliveryStates[d.state]} /></span>;
@@ -59,8 +75,8 @@ export function DeliveryDrawer({ agent, id, webhooks, onClose, hrefOf, onPreviou
         <div ref={top} />
         {gone ? <Gone onClose={onClose} /> : <Load of={delivery} lines={8}>{(loaded) => <DeliveryStory key={loaded.id} delivery={loaded} webhooks={webhooks} agent={agent} hrefOf={hrefOf} />}</Load>}
       </Drawer>
-      {d !== undefined && asks === "resend" && <ResendOne agent={agent} delivery={d} endpoint={endpoint} onDone={delivery.set} onClose={() => setAsks(null)} />}
-      {d !== undefined && asks === "cancel" && <CancelOne agent={agent} delivery={d} onDone={delivery.set} onClose={() => setAsks(null)} />}
+      {d !== undefined && asked === "resend" && <ResendOne agent={agent} delivery={d} endpoint={endpoint} onDone={delivery.set} onClose={() => setAsks(null)} />}
+      {d !== undefined && asked === "cancel" && <CancelOne agent={agent} delivery={d} onDone={delivery.set} onClose={() => setAsks(null)} />}
     </>
   );
 }

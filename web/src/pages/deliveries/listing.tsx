@@ -235,6 +235,7 @@ function useListKeys(now: KeysOf): void {
   const latest = useRef(now);
   latest.current = now;
   const may = can("deliveries:write");
+  const shown = now.open.id !== null;
   const keys = useMemo(() => {
     const row = (): Delivery | undefined => latest.current.rows[latest.current.current];
     const list = [
@@ -250,28 +251,29 @@ function useListKeys(now: KeysOf): void {
         },
       },
     ];
-    if (!may) return list;
+    if (!may || shown) return list; // the delivery beside the list has an r of its own
     return [
       ...list,
       {
         key: "x", label: "Select the delivery",
         run: () => {
-          const { choice, setChoice, open } = latest.current;
+          const { choice, setChoice } = latest.current;
           const to = row();
-          if (to !== undefined && open.id === null && choice !== "all") setChoice(toggle(choice, to.id, !choice.has(to.id)));
+          if (to !== undefined && choice !== "all") setChoice(toggle(choice, to.id, !choice.has(to.id)));
         },
       },
       {
         key: "r", label: "Re-send what is selected",
         run: () => {
-          const { choice, onResend } = latest.current;
+          const { choice, onResend, open } = latest.current;
           const to = row();
+          if (open.id !== null) return; // it was opened a moment ago
           if (choice === "all" || choice.size > 0) onResend(choice);
           else if (to !== undefined) onResend(new Set([to.id]));
         },
       },
     ];
-  }, [may]);
+  }, [may, shown]);
   useShortcuts(keys);
 }
 
