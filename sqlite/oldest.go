@@ -48,8 +48,12 @@ func (t *tx) pass(e waybell.EndpointNumber, p passed) {
 const sqlReturned = "SELECT " + waitingColumns + ` FROM waiting
 	WHERE endpoint = ? AND next_at >= ? AND next_at <= ? AND owner = 0 AND deaths < 3 ORDER BY next_at LIMIT ?`
 
+// sqlClaimOldest merges as sqlCancelable does.
 const sqlClaimOldest = "SELECT " + waitingColumns + ` FROM waiting INDEXED BY waiting_entered
-	WHERE endpoint = ? AND entered > ? AND entered <= ? AND owner = 0 AND deaths < 3 ORDER BY entered`
+	WHERE endpoint = ?1 AND (attempts > cycle) = 0 AND entered > ?2 AND entered <= ?3 AND owner = 0 AND deaths < 3
+	UNION ALL SELECT ` + waitingColumns + ` FROM waiting INDEXED BY waiting_entered
+	WHERE endpoint = ?1 AND (attempts > cycle) = 1 AND entered > ?2 AND entered <= ?3 AND owner = 0 AND deaths < 3
+	ORDER BY entered`
 
 // oldest finds due rows entered at or before w.Oldest, by rising Entered: first
 // the passed ones that became due, then on from where the last claim ended.

@@ -158,8 +158,8 @@ func (s *Store) Owned(ctx context.Context, lease waybell.Lease, after waybell.Wa
 	return list, err
 }
 
-const sqlExpirable = "SELECT " + waitingColumns + ` FROM waiting INDEXED BY waiting_attempted
-	WHERE endpoint = ? AND owner = 0 AND attempts > cycle ORDER BY entered LIMIT ?`
+const sqlExpirable = "SELECT " + waitingColumns + ` FROM waiting INDEXED BY waiting_entered
+	WHERE endpoint = ? AND (attempts > cycle) = 1 AND owner = 0 ORDER BY entered LIMIT ?`
 
 // ExpireWaiting implements [waybell.WorkStore].
 func (s *Store) ExpireWaiting(ctx context.Context, lease waybell.Lease, e waybell.ExpireWaiting) (int, error) {
@@ -191,8 +191,13 @@ func (s *Store) ExpireWaiting(ctx context.Context, lease waybell.Lease, e waybel
 	return n, err
 }
 
+// sqlCancelable merges what was tried in this cycle and what was not, which the
+// index keeps apart.
 const sqlCancelable = "SELECT " + waitingColumns + ` FROM waiting INDEXED BY waiting_entered
-	WHERE endpoint = ? AND entered <= ? AND owner = 0 ORDER BY entered LIMIT ?`
+	WHERE endpoint = ?1 AND (attempts > cycle) = 0 AND entered <= ?2 AND owner = 0
+	UNION ALL SELECT ` + waitingColumns + ` FROM waiting INDEXED BY waiting_entered
+	WHERE endpoint = ?1 AND (attempts > cycle) = 1 AND entered <= ?2 AND owner = 0
+	ORDER BY entered LIMIT ?3`
 
 // CancelWaiting implements [waybell.WorkStore].
 func (s *Store) CancelWaiting(ctx context.Context, lease waybell.Lease, c waybell.CancelWaiting) (int, error) {
