@@ -73,13 +73,14 @@ func (s *Store) Adopt(ctx context.Context, lease waybell.Lease, now time.Time) (
 // sqlAdopt releases rows: see waybell.NodeStore.Adopt. The shift is bounded at
 // twenty minutes' doublings, about two years.
 const sqlAdopt = `UPDATE waiting w SET owner = 0, adopted = true, begun = false, deaths = w.deaths + w.begun::int,
-		next_at = $1 + CASE WHEN w.begun AND w.deaths + 1 >= $2 THEN 60000000::bigint << least(w.deaths + 1 - $2, 20) ELSE 0 END
+		next_at = CASE WHEN w.begun AND w.deaths + 1 >= $2 THEN $1 + (60000000::bigint << least(w.deaths + 1 - $2, 20))
+			ELSE least(w.next_at, $1) END
 	FROM unnest($3::bigint[], $4::bigint[], $5::bigint[]) AS o (agent, event, endpoint)
 		CROSS JOIN LATERAL (
 		SELECT x.ctid AS place FROM waiting x WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint
 			AND x.owner = $6 OFFSET 0) p
 	WHERE w.ctid = p.place
-	RETURNING w.endpoint`
+	RETURNING w.endpoint, w.next_at`
 
 func (t *tx) adopt(node int64, rows []orphan, now time.Time, n *int) error {
 	if len(rows) == 0 {
@@ -90,10 +91,11 @@ func (t *tx) adopt(node int64, rows []orphan, now time.Time, n *int) error {
 		agents, events, endpoints = append(agents, r.agent), append(events, r.event), append(endpoints, r.endpoint)
 	}
 	t.query(func(r pgx.CollectableRow) error {
-		var e int64
+		var e, at int64
 		*n++
-		err := r.Scan(&e)
+		err := r.Scan(&e, &at)
 		t.touch(waybell.EndpointNumber(e))
+		t.moved(waybell.EndpointNumber(e), moment(at))
 		return err
 	}, sqlAdopt, micros(now), waybell.SuspectDeaths, agents, events, endpoints, node)
 	t.tell() // several nodes share the work
@@ -121,6 +123,7 @@ func (s *Store) orphans(ctx context.Context, node int64) (list []orphan, err err
 type nodeRow struct {
 	node, epoch, beats, adopter int64
 	dead                        bool
+	process                     string
 }
 
 // nextDead returns a dead node whose rows are this one's to release, or 0.
@@ -132,23 +135,31 @@ func (s *Store) nextDead(ctx context.Context, lease waybell.Lease) (int64, error
 	living := make(map[int64]bool, len(rows))
 	beats := make(map[int64]int64, len(rows))
 	own := false
+	var ended []int64
 	for _, r := range rows {
 		living[r.node] = !r.dead
 		own = own || r.node == lease.Node && r.epoch == lease.Epoch && !r.dead
-		if !r.dead && !s.leases.has(r.node) {
-			beats[r.node] = r.beats
+		if r.dead || s.leases.has(r.node) {
+			continue
+		}
+		if beats[r.node] = r.beats; hasEnded(r.process) {
+			ended = append(ended, r.node)
 		}
 	}
 	if !own {
 		return 0, fmt.Errorf("%w: node %d", waybell.ErrFenced, lease.Node)
 	}
-	for _, node := range s.watch.silent(time.Now(), beats) {
+	for i, node := range append(ended, s.watch.silent(time.Now(), beats)...) {
 		buried, err := s.bury(ctx, lease, node, beats[node])
 		if err != nil {
 			return 0, err
 		}
 		if buried {
-			s.cfg.Logger.Info("a node's heartbeat stopped: its deliveries are taken over", "node", node)
+			cause := "its heartbeat stopped"
+			if i < len(ended) {
+				cause = "its process ended, on this machine"
+			}
+			s.cfg.Logger.Info("a node's deliveries are taken over", "node", node, "cause", cause)
 			return node, nil
 		}
 	}
@@ -169,12 +180,12 @@ func (s *Store) nextDead(ctx context.Context, lease waybell.Lease) (int64, error
 
 func (s *Store) nodeRows(ctx context.Context) (list []nodeRow, err error) {
 	err = s.read(ctx, func(ctx context.Context, q querier) error {
-		rows, err := q.Query(ctx, "SELECT node, epoch, beats, adopter, dead FROM nodes ORDER BY node")
+		rows, err := q.Query(ctx, "SELECT node, epoch, beats, adopter, dead, process FROM nodes ORDER BY node")
 		if err != nil {
 			return err
 		}
 		list, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (n nodeRow, err error) {
-			err = r.Scan(&n.node, &n.epoch, &n.beats, &n.adopter, &n.dead)
+			err = r.Scan(&n.node, &n.epoch, &n.beats, &n.adopter, &n.dead, &n.process)
 			return n, err
 		})
 		return err

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -129,9 +130,9 @@ func (s *Store) Join(ctx context.Context, n waybell.NodeInfo) (waybell.Lease, er
 			return fmt.Errorf("%w: all %d node slots are taken", waybell.ErrUnavailable, waybell.MaxNodeSlot+1)
 		}
 		_, err = t.one(`INSERT INTO nodes (name, version, role, slot, seat, epoch, incarnation, beats, in_flight, queued,
-				dead, adopter, joined_at, seen_at)
-			VALUES ($1, $2, $3, $4, $5, 1, 0, 0, 0, 0, false, 0, clock_timestamp(), clock_timestamp()) RETURNING node`,
-			[]any{[]byte(n.Name), n.Version, int16(n.Role), got.Slot, own.seat}, &got.Node)
+				dead, adopter, joined_at, seen_at, process)
+			VALUES ($1, $2, $3, $4, $5, 1, 0, 0, 0, 0, false, 0, clock_timestamp(), clock_timestamp(), $6) RETURNING node`,
+			[]any{[]byte(n.Name), n.Version, int16(n.Role), got.Slot, own.seat, processOf(os.Getpid())}, &got.Node)
 		return err
 	})
 	if err != nil {

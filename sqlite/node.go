@@ -178,7 +178,7 @@ func (s *Store) Adopt(ctx context.Context, lease waybell.Lease, now time.Time) (
 			}
 			n += changed
 			t.touch(p.ref.Endpoint)
-			t.moved(p.ref.Endpoint, now.UnixMicro())
+			t.moved(p.ref.Endpoint, min(p.nextAt, now.UnixMicro()))
 		}
 		if !end {
 			return nil
@@ -216,7 +216,7 @@ func (s *Store) rest(ctx context.Context, d time.Duration) {
 // sqlAdopt releases one row: see waybell.NodeStore.Adopt. The shift is bounded
 // at twenty minutes' doublings, about two years.
 const sqlAdopt = `UPDATE waiting SET owner = 0, adopted = 1, begun = 0, deaths = deaths + begun,
-		next_at = ?1 + iif(begun = 1 AND deaths + 1 >= ?2, 60000000 << min(deaths + 1 - ?2, 20), 0)
+		next_at = iif(begun = 1 AND deaths + 1 >= ?2, ?1 + (60000000 << min(deaths + 1 - ?2, 20)), min(next_at, ?1))
 	WHERE agent = ?3 AND event = ?4 AND endpoint = ?5 AND owner = ?6`
 
 // buryNodes raises the epochs of all nodes that are not living, in a
@@ -281,7 +281,7 @@ func (s *Store) moreDead(ctx context.Context) bool {
 
 type orphan struct {
 	waitingPlace
-	owner int64
+	owner, nextAt int64
 }
 
 // findOrphans reads on from where the last piece ended: on a reading
@@ -290,13 +290,13 @@ func (s *Store) findOrphans(ctx context.Context) (found []orphan, end bool, last
 	a := &s.adoption
 	last = a.at
 	err = s.read(ctx, func(c *conn) error {
-		r := c.query(`SELECT agent, event, endpoint, owner FROM waiting
+		r := c.query(`SELECT agent, event, endpoint, owner, next_at FROM waiting
 			WHERE (agent, event, endpoint) > (?, ?, ?) ORDER BY agent, event, endpoint LIMIT ?`,
 			a.at.agent, a.at.ref.Event, a.at.ref.Endpoint, adoptScan)
 		seen := 0
 		for len(found) < adoptRows && r.next() {
 			seen++
-			o := orphan{waitingPlace: readPlace(r), owner: r.int()}
+			o := orphan{waitingPlace: readPlace(r), owner: r.int(), nextAt: r.int()}
 			last = o.waitingPlace
 			if a.dead[o.owner] {
 				found = append(found, o)

@@ -2,7 +2,9 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -35,6 +37,32 @@ func restart(ctx context.Context, o *Options) (*Result, error) {
 // restarts are how many of S8 are enough: each has a backlog to publish first.
 const restarts = 2
 
+// stranded are the deliveries under way when the server was killed.
+type stranded struct {
+	mu    sync.Mutex
+	ids   map[string]bool
+	again time.Time // when the first of them came again
+}
+
+// hang takes requests and never answers.
+func (s *stranded) hang(_ http.ResponseWriter, req *http.Request) bool {
+	s.mu.Lock()
+	s.ids[req.Header.Get("Webhook-Id")] = true
+	s.mu.Unlock()
+	<-req.Context().Done()
+	return false
+}
+
+// answer lets requests through, and notes the first that had hung before.
+func (s *stranded) answer(_ http.ResponseWriter, req *http.Request) bool {
+	s.mu.Lock()
+	if s.again.IsZero() && s.ids[req.Header.Get("Webhook-Id")] {
+		s.again = time.Now()
+	}
+	s.mu.Unlock()
+	return true
+}
+
 func restartOnce(ctx context.Context, o *Options, r *receiver) (ready, first time.Duration, m *measured, err error) {
 	s, err := o.server(ctx)
 	if err != nil {
@@ -45,7 +73,8 @@ func restartOnce(ctx context.Context, o *Options, r *receiver) (ready, first tim
 		return 0, 0, nil, err
 	}
 	// Nothing is answered before the crash, so that all is pending then.
-	hang := hook(func(_ http.ResponseWriter, req *http.Request) bool { <-req.Context().Done(); return false })
+	left := &stranded{ids: map[string]bool{}}
+	hang, answer := hook(left.hang), hook(left.answer)
 	r.hook.Store(&hang)
 	want, err := s.backlog(100_000)
 	if err != nil {
@@ -53,6 +82,7 @@ func restartOnce(ctx context.Context, o *Options, r *receiver) (ready, first tim
 	}
 	s.crash()
 	r.reset()
+	r.hook.Store(&answer)
 	began := time.Now()
 	again, err := o.on(ctx, s.store)
 	if err != nil {
@@ -61,13 +91,19 @@ func restartOnce(ctx context.Context, o *Options, r *receiver) (ready, first tim
 	s = again
 	ready = time.Since(began)
 	r.wait(1, 20*time.Second)
-	first = time.Since(began)
 	b, err := begin(ctx, r, s)
 	if err != nil {
 		return 0, 0, nil, err
 	}
-	m, err = b.end(ctx, want)
-	return ready, first, m, err
+	if m, err = b.end(ctx, want); err != nil {
+		return 0, 0, nil, err
+	}
+	left.mu.Lock()
+	defer left.mu.Unlock()
+	if left.again.IsZero() {
+		return 0, 0, nil, errors.New("nothing that was under way at the crash came again")
+	}
+	return ready, left.again.Sub(began), m, nil
 }
 
 // idle is S9: memory and CPU when fresh, during S1, and a minute after it.

@@ -35,6 +35,9 @@ type fault struct {
 	// store when it could do nothing more about them; nil if nobody looked.
 	// Nothing else of it may come twice.
 	stranded *stranded
+	// beside is since when the others could know that the node's process had ended,
+	// which was one of their machine; zero if they could not.
+	beside time.Time
 }
 
 // ledger is the conservation ledger as the API answers it.

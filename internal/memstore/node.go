@@ -163,11 +163,14 @@ func (d *data) dead(number int64) bool {
 
 // adopt releases a row of a dead node.
 func (r *row) adopt(now time.Time) {
-	r.owner, r.Adopted, r.NextAt = 0, true, micro(now)
+	r.owner, r.Adopted = 0, true
+	if now = micro(now); r.NextAt.After(now) {
+		r.NextAt = now
+	}
 	if r.Begun {
 		r.Begun = false
 		if r.Deaths++; r.Deaths >= waybell.SuspectDeaths {
-			r.NextAt = r.NextAt.Add(suspectStep << min(r.Deaths-waybell.SuspectDeaths, 20))
+			r.NextAt = now.Add(suspectStep << min(r.Deaths-waybell.SuspectDeaths, 20))
 		}
 	}
 }

@@ -331,7 +331,9 @@ func (m *model) crash(*rapid.T) {
 		if r.begun {
 			r.deaths++
 		}
-		r.nextAt = m.now
+		if r.nextAt.After(m.now) {
+			r.nextAt = m.now
+		}
 		if r.begun && r.deaths >= waybell.SuspectDeaths {
 			r.nextAt = m.now.Add(time.Minute << (r.deaths - waybell.SuspectDeaths))
 		}

@@ -12,6 +12,7 @@ var nodeTests = []test{
 	{"Fence", testFence},
 	{"Leave", testLeave},
 	{"AdoptInPieces", testAdoptInPieces},
+	{"AdoptedInOrder", testAdoptedInOrder},
 	{"Deaths", testDeaths},
 	{"ReleaseTakesBegunBack", testReleaseTakesBegunBack},
 	{"ClaimSuspectOrder", testClaimSuspectOrder},
@@ -144,10 +145,14 @@ func testLeave(e *env) {
 func testAdoptInPieces(e *env) {
 	const rows = 1600
 	a, eps := e.agent(2)
+	var first *waybell.NewEvent
 	for i := 0; i < rows; i += 100 {
 		var list []*waybell.NewEvent
 		for range 100 {
 			list = append(list, e.event(a, eps[0]))
+		}
+		if first == nil {
+			first = list[0]
 		}
 		e.accept(list...)
 	}
@@ -165,8 +170,8 @@ func testAdoptInPieces(e *env) {
 		}
 		total, more = total+n, again
 		if n > 0 { // what is adopted can be claimed before the rest is
-			if at, ok := e.due(eps[0]); !ok || !at.Equal(now) {
-				e.Fatalf("due at %v, %v after a piece, want %v", at, ok, now)
+			if at, ok := e.due(eps[0]); !ok || !at.Equal(first.Due()) {
+				e.Fatalf("due at %v, %v after a piece, want %v as before", at, ok, first.Due())
 			}
 		}
 	}
@@ -182,6 +187,32 @@ func testAdoptInPieces(e *env) {
 		e.Fatalf("the living node's rows: %+v", owned)
 	}
 	e.ledger(a)
+}
+
+// testAdoptedInOrder has rows under way at a crash, one of them due later, and one that
+// came after them and waits aside: they keep their places, but are due by now.
+func testAdoptedInOrder(e *env) {
+	a, eps := e.agent(1)
+	first, second, aside := e.event(a, eps[0]), e.event(a, eps[0]), e.event(a, eps[0])
+	aside.Targets[0].Aside = true
+	e.accept(second, first, aside)
+	e.crash()
+	now := aside.Due().Add(time.Hour)
+	if n := e.adoptAll(now); n != 2 {
+		e.Fatalf("%d rows were adopted, want 2", n)
+	}
+	w := e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 5})
+	if len(w) != 3 || w[0].Event != first.Key || w[1].Event != second.Key || w[2].Event != aside.Key {
+		e.Fatalf("claimed %+v", w)
+	}
+	e.crash()
+	before := first.Due().Add(-time.Hour) // the clock was put back
+	if n := e.adoptAll(before); n != 3 {
+		e.Fatalf("%d rows were adopted, want 3", n)
+	}
+	if w = e.claim(before, waybell.ClaimWant{Endpoint: eps[0], Max: 5}); len(w) != 3 {
+		e.Fatalf("%d rows are due after the clock was put back, want 3", len(w))
+	}
 }
 
 // testDeaths kills the process again and again while it sends one delivery.

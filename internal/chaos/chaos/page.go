@@ -216,7 +216,7 @@ func words() map[string]string {
 		"refused": "answered 503", "broken": "connections broken", "taken_unanswered": "taken without an answer",
 		"late":    "sent again after an answer that came too late",
 		"in_hand": "deliveries in hand", "in_hand_at_once": "in hand at once, at most", "sent_by_others": "of those sent by others",
-		"taken_over": "taken over after the last heartbeat:", "taken_over_beside": "… while another node was away too:",
+		"taken_over": "taken over after the last heartbeat:", "taken_over_soon": "after the end of a process on the same machine:", "taken_over_beside": "… while another node was away too:",
 		"accepts_again": "accepts again after", "joined_again": "joined anew after", "stopped": "stopped in",
 		"refused_after": "refused within", "last_attempt": "last attempt after the last heartbeat:",
 		"early": "retries sent before their time", "stamped_off": "requests stamped by the wrong clock",
