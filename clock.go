@@ -35,7 +35,6 @@ type engineClock struct {
 
 	mu    sync.Mutex
 	base  atomic.Pointer[clockReading]
-	steps atomic.Pointer[[]steppedBy]
 	backs atomic.Int64 // how often it went back
 
 	// What resume was told: by how much the clock is behind the earlier process,
@@ -44,10 +43,12 @@ type engineClock struct {
 	earlier Key
 }
 
-// clockReading is what the clock showed when the monotonic one had come so far.
+// clockReading is what the clock showed when the monotonic one had come so far, and
+// the steps until then.
 type clockReading struct {
 	passed time.Duration // since started
 	shown  time.Time
+	steps  []steppedBy
 }
 
 // steppedBy is a step that the clock made after a key was made.
@@ -60,20 +61,25 @@ type steppedBy struct {
 func newEngineClock(lastKey func() Key) *engineClock {
 	c := &engineClock{started: time.Now(), lastKey: lastKey, stepped: make(chan struct{}, 1)}
 	c.base.Store(&clockReading{shown: c.started.Round(0)})
-	c.steps.Store(&[]steppedBy{})
 	return c
 }
 
 // now is the time. On a shared store it has no monotonic reading: it goes evenly
 // by itself.
-func (c *engineClock) now() time.Time {
-	t := time.Now()
-	passed := t.Sub(c.started)
-	if c.shared.Load() {
-		return c.base.Load().at(passed)
+func (c *engineClock) now() time.Time { now, _ := c.read(); return now }
+
+// read is now and the reading that it goes by: no step lies between them.
+func (c *engineClock) read() (time.Time, *clockReading) {
+	for {
+		base, t := c.base.Load(), time.Now()
+		passed := t.Sub(c.started)
+		if c.shared.Load() {
+			return base.at(passed), base
+		}
+		if c.see(passed, t.Round(0), clockStep); c.base.Load() == base {
+			return t, base
+		}
 	}
-	c.see(passed, t.Round(0), clockStep)
-	return t
 }
 
 func (r *clockReading) at(passed time.Duration) time.Time { return r.shown.Add(passed - r.passed) }
@@ -92,19 +98,17 @@ func (c *engineClock) see(passed time.Duration, shown time.Time, least time.Dura
 	if by.Abs() < least || passed < base.passed { // somebody else saw it first
 		return
 	}
-	c.base.Store(&clockReading{passed: passed, shown: shown})
 	after := c.lastKey()
 	if by > 0 { // other nodes' keys may be newer; after a step back they are made from the last one on
 		after = max(after, KeyAt(before)|MaxNodeSlot)
 	}
-	steps := slices.Clone(*c.steps.Load())
+	steps := slices.Clone(base.steps)
 	if less := min(by, c.behind); less > 0 { // back to the time that the earlier process kept
 		steps = append(steps, steppedBy{after: c.earlier, at: c.earlier.Time(), by: -less})
 		c.behind -= less
 	}
 	steps = append(steps, steppedBy{after: after, at: before, by: by})
-	steps = steps[max(0, len(steps)-clockSteps):]
-	c.steps.Store(&steps)
+	c.base.Store(&clockReading{passed: passed, shown: shown, steps: steps[max(0, len(steps)-clockSteps):]})
 	if by < 0 {
 		c.backs.Add(1)
 	}
@@ -118,7 +122,7 @@ func (c *engineClock) follow(seen, at time.Time) {
 		c.see(passed, seen, clockSkew)
 	} else if seen.Sub(c.base.Load().at(passed)).Abs() >= clockSkew {
 		c.mu.Lock()
-		c.base.Store(&clockReading{passed: passed, shown: seen})
+		c.base.Store(&clockReading{passed: passed, shown: seen, steps: c.base.Load().steps})
 		c.mu.Unlock()
 	}
 	c.shared.Store(true)
@@ -137,8 +141,8 @@ func (c *engineClock) resume(newest Key) {
 
 // skipped is how much of the time since a key was made did not pass; negative
 // where the clock went back.
-func (c *engineClock) skipped(since Key) (sum time.Duration) {
-	for _, s := range *c.steps.Load() {
+func (r *clockReading) skipped(since Key) (sum time.Duration) {
+	for _, s := range r.steps {
 		if since <= s.after {
 			sum += s.by
 		}
@@ -148,9 +152,9 @@ func (c *engineClock) skipped(since Key) (sum time.Duration) {
 
 // mostSkipped is the most that skipped returns for any key that is younger than
 // since, its time not having passed what was skipped.
-func (c *engineClock) mostSkipped(since time.Time) (most time.Duration) {
+func (r *clockReading) mostSkipped(since time.Time) (most time.Duration) {
 	var sum time.Duration
-	for _, s := range slices.Backward(*c.steps.Load()) {
+	for _, s := range slices.Backward(r.steps) {
 		if sum += s.by; s.at.Add(sum).After(since) {
 			most = max(most, sum)
 		}
@@ -161,8 +165,9 @@ func (c *engineClock) mostSkipped(since time.Time) (most time.Duration) {
 // old is the time before which keys are older than keep: nothing is removed for
 // its age that did not get so old while the process ran.
 func (c *engineClock) old(keep time.Duration) time.Time {
-	at := c.now().Add(-keep)
-	return at.Add(-c.mostSkipped(at))
+	now, r := c.read()
+	at := now.Add(-keep)
+	return at.Add(-r.mostSkipped(at))
 }
 
 // moment is the engine's time as the configuration keeps it.

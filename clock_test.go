@@ -1,6 +1,7 @@
 package waybell
 
 import (
+	"sync"
 	"testing"
 	"time"
 )
@@ -16,15 +17,15 @@ func TestEngineClockSteps(t *testing.T) {
 	const h = time.Hour
 
 	see(h, 900*time.Millisecond)
-	if n := len(*c.steps.Load()); n != 0 {
+	if n := len(c.base.Load().steps); n != 0 {
 		t.Fatalf("less than %v is %d steps", clockStep, n)
 	}
 	before := KeyAt(start.Add(h))
 	see(h, 25*h)
 	see(h+time.Second, 25*h) // the same step
 	after := KeyAt(start.Add(h + 25*h))
-	if c.skipped(before) != 25*h || c.skipped(after) != 0 || c.mostSkipped(time.Time{}) != 25*h {
-		t.Errorf("skipped since before %v, since after %v, at most %v", c.skipped(before), c.skipped(after), c.mostSkipped(time.Time{}))
+	if c.base.Load().skipped(before) != 25*h || c.base.Load().skipped(after) != 0 || c.base.Load().mostSkipped(time.Time{}) != 25*h {
+		t.Errorf("skipped since before %v, since after %v, at most %v", c.base.Load().skipped(before), c.base.Load().skipped(after), c.base.Load().mostSkipped(time.Time{}))
 	}
 	select {
 	case <-c.stepped:
@@ -35,10 +36,10 @@ func TestEngineClockSteps(t *testing.T) {
 	last = KeyAt(start.Add(26*h + time.Minute)) // an event between the steps
 	see(h+2*time.Minute, 0)
 	for name, got := range map[string][2]time.Duration{
-		"before both":    {c.skipped(before), 0},
-		"between them":   {c.skipped(last), -25 * h},
-		"after both":     {c.skipped(last + 1<<keyNodeBits), 0},
-		"at most":        {c.mostSkipped(time.Time{}), 0},
+		"before both":    {c.base.Load().skipped(before), 0},
+		"between them":   {c.base.Load().skipped(last), -25 * h},
+		"after both":     {c.base.Load().skipped(last + 1<<keyNodeBits), 0},
+		"at most":        {c.base.Load().mostSkipped(time.Time{}), 0},
 		"the time is it": {c.base.Load().at(h+3*time.Minute).Sub(start) - h - 3*time.Minute, 0},
 	} {
 		if got[0] != got[1] {
@@ -48,8 +49,40 @@ func TestEngineClockSteps(t *testing.T) {
 	for i := range 3 * clockSteps {
 		see(2*h, time.Duration(i%2)*h)
 	}
-	if n := len(*c.steps.Load()); n != clockSteps {
+	if n := len(c.base.Load().steps); n != clockSteps {
 		t.Errorf("%d steps are remembered", n)
+	}
+}
+
+// What is read beside a step is from before it or from after it, with what it
+// skipped, and nothing between: else a delivery would expire by the step.
+func TestEngineClockReadsWholeSteps(t *testing.T) {
+	t.Parallel()
+	c := newEngineClock(func() Key { return 0 })
+	stop := make(chan struct{})
+	var stepping sync.WaitGroup
+	stepping.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				at := time.Now()
+				c.see(at.Sub(c.started), at.Round(0).Add(25*time.Hour), clockStep) // the next read sees it go back
+			}
+		}
+	})
+	for range 20_000 {
+		now, r := c.read()
+		if off := now.Round(0).Sub(r.at(now.Sub(c.started))); off.Abs() >= clockStep {
+			t.Errorf("the time is %v off what it goes by", off)
+			break
+		}
+	}
+	close(stop)
+	stepping.Wait()
+	if len(c.base.Load().steps) < 2 {
+		t.Error("there were no steps")
 	}
 }
 
@@ -71,7 +104,7 @@ func TestEngineClockFollowsStore(t *testing.T) {
 		if got < want || got > want+time.Since(at)+time.Millisecond {
 			t.Errorf("the store is %v ahead: the time is %v ahead, want %v", offset, got, want)
 		}
-		if !follows && len(*c.steps.Load()) != 0 {
+		if !follows && len(c.base.Load().steps) != 0 {
 			t.Errorf("the store is %v ahead: that is a step", offset)
 		}
 	}

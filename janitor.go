@@ -150,7 +150,7 @@ func (j *janitor) tend(ctx context.Context) {
 		case e.cancelsAll() || e.IsHeld() && e.CancelUpTo > 0:
 			j.cancelWaiting(ctx, e.Endpoint)
 		case s.mayStart() && !e.IsHeld() && s.dispatcher.breakerOpen(d.Endpoint):
-			j.expire(ctx, e, now)
+			j.expire(ctx, e)
 		}
 	}
 }
@@ -190,14 +190,13 @@ func (j *janitor) bringForward(ctx context.Context, e *endpointEntry, now time.T
 }
 
 // expire ends the deliveries whose window closed behind an open breaker.
-func (j *janitor) expire(ctx context.Context, e *endpointEntry, now time.Time) {
+func (j *janitor) expire(ctx context.Context, e *endpointEntry) {
 	s := j.svc
+	now, clock := s.clock.read()
 	end := now.Add(-e.heldUntil(now))
-	end = end.Add(-s.clock.mostSkipped(end.Add(-retry.MaxWindow)))
+	end = end.Add(-clock.mostSkipped(end.Add(-retry.MaxWindow)))
 	for ctx.Err() == nil {
-		n, err := s.store.ExpireWaiting(ctx, *s.lease.Load(), ExpireWaiting{
-			Endpoint: e.Number, End: end, Now: now, Limit: reclaimLimit,
-		})
+		n, err := s.store.ExpireWaiting(ctx, *s.lease.Load(), ExpireWaiting{Endpoint: e.Number, End: end, Now: now, Limit: reclaimLimit})
 		j.logError("expire", err)
 		if n > 0 {
 			s.tellEndpoint(e.Endpoint)

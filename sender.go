@@ -221,7 +221,7 @@ func (s *Service) judge(m *sent) outcome {
 	case retry.Success:
 		o.State, o.FinishedAt = DeliveryDelivered, ended
 	case retry.Retry:
-		s.planRetry(&o, m, ended)
+		s.planRetry(&o, m)
 	default:
 		o.State, o.FinishedAt = DeliveryFailed, ended
 		if verdict == retry.FailSuspend {
@@ -233,12 +233,11 @@ func (s *Service) judge(m *sent) outcome {
 }
 
 // planRetry decides between another attempt and failed, expired.
-func (s *Service) planRetry(o *outcome, m *sent, now time.Time) {
+func (s *Service) planRetry(o *outcome, m *sent) {
 	w, e := m.w, m.e
-	st := retry.State{
-		Now: now, Attempts: w.Attempts + 1 - w.Cycle, Random: s.cfg.Random(),
-	}
-	_, st.WindowEnd = e.policy.Clamp(now, w.WindowEnd.Add(e.heldUntil(now)+s.clock.skipped(w.Entered)), now)
+	now, clock := s.clock.read() // a step since the attempt ended is known to both
+	st := retry.State{Now: now, Attempts: w.Attempts + 1 - w.Cycle, Random: s.cfg.Random()}
+	_, st.WindowEnd = e.policy.Clamp(now, w.WindowEnd.Add(e.heldUntil(now)+clock.skipped(w.Entered)), now)
 	if m.result != nil && e.policy.HonoursRetryAfter(m.result.Status) {
 		st.RetryAfter, _ = retry.ParseRetryAfter(m.result.Header.Get("Retry-After"), time.Now())
 	}
@@ -266,7 +265,7 @@ func (s *Service) panicked(w *work, started, began time.Time) outcome {
 	o.Settlement = Settlement{DeliveryRef: w.DeliveryRef, Agent: w.Agent, Type: w.Type, Attempt: a, Reason: ReasonBadResponse, Panics: w.Panics + 1}
 	e := s.dir.entry(w.Endpoint)
 	if o.Panics < maxPanics && e != nil {
-		s.planRetry(&o, &sent{w: w, e: e}, now)
+		s.planRetry(&o, &sent{w: w, e: e})
 		return o
 	}
 	o.State, o.FinishedAt = DeliveryFailed, now
