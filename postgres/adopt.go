@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -136,13 +137,14 @@ func (s *Store) nextDead(ctx context.Context, lease waybell.Lease) (int64, error
 	beats := make(map[int64]int64, len(rows))
 	own := false
 	var ended []int64
+	here := processOf(os.Getpid())
 	for _, r := range rows {
 		living[r.node] = !r.dead
 		own = own || r.node == lease.Node && r.epoch == lease.Epoch && !r.dead
 		if r.dead || s.leases.has(r.node) {
 			continue
 		}
-		if beats[r.node] = r.beats; hasEnded(r.process) {
+		if beats[r.node] = r.beats; hasEnded(r.process, here) {
 			ended = append(ended, r.node)
 		}
 	}
@@ -180,7 +182,8 @@ func (s *Store) nextDead(ctx context.Context, lease waybell.Lease) (int64, error
 
 func (s *Store) nodeRows(ctx context.Context) (list []nodeRow, err error) {
 	err = s.read(ctx, func(ctx context.Context, q querier) error {
-		rows, err := q.Query(ctx, "SELECT node, epoch, beats, adopter, dead, process FROM nodes ORDER BY node")
+		rows, err := q.Query(ctx, `SELECT n.node, n.epoch, n.beats, n.adopter, n.dead, coalesce(p.process, '')
+			FROM nodes n LEFT JOIN processes p ON p.node = n.node ORDER BY n.node`)
 		if err != nil {
 			return err
 		}

@@ -116,6 +116,10 @@ func (l *leases) update(node int64, f func(*lease)) {
 func (s *Store) Join(ctx context.Context, n waybell.NodeInfo) (waybell.Lease, error) {
 	var got waybell.Lease
 	var own lease
+	process := ""
+	if !s.joined.Swap(true) { // else it was fenced: who took it for ended may do so again
+		process = processOf(os.Getpid())
+	}
 	err := s.transact(ctx, nil, func(t *tx) error {
 		got, own = waybell.Lease{Epoch: 1, Shared: true}, lease{epoch: 1}
 		t.queue("SELECT FROM config FOR NO KEY UPDATE") // one joins at a time
@@ -130,9 +134,13 @@ func (s *Store) Join(ctx context.Context, n waybell.NodeInfo) (waybell.Lease, er
 			return fmt.Errorf("%w: all %d node slots are taken", waybell.ErrUnavailable, waybell.MaxNodeSlot+1)
 		}
 		_, err = t.one(`INSERT INTO nodes (name, version, role, slot, seat, epoch, incarnation, beats, in_flight, queued,
-				dead, adopter, joined_at, seen_at, process)
-			VALUES ($1, $2, $3, $4, $5, 1, 0, 0, 0, 0, false, 0, clock_timestamp(), clock_timestamp(), $6) RETURNING node`,
-			[]any{[]byte(n.Name), n.Version, int16(n.Role), got.Slot, own.seat, processOf(os.Getpid())}, &got.Node)
+				dead, adopter, joined_at, seen_at)
+			VALUES ($1, $2, $3, $4, $5, 1, 0, 0, 0, 0, false, 0, clock_timestamp(), clock_timestamp()) RETURNING node`,
+			[]any{[]byte(n.Name), n.Version, int16(n.Role), got.Slot, own.seat}, &got.Node)
+		t.queue("DELETE FROM processes p WHERE NOT EXISTS (SELECT FROM nodes n WHERE n.node = p.node)")
+		if process != "" {
+			t.queue("INSERT INTO processes (node, process) VALUES ($1, $2)", got.Node, process)
+		}
 		return err
 	})
 	if err != nil {

@@ -29,8 +29,7 @@ func processOf(pid int) string {
 	if err != nil && !errors.Is(err, os.ErrNotExist) { // it came with Linux 5.6
 		return ""
 	}
-	// What is mounted there may tell the numbers of another namespace.
-	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
+	if !tellsOwnNumbers() {
 		return ""
 	}
 	start := startOf(pid)
@@ -38,6 +37,19 @@ func processOf(pid int) string {
 		return ""
 	}
 	return fmt.Sprintf("linux %s %s %s %s %d %s", host, strings.TrimSpace(string(boot)), numbers, times, pid, start)
+}
+
+// tellsOwnNumbers tells whether what is mounted at /proc has the numbers of this
+// process's own namespace. One of an outer namespace lists the numbers of all from
+// there on (NSpid in proc_pid_status(5)).
+func tellsOwnNumbers() bool {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return false
+	}
+	_, list, ok := strings.Cut(string(status), "\nNSpid:")
+	list, _, _ = strings.Cut(list, "\n")
+	return ok && strings.TrimSpace(list) == strconv.Itoa(os.Getpid())
 }
 
 // startOf is when a process began, in ticks since the boot (proc_pid_stat(5)), or ""
@@ -56,17 +68,18 @@ func startOf(pid int) string {
 	return fields[starttime]
 }
 
-// hasEnded tells whether a process that processOf named has certainly ended. One of
-// another machine, container or boot never has, nor one that nobody has waited for.
-func hasEnded(process string) bool {
+// hasEnded tells whether a process that processOf named has certainly ended; here is
+// what it makes of this one. One of another machine, container or boot never has, nor
+// one that nobody has waited for.
+func hasEnded(process, here string) bool {
 	head, start, _ := cutLast(process)
 	place, number, _ := cutLast(head)
 	pid, err := strconv.Atoi(number)
 	if err != nil || pid <= 0 {
 		return false
 	}
-	own, _, _ := cutLast(processOf(os.Getpid()))
-	if here, _, ok := cutLast(own); !ok || here != place {
+	own, _, _ := cutLast(here)
+	if own, _, ok := cutLast(own); !ok || own != place {
 		return false
 	}
 	// The signal 0 asks without sending; a hidden /proc does not matter to it.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"os"
 	osexec "os/exec"
 	"strings"
@@ -35,7 +36,7 @@ func sleeper(t *testing.T) (pid int, kill func()) {
 func TestHasEnded(t *testing.T) {
 	t.Parallel()
 	pid, kill := sleeper(t)
-	living := processOf(pid)
+	here, living := processOf(os.Getpid()), processOf(pid)
 	fields := strings.Fields(living)
 	if len(fields) != 7 {
 		t.Fatalf("a process is named %q", living)
@@ -46,25 +47,28 @@ func TestHasEnded(t *testing.T) {
 		return strings.Join(changed, " ")
 	}
 	for name, process := range map[string]string{
-		"itself": processOf(os.Getpid()), "living": living,
+		"itself": here, "living": living,
 		"nothing": "", "words": "linux a b c d e f", "no number": with(5, "x"), "its group": with(5, "0"), "others": with(5, "-1"),
 	} {
-		if hasEnded(process) {
+		if hasEnded(process, here) {
 			t.Errorf("%s: %q has ended", name, process)
 		}
 	}
-	if other := with(6, "1"); !hasEnded(other) { // its number is another's now
+	if other := with(6, "1"); !hasEnded(other, here) { // its number is another's now
 		t.Errorf("%q has not ended", other)
 	}
 	kill()
-	if !hasEnded(living) {
+	if hasEnded(living, "") {
+		t.Error("who cannot name itself knows of another")
+	}
+	if !hasEnded(living, here) {
 		t.Errorf("%q has not ended, after it was killed", living)
 	}
 	for name, process := range map[string]string{
 		"another host": with(1, "other"), "another boot": with(2, "00000000-0000-0000-0000-000000000000"), "another container": with(3, "pid:[1]"),
 		"another time": with(4, "time:[1]"), "another system": with(0, "darwin"),
 	} {
-		if hasEnded(process) {
+		if hasEnded(process, here) {
 			t.Errorf("%s: %q has ended", name, process)
 		}
 	}
@@ -76,7 +80,7 @@ func TestHasEnded(t *testing.T) {
 // runsIn makes a node's row say that it is of another process.
 func (p *peer) runsIn(t *testing.T, process string) {
 	t.Helper()
-	exec(t, p.Store, "UPDATE nodes SET process = $2 WHERE node = $1", p.lease.Node, process)
+	exec(t, p.Store, "UPDATE processes SET process = $2 WHERE node = $1", p.lease.Node, process)
 }
 
 // The deliveries of a process that has ended on this machine are taken over at once.
@@ -109,8 +113,8 @@ func TestEndedProcessIsAdoptedAtOnce(t *testing.T) {
 	once("a process of another machine", 0)
 	a.runsIn(t, living)
 	once("a process that has ended", 5)
-	if _, err := a.publish(t.Context()); err == nil { // it is fenced, had it lived
-		t.Error("a node that was buried publishes")
+	if _, err := a.publish(t.Context()); !errors.Is(err, waybell.ErrFenced) { // had it lived
+		t.Errorf("a node that was buried publishes: %v", err)
 	}
 	if got := b.owned(t); len(got) != 0 {
 		t.Errorf("%d rows are owned before they are claimed", len(got))
@@ -122,9 +126,28 @@ func TestEndedProcessIsAdoptedAtOnce(t *testing.T) {
 	}
 }
 
+// A process that was buried and lives after all joins without its name: it is not
+// buried again and again.
+func TestFencedProcessIsNotNamed(t *testing.T) {
+	t.Parallel()
+	p := join(t, Config{URL: database(t)})
+	if p.processRow(t) == "" {
+		t.Fatal("the first joining does not name the process")
+	}
+	exec(t, p.Store, "DELETE FROM nodes")
+	var err error
+	if p.lease, err = p.Join(t.Context(), waybell.NodeInfo{Name: "again"}); err != nil {
+		t.Fatal(err)
+	}
+	var left int
+	if err := p.pool.QueryRow(t.Context(), "SELECT count(*) FROM processes").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d processes are named: %v", left, err)
+	}
+}
+
 func (p *peer) processRow(t *testing.T) (process string) {
 	t.Helper()
-	if err := p.pool.QueryRow(t.Context(), "SELECT process FROM nodes WHERE node = $1", p.lease.Node).Scan(&process); err != nil {
+	if err := p.pool.QueryRow(t.Context(), "SELECT process FROM processes WHERE node = $1", p.lease.Node).Scan(&process); err != nil {
 		t.Fatal(err)
 	}
 	return process

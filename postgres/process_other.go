@@ -6,4 +6,4 @@ package postgres
 func processOf(int) string { return "" }
 
 // hasEnded knows of none.
-func hasEnded(string) bool { return false }
+func hasEnded(string, string) bool { return false }

@@ -233,8 +233,8 @@ func (e *evidence) judgeHits(v *verdict, key deliveryKey) {
 		case b.attempt > a.attempt && (!again || late):
 			// the next one of a delivery that was not delivered yet
 		case by < 0:
-			v.complain("event %s to %s: attempt %d (%s) by node %d at %s and %d by node %d at %s, and no fault between explains it",
-				key.event, key.path, a.attempt, a.answer, a.node, a.at.Format(clock), b.attempt, b.node, b.at.Format(clock))
+			v.complain("event %s to %s: attempt %d (%s) by node %d at %s and %d by node %d at %s, and no fault between explains it; the last before ended at %s",
+				key.event, key.path, a.attempt, a.answer, a.node, a.at.Format(clock), b.attempt, b.node, b.at.Format(clock), e.lastBefore(b.at).Format(clock))
 		case again:
 			v.byFault[by]++
 			v.oldest = max(v.oldest, e.faults[by].began.Sub(e.over(&a)))
@@ -242,11 +242,25 @@ func (e *evidence) judgeHits(v *verdict, key deliveryKey) {
 	}
 }
 
+// lastBefore is when the last fault ended that began before a moment.
+func (e *evidence) lastBefore(at time.Time) (ended time.Time) {
+	for _, f := range e.faults {
+		if f.began.Before(at) && f.ended.After(ended) {
+			ended = f.ended
+		}
+	}
+	return ended
+}
+
 const clock = "15:04:05.000"
 
 // readLate is how long after its sender's death the receiver may read a request:
 // what was written waits in the socket until a busy machine comes to it.
 const readLate = 300 * time.Millisecond
+
+// readDead is the same after a kill: what the process had under way comes again soon
+// after its next start, which is no later kill to explain it by.
+const readDead = time.Second
 
 // late tells whether an answer came after the time of its attempt: the receiver
 // began it then, or so shortly before that it may have been on its way (readLate),
@@ -267,7 +281,11 @@ func (e *evidence) late(a hit) bool {
 // old.
 func (e *evidence) explain(a, b hit) int {
 	for i, f := range e.faults {
-		if b.at.Before(f.began) || a.at.After(f.ended.Add(readLate)) || f.began.Sub(e.over(&a)) > e.lag+f.stale {
+		late := readLate
+		if f.kind == killed {
+			late = readDead
+		}
+		if b.at.Before(f.began) || a.at.After(f.ended.Add(late)) || f.began.Sub(e.over(&a)) > e.lag+f.stale {
 			continue
 		}
 		if f.explains(a, b) {
@@ -401,7 +419,7 @@ func TestJudge(t *testing.T) {
 		"what was never stored is sent":    func(e *evidence) { e.hits[deliveryKey{"no", "/p"}] = e.hits[ok] },
 		"a duplicate without a kill":       func(e *evidence) { e.faults = nil },
 		"a duplicate before the kill":      func(e *evidence) { e.faults[0].began, e.faults[0].ended = at(4000), at(5000) },
-		"a duplicate after the kill":       func(e *evidence) { e.faults[0].began, e.faults[0].ended = at(500), at(600) },
+		"a duplicate after the kill":       func(e *evidence) { e.faults[0].began, e.faults[0].ended = at(-900), at(-800) },
 		"a duplicate of what was durable":  func(e *evidence) { e.hits[ok][2].attempt = 3 },
 		"an outcome that was long durable": func(e *evidence) { e.lag = 200 * time.Millisecond },
 		"a duplicate after SIGTERM":        func(e *evidence) { e.faults[0].kind = terminated },

@@ -154,12 +154,12 @@ func (tr *trial) await(what string, holds func() bool) {
 }
 
 // awaitAdopted waits until the others have taken over all that a node left.
-func (tr *trial) awaitAdopted(s *stranded) {
+func (tr *trial) awaitAdopted(number int64) {
 	tr.t.Helper()
-	tr.await(fmt.Sprintf("the end of node %d", s.number), func() bool {
+	tr.await(fmt.Sprintf("the end of node %d", number), func() bool {
 		listed := true
 		err := tr.shared.ask(tr.t.Context(), func(r pgx.CollectableRow) error { return r.Scan(&listed) },
-			"SELECT EXISTS (SELECT FROM nodes WHERE node = $1)", s.number)
+			"SELECT EXISTS (SELECT FROM nodes WHERE node = $1)", number)
 		if err != nil {
 			tr.t.Fatal(err)
 		}
@@ -223,12 +223,14 @@ func takeover(index map[string][]hit, f *fault) (first, last time.Duration, n in
 			continue
 		}
 		for _, h := range index[id] {
-			if !h.at.After(f.began) || h.node == f.node && f.beside.IsZero() && h.at.Sub(f.stranded.seen) < leaseSpan+busyMachine {
-				continue // its own, sent before it died
-			}
 			after := h.at.Sub(f.stranded.seen)
-			if !f.beside.IsZero() {
-				after = h.at.Sub(f.beside)
+			switch {
+			case !f.beside.IsZero():
+				if after = h.at.Sub(f.beside); after <= 0 {
+					continue // its own, sent before it died
+				}
+			case !h.at.After(f.began) || h.node == f.node && after < leaseSpan+busyMachine:
+				continue // the same
 			}
 			if n++; n == 1 || after < first {
 				first = after
@@ -265,6 +267,10 @@ func (tr *trial) judgeTakeovers(v *verdict) (times, map[string]int64) {
 	left, again := 0, 0
 	over := make([]time.Time, len(tr.faults)) // when each was over
 	for i, f := range tr.faults {
+		if f.stranded == nil {
+			over[i] = f.ended.Add(besideBar)
+			continue
+		}
 		_, last, _ := takeover(index, f)
 		over[i] = f.stranded.seen.Add(last)
 		if !f.beside.IsZero() {
@@ -275,6 +281,9 @@ func (tr *trial) judgeTakeovers(v *verdict) (times, map[string]int64) {
 		}
 	}
 	for i, f := range tr.faults {
+		if f.stranded == nil {
+			continue
+		}
 		first, last, n := takeover(index, f)
 		left, again = left+len(f.stranded.ids), again+n
 		if v.byFault[i] > len(f.stranded.ids) {
@@ -318,26 +327,41 @@ func (tr *trial) judgeTakeovers(v *verdict) (times, map[string]int64) {
 
 func mostStranded(faults []*fault) (most int) {
 	for _, f := range faults {
-		most = max(most, len(f.stranded.ids))
+		if f.stranded != nil {
+			most = max(most, len(f.stranded.ids))
+		}
 	}
 	return most
 }
 
-// killNode kills a node, notes what it had, and starts it again. apart hides from
-// the others that its process was one of their machine: they have to wait until its
-// heartbeat has stood still for long enough.
-func (tr *trial) killNode(s *server, apart bool) *fault {
+// seen is what the others can know of the end of a node.
+type seen int
+
+const (
+	apart  seen = iota // it seems to be of another machine: its heartbeat has to stand still for long
+	beside             // the same, until it was read what it left
+	atOnce             // its process was of their machine: what it left is taken over before anybody can read it
+)
+
+// killNode kills a node, notes what it had, and starts it again. It returns the
+// node's number.
+func (tr *trial) killNode(s *server, how seen) int64 {
 	tr.t.Helper()
 	number := tr.shared.numbers(tr.t)[s.number]
-	process := tr.shared.moveAway(tr.t, number)
+	process := ""
+	if how != atOnce {
+		process = tr.shared.moveAway(tr.t, number)
+	}
 	f := tr.duringOf(s, killed, s.kill)
-	f.stranded = tr.shared.strandedBy(tr.t, number)
-	if !apart {
+	if how != atOnce {
+		f.stranded = tr.shared.strandedBy(tr.t, number)
+	}
+	if how == beside {
 		f.beside = time.Now()
 		tr.shared.moveTo(tr.t, number, process)
 	}
 	s.start()
-	return f
+	return number
 }
 
 // moveAway makes a node one of another machine, as far as the others can know, and
@@ -345,7 +369,7 @@ func (tr *trial) killNode(s *server, apart bool) *fault {
 func (d *shared) moveAway(t *testing.T, number int64) (process string) {
 	t.Helper()
 	err := d.ask(t.Context(), func(r pgx.CollectableRow) error { return r.Scan(&process) },
-		"SELECT process FROM nodes WHERE node = $1", number)
+		"SELECT process FROM processes WHERE node = $1", number)
 	if err != nil || process == "" {
 		t.Fatalf("the process of node %d is %q: %v", number, process, err)
 	}
@@ -355,7 +379,7 @@ func (d *shared) moveAway(t *testing.T, number int64) (process string) {
 
 func (d *shared) moveTo(t *testing.T, number int64, process string) {
 	t.Helper()
-	err := d.ask(t.Context(), func(pgx.CollectableRow) error { return nil }, "UPDATE nodes SET process = $2 WHERE node = $1", number, process)
+	err := d.ask(t.Context(), func(pgx.CollectableRow) error { return nil }, "UPDATE processes SET process = $2 WHERE node = $1", number, process)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -378,25 +402,27 @@ func lasts(short, full time.Duration) time.Duration {
 	return short
 }
 
-// TestNodesKill kills one of three nodes at any moment: of four times three that seem
-// to run on another machine, and of these one while another is being taken over. What a node had in hand is sent by the others, or by its next
+// TestNodesKill kills one of three nodes at any moment, some as processes of the
+// others' machine and some as of another one, and every fourth time one more while
+// what the first had is still waiting. What a node had in hand is sent by the others, or by its next
 // process, nothing else comes twice, and nothing is lost.
 func TestNodesKill(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Start(t, pgtest.Options{Dir: memory()}).Database(t)
 	tr := newTrial(t, options{temper: temper{fail: 4, hang: 2, reset: 2, slow: 50, slowness: 400 * time.Millisecond},
 		timeout: hangTimeout, shared: newShared(url, url, "all", "all", "all")})
-	var last *fault
-	for n := range repeat(1) {
+	var gone []int64
+	kinds := [...]seen{atOnce, apart, apart, atOnce, beside, apart, apart, atOnce}
+	for n := range repeat(2) {
 		tr.pause(200*time.Millisecond, 1500*time.Millisecond)
-		last = tr.killNode(tr.nodes[tr.rng.IntN(len(tr.nodes))], n%4 != 1)
-		switch n % 4 {
-		case 2: // the next one comes meanwhile
-		case 1:
-			tr.awaitAdopted(last.stranded)
-			tr.pause(besideBar, besideBar+time.Second)
-		default:
-			tr.awaitAdopted(last.stranded)
+		how := kinds[n%len(kinds)]
+		gone = append(gone, tr.killNode(tr.nodes[tr.rng.IntN(len(tr.nodes))], how))
+		if n%4 != 2 {
+			for _, number := range gone {
+				tr.awaitAdopted(number)
+			}
+			gone = nil
+			tr.pause(besideBar, besideBar+time.Second) // until all is sent
 		}
 		if n%10 == 9 {
 			c := tr.feeder.count()

@@ -8,9 +8,8 @@ import (
 // ErrorKind says what was wrong with a document.
 type ErrorKind uint8
 
-// What Parse refuses. All but NonFiniteNumber and TooManyValues are questions
-// of form, and go before it: NonFiniteNumber is well-formed JSON with a value out
-// of range.
+// What Parse refuses. NonFiniteNumber is a number out of range in what else is taken:
+// all others, wherever they stand, go before it.
 const (
 	// Malformed is text that is not JSON (RFC 8259), a byte order mark included.
 	Malformed ErrorKind = iota + 1
@@ -50,8 +49,8 @@ func (k ErrorKind) String() string {
 	}
 }
 
-// Error is the first problem of a document's form, in reading order, or else its
-// first number out of range. Every error of Parse is an *Error.
+// Error is the first problem of a document, in reading order, where a number out of
+// range comes after all others. Every error of Parse is an *Error.
 type Error struct {
 	Kind ErrorKind
 	// Offset is the byte at which the problem is, from 0.

@@ -49,6 +49,8 @@ func (p *parser) number() (Value, *Error) {
 	}
 	text := p.text[start:p.i]
 	switch {
+	case p.anyNumber:
+		return Value{kind: KindNumber}, nil
 	case point == p.i:
 		if text == "-0" {
 			text = "0"
@@ -84,7 +86,7 @@ func isShortest(digits string, point int) bool {
 // bigInteger keeps the digits of an integer if its double is finite.
 func (p *parser) bigInteger(start int, text string) (Value, *Error) {
 	if _, err := strconv.ParseFloat(text, 64); err != nil {
-		return p.nonFinite(start)
+		return Value{}, nonFinite(start)
 	}
 	return Value{kind: KindNumber, text: text}, nil
 }
@@ -93,7 +95,7 @@ func (p *parser) bigInteger(start int, text string) (Value, *Error) {
 func (p *parser) double(start int, text string) (Value, *Error) {
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return p.nonFinite(start)
+		return Value{}, nonFinite(start)
 	}
 	var buf [32]byte
 	if out := appendDouble(buf[:0], f); text != string(out) {
@@ -102,12 +104,8 @@ func (p *parser) double(start int, text string) (Value, *Error) {
 	return Value{kind: KindNumber, text: text}, nil
 }
 
-// nonFinite is the answer to a number that no double can hold.
-func (p *parser) nonFinite(start int) (Value, *Error) {
-	if p.anyNumber {
-		return Value{kind: KindNumber}, nil
-	}
-	return Value{}, &Error{Kind: NonFiniteNumber, Offset: start, Message: "a number is too large for a double"}
+func nonFinite(offset int) *Error {
+	return &Error{Kind: NonFiniteNumber, Offset: offset, Message: "a number is too large for a double"}
 }
 
 // appendDouble writes a finite f as Number::toString of ECMAScript does.

@@ -87,7 +87,7 @@ type parser struct {
 	badUTF8 int
 	path    []string // to the error, innermost first
 
-	anyNumber bool // numbers may be too large for a double; their values are lost
+	anyNumber bool // only the form of numbers counts: their values are left out
 
 	depth, maxDepth int
 	valuesLeft      int
