@@ -22,7 +22,19 @@ const (
 )
 
 // document is what the template of docs/performance.md sees.
-type document struct{ Report }
+type document struct {
+	Report
+	Earlier []Report // of other machines
+}
+
+// Same is the result of another run that is comparable with r, or nil.
+func (p document) Same(other Report, r *Result) *Result {
+	i := slices.IndexFunc(other.Results, func(o *Result) bool { return o.Scenario == r.Scenario && o.Store == r.Store })
+	if i < 0 {
+		return nil
+	}
+	return other.Results[i]
+}
 
 // Stores are those that something was measured on.
 func (p document) Stores() []string {
@@ -119,8 +131,8 @@ func (p document) Settings() string {
 	return strings.Join(list, ", ")
 }
 
-// render makes the page of a report.
-func render(report Report) ([]byte, error) {
+// render makes the page of a report, beside those of earlier runs.
+func render(report Report, earlier ...Report) ([]byte, error) {
 	text, err := os.ReadFile("testdata/performance.md.tmpl")
 	if err != nil {
 		return nil, err
@@ -139,7 +151,7 @@ func render(report Report) ([]byte, error) {
 		return nil, err
 	}
 	var b bytes.Buffer
-	err = t.Execute(&b, document{report})
+	err = t.Execute(&b, document{report, earlier})
 	return b.Bytes(), err
 }
 
@@ -148,17 +160,16 @@ func render(report Report) ([]byte, error) {
 // writes them.
 func TestPage(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(filepath.Join(pageDir, "result.json"))
+	report := readReport(t, filepath.Join(pageDir, "result.json"))
+	others, err := filepath.Glob(filepath.Join(pageDir, "earlier-*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var report Report
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&report); err != nil {
-		t.Fatal(err)
+	var earlier []Report
+	for _, name := range others {
+		earlier = append(earlier, readReport(t, name))
 	}
-	want, err := render(report)
+	want, err := render(report, earlier...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,6 +201,20 @@ func TestPage(t *testing.T) {
 			t.Errorf("%s is not what the result makes of it (%v): go test ./internal/bench -run Page -update", name, err)
 		}
 	}
+}
+
+func readReport(t *testing.T, name string) (report Report) {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&report); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return report
 }
 
 // TestPageTells: what is missed is named, and a result of one store is enough.
