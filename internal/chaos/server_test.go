@@ -232,6 +232,10 @@ func (s *server) ledger(ctx context.Context) (l ledger, err error) {
 
 // pages calls each with every item of a list of the agent, which may have a query.
 func pages[T any](ctx context.Context, s *server, list string, each func(T)) error {
+	return pagesOf(ctx, s, agentID, list, each)
+}
+
+func pagesOf[T any](ctx context.Context, s *server, agent, list string, each func(T)) error {
 	if !strings.Contains(list, "?") {
 		list += "?"
 	}
@@ -240,7 +244,7 @@ func pages[T any](ctx context.Context, s *server, list string, each func(T)) err
 			Data       []T     `json:"data"`
 			NextCursor *string `json:"next_cursor"`
 		}
-		err := s.read(ctx, "/v1/agents/"+agentID+"/"+list+"&limit=250&cursor="+cursor, &page)
+		err := s.read(ctx, "/v1/agents/"+agent+"/"+list+"&limit=250&cursor="+cursor, &page)
 		if err != nil {
 			return err
 		}
