@@ -164,7 +164,7 @@ func (d *data) dead(number int64) bool {
 // adopt releases a row of a dead node.
 func (r *row) adopt(now time.Time) {
 	r.owner, r.Adopted = 0, true
-	if now = micro(now); r.NextAt.After(now) {
+	if now = micro(now); r.Begun || r.NextAt.After(now) {
 		r.NextAt = now
 	}
 	if r.Begun {

@@ -331,7 +331,7 @@ func (m *model) crash(*rapid.T) {
 		if r.begun {
 			r.deaths++
 		}
-		if r.nextAt.After(m.now) {
+		if r.begun || r.nextAt.After(m.now) {
 			r.nextAt = m.now
 		}
 		if r.begun && r.deaths >= waybell.SuspectDeaths {

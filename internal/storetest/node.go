@@ -205,6 +205,13 @@ func testAdoptedInOrder(e *env) {
 	if len(w) != 3 || w[0].Event != first.Key || w[1].Event != second.Key || w[2].Event != aside.Key {
 		e.Fatalf("claimed %+v", w)
 	}
+	e.crash() // the first two were tried for the second time: they do not come first again
+	if n := e.adoptAll(now); n != 3 {
+		e.Fatalf("%d rows were adopted, want 3", n)
+	}
+	if w = e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 5}); len(w) != 3 || w[0].Event != aside.Key || w[1].Deaths != 1 || w[2].Deaths != 1 {
+		e.Fatalf("claimed %+v", w)
+	}
 	e.crash()
 	before := first.Due().Add(-time.Hour) // the clock was put back
 	if n := e.adoptAll(before); n != 3 {
