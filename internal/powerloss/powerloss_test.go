@@ -20,6 +20,7 @@ import (
 	"github.com/waybell/waybell/internal/binarytest"
 	"github.com/waybell/waybell/internal/chaos/result"
 	"github.com/waybell/waybell/internal/pgtest"
+	_ "modernc.org/sqlite" // for its version
 )
 
 var (
@@ -253,12 +254,13 @@ func testCuts(t *testing.T, rec *record, s uint64, programme string, start *star
 // not failed.
 func write(t *testing.T, began time.Time, r result.Result) {
 	t.Helper()
+	store := storeVersion(t, r.Store)
 	if *results == "" || t.Failed() {
 		return
 	}
 	r.Date = time.Now().UTC().Format(time.DateOnly)
 	r.Seconds = time.Since(began).Round(100 * time.Millisecond).Seconds()
-	r.Version = result.Version(t.Context()) + ", " + storeVersion(t, r.Store)
+	r.Version = result.Version(t.Context()) + ", " + store
 	if err := result.Write(*results, r); err != nil {
 		t.Error(err)
 	}
