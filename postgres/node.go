@@ -117,7 +117,7 @@ func (s *Store) Join(ctx context.Context, n waybell.NodeInfo) (waybell.Lease, er
 	var got waybell.Lease
 	var own lease
 	process := ""
-	if !s.joined.Swap(true) { // else it was fenced: who took it for ended may do so again
+	if !s.joined.Load() { // else it was fenced: who took it for ended may do so again
 		process = processOf(os.Getpid())
 	}
 	err := s.transact(ctx, nil, func(t *tx) error {
@@ -137,16 +137,20 @@ func (s *Store) Join(ctx context.Context, n waybell.NodeInfo) (waybell.Lease, er
 				dead, adopter, joined_at, seen_at)
 			VALUES ($1, $2, $3, $4, $5, 1, 0, 0, 0, 0, false, 0, clock_timestamp(), clock_timestamp()) RETURNING node`,
 			[]any{[]byte(n.Name), n.Version, int16(n.Role), got.Slot, own.seat}, &got.Node)
+		if err != nil {
+			return err
+		}
 		t.queue("DELETE FROM processes p WHERE NOT EXISTS (SELECT FROM nodes n WHERE n.node = p.node)")
 		if process != "" {
 			t.queue("INSERT INTO processes (node, process) VALUES ($1, $2)", got.Node, process)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return waybell.Lease{}, err
 	}
 	own.node, own.slot, own.bound = got.Node, got.Slot, got.LastKey
+	s.joined.Store(true)
 	s.leases.put(own)
 	s.watch.join(got.Node)
 	return got, nil

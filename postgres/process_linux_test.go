@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"os"
 	osexec "os/exec"
@@ -130,12 +131,20 @@ func TestEndedProcessIsAdoptedAtOnce(t *testing.T) {
 // buried again and again.
 func TestFencedProcessIsNotNamed(t *testing.T) {
 	t.Parallel()
-	p := join(t, Config{URL: database(t)})
+	p := &peer{Store: openStore(t, Config{URL: database(t)})}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Join(ended, waybell.NodeInfo{Name: "in vain"}); err == nil {
+		t.Fatal("it joined in a context that had ended")
+	}
+	var err error
+	if p.lease, err = p.Join(t.Context(), waybell.NodeInfo{Name: "first"}); err != nil {
+		t.Fatal(err)
+	}
 	if p.processRow(t) == "" {
 		t.Fatal("the first joining does not name the process")
 	}
 	exec(t, p.Store, "DELETE FROM nodes")
-	var err error
 	if p.lease, err = p.Join(t.Context(), waybell.NodeInfo{Name: "again"}); err != nil {
 		t.Fatal(err)
 	}

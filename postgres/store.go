@@ -114,7 +114,7 @@ type Store struct {
 	commitRows atomic.Int64
 
 	leases   leases
-	joined   atomic.Bool // a node of this process was named, see processes
+	joined   atomic.Bool // before: see Join
 	watch    watch
 	adopting adopting
 	days     days

@@ -97,9 +97,8 @@ func (d *shared) numbers(t *testing.T) map[int]int64 {
 
 // stranded is what a node left behind, which the others take over.
 type stranded struct {
-	number int64
-	seen   time.Time       // its last heartbeat; the server's clock is ours
-	ids    map[string]bool // deliveries
+	seen time.Time       // its last heartbeat; the server's clock is ours
+	ids  map[string]bool // deliveries
 	// suspects are those of them that wait longer, see waybell.SuspectDeaths.
 	suspects map[string]bool
 }
@@ -107,7 +106,7 @@ type stranded struct {
 // strandedBy reads what a node owns that can do nothing more.
 func (d *shared) strandedBy(t *testing.T, number int64) *stranded {
 	t.Helper()
-	s := &stranded{number: number, ids: map[string]bool{}, suspects: map[string]bool{}}
+	s := &stranded{ids: map[string]bool{}, suspects: map[string]bool{}}
 	err := d.ask(t.Context(), func(r pgx.CollectableRow) error { return r.Scan(&s.seen) },
 		"SELECT seen_at FROM nodes WHERE node = $1", number)
 	if err == nil && s.seen.IsZero() {
