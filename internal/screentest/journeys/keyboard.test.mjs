@@ -185,6 +185,8 @@ s.journey('the operator goes everywhere by keys, and every page takes the keyboa
   await see(page.getByRole('row'), 'The first-desk');
   await press(page, '/');
   await page.keyboard.type('second-d');
+  // The list is asked for anew when typing pauses, as often as it does.
+  await until('what was typed is asked for', () => page.url().endsWith('?search=second-d'));
   await until('one is left', async () => (await page.getByRole('table').getByRole('row').count()) === 2);
   await press(page, 'Tab');
   await press(page, 'j', 'Enter');

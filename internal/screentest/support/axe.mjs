@@ -1,6 +1,7 @@
 // Accessibility, judged by axe-core.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { patience, within } from './wait.mjs';
 
 const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -15,13 +16,13 @@ export const colours = ['color-contrast', 'link-in-text-block'];
  */
 export async function violations(page, rules) {
   if (await page.evaluate(() => typeof axe === 'undefined')) await page.evaluate(`(() => { ${source} })()`);
-  const found = await page.evaluate(async (rules) => {
+  const found = await within(patience, `${page.url()} is judged`, page.evaluate(async (rules) => {
     const { violations } = await axe.run(document, { resultTypes: ['violations'], iframes: false, ...(rules && { runOnly: rules }) });
     return violations.map(({ id, impact, help, nodes }) => ({
       id, impact, help,
       nodes: nodes.map((n) => ({ target: n.target.join(' '), html: n.html, why: n.failureSummary })),
     }));
-  }, rules);
+  }, rules));
   return found.map(({ id, impact, help, nodes }) => {
     const shown = nodes.slice(0, 5).map((n) => `    ${n.target}\n      ${n.html.slice(0, 200)}\n      ${n.why.replaceAll('\n', '\n      ')}`);
     return `${id} (${impact}): ${help}, ${nodes.length} times\n${shown.join('\n')}`;

@@ -7,7 +7,10 @@ import { chromium } from 'playwright-core';
 import { Api } from './api.mjs';
 import { Receiver } from './receiver.mjs';
 import { Server, apiKey } from './server.mjs';
-import { patience } from './wait.mjs';
+import { patience, within } from './wait.mjs';
+
+/** How long a journey may take before it is told where it hangs; a file has longer. */
+const longest = 240_000;
 
 /** No service of the browser's own, no accelerated graphics, no name but loopback. */
 const flags = [
@@ -108,8 +111,8 @@ export function suite({ settings = {} } = {}) {
   });
 
   /** One journey; `go` gets a function that opens a browser window for a further person. */
-  s.journey = (name, go, options = {}) =>
-    test(name, { timeout: 300_000, ...options }, async (t) => {
+  s.journey = (name, go) =>
+    test(name, async (t) => {
       const visitors = [];
       const visit = async (choice = {}) => {
         const visitor = await Visitor.open(s.browser, { origins: [new URL(s.base).origin, ...s.origins], ...choice });
@@ -117,7 +120,7 @@ export function suite({ settings = {} } = {}) {
         return visitor;
       };
       try {
-        await go(visit, t);
+        await within(longest, name, go(visit, t));
         for (const visitor of visitors) {
           if (!visitor.page.isClosed()) await visitor.page.evaluate(() => 0); // what was reported before has arrived
           visitor.hold();

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { colours, violations } from './axe.mjs';
 import { desktop, phone } from './suite.mjs';
+import { patience, within } from './wait.mjs';
 
 /**
  * All views, and for what opens over a page those that have both themes and both
@@ -47,7 +48,7 @@ export async function survey(page, name, views = everyView) {
 
 /** Waits until fonts are there, what moves has arrived, and the page was painted so. */
 async function settle(page) {
-  await page.evaluate(async () => {
+  await within(patience, `${page.url()} is at rest`, page.evaluate(async () => {
     const frame = () => new Promise(requestAnimationFrame);
     await document.fonts.ready;
     // What ends may begin something: colours that fade, inside of others that do.
@@ -57,7 +58,7 @@ async function settle(page) {
       still = moving.length === 0 ? still + 1 : 0;
       await Promise.allSettled(moving.map((a) => a.finished));
     }
-  });
+  }));
 }
 
 /** The elements that stick out of a page that scrolls sideways; "" if it does not. */

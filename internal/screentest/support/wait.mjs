@@ -35,3 +35,24 @@ export async function eventually(assertions, limit = patience) {
     await pause(25);
   }
 }
+
+/**
+ * Gives what a promise gives, and fails if that takes too long: for what has no
+ * limit of its own, such as code that runs inside a page.
+ * @template T
+ * @param {string} what said when it does not come about
+ * @param {Promise<T>} promise
+ */
+export async function within(limit, what, promise) {
+  const cancel = new AbortController();
+  const late = pause(limit, undefined, { signal: cancel.signal }).then(() => {
+    throw new Error(`not done within ${limit / 1000} s: ${what}`);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    cancel.abort();
+    late.catch(() => {});
+    promise.catch(() => {}); // nobody waits for it any more
+  }
+}

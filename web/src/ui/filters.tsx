@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { param, setQuery } from "../core/router.ts";
 import { Button } from "./button.tsx";
 import { type Option, Select } from "./field.tsx";
@@ -21,7 +21,8 @@ export function SearchFilter({ name = "search", label }: { readonly name?: strin
   const value = param(name);
   const [text, setText] = useState(value);
   const sent = useRef(value);
-  useEffect(() => {
+  // At once: by a later look, more may have been typed and sent.
+  useLayoutEffect(() => {
     if (value !== sent.current) setText(value); // the address changed by itself
     sent.current = value;
   }, [value]);
