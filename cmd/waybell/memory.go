@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// gcPercent lets the heap grow to five times what lives before it is
+	// gcPercent lets the heap grow to four times what lives before it is
 	// collected: a delivery leaves much garbage and little behind, and
 	// collecting at the default of 100 costs a tenth of the CPU. GOGC decides
 	// where it is set.
-	gcPercent = 400
+	gcPercent = 300
 	// After a burst the memory goes back to the system once nothing was in hand
 	// for restChecks looks, restEvery apart, and there is restBytes to give.
 	restEvery  = 5 * time.Second
