@@ -1,5 +1,5 @@
 // Calls the public API, as a platform's own programs do.
-import { until } from './wait.mjs';
+import { patience, until } from './wait.mjs';
 
 export class ApiError extends Error {
   constructor(call, status, problem) {
@@ -28,7 +28,9 @@ export class Api {
     const headers = { accept: 'application/json' };
     if (this.#token) headers.authorization = `Bearer ${this.#token}`;
     if (body !== undefined) headers['content-type'] = 'application/json';
-    const answer = await fetch(`${this.#base}${path}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    const answer = await fetch(`${this.#base}${path}`, {
+      method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal: AbortSignal.timeout(patience),
+    });
     const text = await answer.text();
     const json = text && /json/.test(answer.headers.get('content-type') ?? '') && !/ndjson/.test(answer.headers.get('content-type'));
     const result = json ? JSON.parse(text) : text;

@@ -49,7 +49,8 @@ export async function survey(page, name, views = everyView) {
 /** Waits until fonts are there, what moves has arrived, and the page was painted so. */
 async function settle(page) {
   await within(patience, `${page.url()} is at rest`, page.evaluate(async () => {
-    const frame = () => new Promise(requestAnimationFrame);
+    // A browser that is short of time may leave frames out.
+    const frame = () => Promise.race([new Promise(requestAnimationFrame), new Promise((done) => setTimeout(done, 1000))]);
     await document.fonts.ready;
     // What ends may begin something: colours that fade, inside of others that do.
     for (let still = 0; still < 2; ) {
