@@ -336,9 +336,9 @@ func (p *timepieces) judgeClock(cycles int) {
 }
 
 // TestClock steps the wall clock of a running process by 25 hours and by 5 minutes
-// ahead and back, and back again, every other time across a restart. Nothing is
-// lost, nothing comes twice but what a kill explains, no delivery expires by a
-// step of a running process, and none is stuck.
+// ahead and back, and back again, all four while it runs, then across a restart.
+// Nothing is lost, nothing comes twice but what a kill explains, no delivery expires
+// by a step of a running process, and none is stuck.
 func TestClock(t *testing.T) {
 	t.Parallel()
 	var p *timepieces

@@ -68,15 +68,24 @@ func describe(list []programme) (out []described) {
 
 // sum is of all results. Cuts are of a recorded disk, Soaked events those of soaks;
 // faults and events of neither are of running processes.
-type sum struct{ Results, Faults, Events, Cuts, Soaked, Seeds, Lost, Unexplained, Explained int64 }
+// Changed are builds with changes that no commit had.
+type sum struct {
+	Results, Faults, Events, Cuts, Soaked, Seeds int64
+	Lost, Unexplained, Explained, Changed        int64
+}
 
 func total(results []result.Result) (s sum) {
 	for _, r := range results {
 		s.Results++
 		s.Explained += r.Counts["explained"]
+		if strings.Contains(r.Version, "+") {
+			s.Changed++
+		}
 		switch name, _, _ := strings.Cut(r.Programme, ":"); name {
 		case "power":
-			s.Cuts += int64(r.Cycles)
+			if r.Programme != "power:order" { // that looks at the order of calls, and cuts nothing
+				s.Cuts += int64(r.Cycles)
+			}
 		case "soak":
 			s.Soaked += r.Counts["events"]
 		case "simulation":
@@ -219,7 +228,7 @@ func words() map[string]string {
 		"taken_over": "taken over after the last heartbeat:", "taken_over_soon": "after the end of a process on the same machine:", "taken_over_beside": "… while another node was away too:",
 		"accepts_again": "accepts again after", "joined_again": "joined anew after", "stopped": "stopped in",
 		"refused_after": "refused within", "last_attempt": "last attempt after the last heartbeat:",
-		"early": "retries sent before their time", "stamped_off": "requests stamped by the wrong clock",
+		"early": "pairs of attempts less than 0.9 s apart", "stamped_off": "requests stamped by the wrong clock",
 		"between_attempts": "between two attempts of a delivery, at most", "deaths": "processes killed by it",
 		"swallowed": "attempts swallowed at once", "goroutines_most": "goroutines, at most", "descriptors_most": "descriptors, at most",
 		"mebibytes_most": "MiB resident, at most", "fresh": "new events waited, at most", "drain": "longest drain",
@@ -247,8 +256,11 @@ func runLine(r *result.Result) string {
 	if !points || name != "point" { // the points of a store are one run
 		name = r.Programme
 	}
-	line := fmt.Sprintf("`%s` on %s: %s, seed %d, %s s, %s", name, r.Store, r.Date, r.Seed,
-		grouped(int64(r.Seconds+0.5)), r.Version)
+	line := fmt.Sprintf("`%s` on %s: %s", name, r.Store, r.Date)
+	if r.Seed != 0 { // some have no random moments
+		line += fmt.Sprintf(", seed %d", r.Seed)
+	}
+	line += fmt.Sprintf(", %s s, %s", grouped(int64(r.Seconds+0.5)), r.Version)
 	if r.Note != "" {
 		line += "; " + r.Note
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"text/tabwriter"
@@ -83,11 +85,28 @@ func run(ctx context.Context, p programme, o options, out io.Writer) (ran, error
 		return r, nil
 	}
 	for _, x := range r.results {
-		if err := result.Write(o.results, x); err != nil {
+		switch err := result.Write(o.results, x); {
+		case errors.Is(err, result.ErrWeaker):
+			fmt.Fprintln(out, "kept:", err)
+		case err != nil:
 			r.err = errors.Join(r.err, err)
+		default:
+			r.err = errors.Join(r.err, keepSamples(dir, o.results, x))
 		}
 	}
 	return r, nil
+}
+
+// keepSamples copies the samples that belong to a result: a file of its name.
+func keepSamples(from, to string, r result.Result) error {
+	b, err := os.ReadFile(filepath.Join(from, r.Samples()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // most have none
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(to, r.Samples()), b, 0o644)
 }
 
 // args are those of go: the flags that the programme's package has.

@@ -48,15 +48,25 @@ type Result struct {
 }
 
 // name is the file of a result in its directory.
-func (r *Result) name() string {
-	return strings.NewReplacer("/", "-", ":", "-").Replace(r.Programme+"-"+r.Store) + ".json"
+func (r *Result) name() string { return r.base() + ".json" }
+
+// Samples is the file beside it for what was sampled on the way, as CSV; only soaks
+// have one.
+func (r *Result) Samples() string { return r.base() + ".csv" }
+
+func (r *Result) base() string {
+	return strings.NewReplacer("/", "-", ":", "-").Replace(r.Programme + "-" + r.Store)
 }
+
+// ErrWeaker tells that a result was not written: the one that is there is of a
+// longer run.
+var ErrWeaker = errors.New("a result of a longer run is there: remove its file to replace it")
 
 // Write puts r into dir as <programme>-<store>.json ("/" and ":" become "-"),
 // in place of an earlier result of the same name, unless that one is of a longer
-// run: what is published gets no weaker by chance. Remove its file first where that
-// is meant. The directory is made if it is not there. A result that does not say
-// what was run, on what and when is an error.
+// run: what is published gets no weaker by chance, and the error is [ErrWeaker].
+// The directory is made if it is not there. A result that does not say what was
+// run, on what and when is an error.
 func Write(dir string, r Result) error {
 	if err := r.check(); err != nil {
 		return fmt.Errorf("result %q on %q: %w", r.Programme, r.Store, err)
@@ -73,8 +83,8 @@ func Write(dir string, r Result) error {
 	}
 	path := filepath.Join(dir, r.name())
 	if old, err := read(path); err == nil && old.outweighs(&r) {
-		return fmt.Errorf("%s has %d cycles in %.0f s, this run %d in %.0f s: remove the file to replace it",
-			path, old.Cycles, old.Seconds, r.Cycles, r.Seconds)
+		return fmt.Errorf("%s: %w (%d cycles in %.0f s, this one %d in %.0f s)",
+			path, ErrWeaker, old.Cycles, old.Seconds, r.Cycles, r.Seconds)
 	}
 	return os.WriteFile(path, b.Bytes(), 0o644)
 }
