@@ -143,6 +143,7 @@ func render(report Report, earlier ...Report) ([]byte, error) {
 		"f2":    func(v float64) string { return figure("%.2f", v) },
 		"f3":    func(v float64) string { return figure("%.3f", v) },
 		"f4":    func(v float64) string { return figure("%.4f", v) },
+		"short": short,
 		"us":    func(v float64) string { return figure("%.1f", 1000*v) }, // s per 1,000 → µs each
 		"words": func(name string) string { return strings.ReplaceAll(name, "_", " ") },
 	}

@@ -34,6 +34,24 @@ type Result struct {
 	Bars     []Bar                  `json:"bars,omitempty"`
 }
 
+// all is the CPU of everything for 1,000 deliveries, in seconds.
+func (r *Result) all() float64 { return r.CPU + r.DatabaseCPU + r.LoadCPU + r.ReceiverCPU }
+
+// Cores is how many cores were in use, on average of the scenario's time.
+func (r *Result) Cores() float64 { return r.all() * r.Rate / 1000 }
+
+// CeilingCores is how many of them the raw ceiling had in use.
+func (r *Result) CeilingCores() float64 { return r.CPURatio * r.all() * r.Ceiling / 1000 }
+
+// WriterBusy is the part of the time that the embedded store's one writer had a
+// transaction open; 0 for PostgreSQL, whose transactions overlap.
+func (r *Result) WriterBusy() float64 {
+	if r.Store != SQLite || r.Writes == nil {
+		return 0
+	}
+	return r.Writes.CommitTime * r.Rate / 1000
+}
+
 // Bar is a figure with the least or the most that it is meant to be.
 type Bar struct {
 	What    string  `json:"what"`
