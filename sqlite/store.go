@@ -1,5 +1,10 @@
 // Package sqlite is the embedded store: one file in a data directory, used by
 // one process. DESIGN.md has the model, the locks and the failure rules.
+//
+// Its writer and its checkpointer wait for the disk within calls that the Go runtime
+// does not know to block, so each keeps one of its processors meanwhile. Where there are
+// few, a program does well to add two, as the server does:
+// runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2).
 package sqlite
 
 import (

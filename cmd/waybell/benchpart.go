@@ -68,12 +68,12 @@ func (p *benchPart) do(ctx context.Context, r bench.PartRequest) (bench.PartAnsw
 }
 
 // prepare starts a service as a program that embeds it would, but with the
-// server's garbage collection, and gives the agent an endpoint.
+// server's settings of the Go runtime, and gives the agent an endpoint.
 func (p *benchPart) prepare(ctx context.Context, url string) error {
 	if err := p.s.startService(ctx, p.c, nil); err != nil {
 		return err
 	}
-	rest := tuneMemory(p.s.svc)
+	rest := tuneRuntime(p.s.svc, !p.c.shared())
 	p.s.closers = append(p.s.closers, func() error { rest(); return nil })
 	if _, err := p.s.svc.CreateAgent(ctx, waybell.AgentInput{ID: benchAgent, Name: waybell.Some("Bench")}); err != nil {
 		return err

@@ -89,7 +89,7 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 		s.serve(own, mux)
 	}
 	// A key is made once and shown once: after this nothing may fail.
-	rest := tuneMemory(s.svc)
+	rest := tuneRuntime(s.svc, !c.shared())
 	s.closers = append(s.closers, func() error { rest(); return nil })
 	if c.APIKey != "" || c.role() != waybell.RoleWorker { // nobody signs in to a worker
 		if s.rootKey, err = s.svc.EnsureRootKey(ctx, waybell.Secret(c.APIKey)); err != nil {

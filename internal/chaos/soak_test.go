@@ -406,7 +406,7 @@ func (s *soak) sample() (x sample, err error) {
 		}
 	}
 	// The next collection comes when what the last one left has grown by GOGC,
-	// 300 % in waybell (cmd/waybell/memory.go): the only figure of the live heap
+	// 300 % in waybell (cmd/waybell/runtime.go): the only figure of the live heap
 	// that does not go up and down with each collection.
 	x.live /= 4
 	x.events = float64(s.load.counted())
