@@ -150,15 +150,15 @@ func (s *soak) run() {
 	}
 }
 
-// fillCaches reads the log over and over for the second half of the warm-up, by more
+// fillCaches reads the log over and over for the second quarter of the warm-up, by more
 // callers at once than the store has readers. Each of these keeps some MiB of pages,
 // which fill up in hours where only samples are taken, and look like a leak.
 func (s *soak) fillCaches() {
 	const callers = 8
-	ctx, cancel := context.WithTimeout(s.t.Context(), s.lasts/warmUp)
+	ctx, cancel := context.WithTimeout(s.t.Context(), s.lasts/warmUp/2)
 	defer cancel()
 	select {
-	case <-time.After(s.lasts / warmUp / 2):
+	case <-time.After(s.lasts / warmUp / 4):
 	case <-ctx.Done():
 	}
 	var reading sync.WaitGroup
