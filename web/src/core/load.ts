@@ -3,6 +3,10 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { isAbort, reconnects } from "./api.ts";
 import type { Page } from "./types.ts";
 
+type Deps = readonly unknown[];
+
+const same = (a: Deps, b: Deps): boolean => a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
+
 export interface Resource<T> {
   /** What was loaded last; it stays while it is loaded again. */
   readonly data: T | undefined;
@@ -13,28 +17,28 @@ export interface Resource<T> {
   readonly set: (change: (data: T) => T) => void;
 }
 
-type State<T> = { data: T | undefined; error: unknown; loading: boolean };
+/** What is known, and what it was asked with: for anything else it is no answer, not even for one frame. */
+type State<T> = { of: Deps; data: T | undefined; error: unknown; loading: boolean };
+
+const unanswered = (of: Deps): State<never> => ({ of, data: undefined, error: undefined, loading: true });
 
 /**
  * Loads when the component appears, when `deps` change, and when the server
  * comes back. An answer to an older question is dropped.
  */
-export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, deps: readonly unknown[]): Resource<T> {
-  const [state, setState] = useState<State<T>>({ data: undefined, error: undefined, loading: true });
+export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, deps: Deps): Resource<T> {
+  const [state, setState] = useState<State<T>>(unanswered(deps));
   const [turn, setTurn] = useState(0);
   const back = reconnects.value;
-  const asked = useRef(deps);
   useEffect(() => {
     const abort = new AbortController();
-    const same = asked.current.length === deps.length && asked.current.every((d, i) => Object.is(d, deps[i]));
-    asked.current = deps;
-    setState((s) => ({ data: same ? s.data : undefined, error: undefined, loading: true }));
+    setState((s) => ({ ...unanswered(deps), data: same(s.of, deps) ? s.data : undefined }));
     load(abort.signal).then(
       (data) => {
-        if (!abort.signal.aborted) setState({ data, error: undefined, loading: false });
+        if (!abort.signal.aborted) setState({ of: deps, data, error: undefined, loading: false });
       },
       (error: unknown) => {
-        if (!abort.signal.aborted && !isAbort(error)) setState((s) => ({ data: s.data, error, loading: false }));
+        if (!abort.signal.aborted && !isAbort(error)) setState((s) => ({ ...s, error, loading: false }));
       },
     );
     return () => abort.abort();
@@ -43,7 +47,8 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, deps: read
   const set = useCallback((change: (data: T) => T) => {
     setState((s) => (s.data === undefined ? s : { ...s, data: change(s.data) }));
   }, []);
-  return { ...state, reload, set };
+  const { data, error, loading } = same(state.of, deps) ? state : unanswered(deps);
+  return { data, error, loading, reload, set };
 }
 
 export interface PagedResource<T> {
@@ -58,17 +63,18 @@ export interface PagedResource<T> {
   readonly set: (change: (rows: readonly T[]) => readonly T[]) => void;
 }
 
-type PagedState<T> = { rows: readonly T[]; next: string | null; starting: boolean; loading: boolean; error: unknown };
+type PagedState<T> = { of: Deps; rows: readonly T[]; next: string | null; starting: boolean; loading: boolean; error: unknown };
+
+const unread = (of: Deps): PagedState<never> => ({ of, rows: [], next: null, starting: true, loading: true, error: undefined });
 
 /** A list of the API, page by page. A filtered page may be empty and still have a next one. */
-export function usePages<T>(load: (cursor: string | undefined, signal: AbortSignal) => Promise<Page<T>>, deps: readonly unknown[]): PagedResource<T> {
-  const [state, setState] = useState<PagedState<T>>({ rows: [], next: null, starting: true, loading: true, error: undefined });
+export function usePages<T>(load: (cursor: string | undefined, signal: AbortSignal) => Promise<Page<T>>, deps: Deps): PagedResource<T> {
+  const [state, setState] = useState<PagedState<T>>(unread(deps));
   const [turn, setTurn] = useState(0);
   const back = reconnects.value;
   const latest = useRef(load);
   latest.current = load;
   const abort = useRef<AbortController | null>(null);
-  const asked = useRef(deps);
 
   const fetchPage = useCallback((cursor: string | undefined, signal: AbortSignal) => {
     setState((s) => ({ ...s, loading: true, error: undefined }));
@@ -76,7 +82,7 @@ export function usePages<T>(load: (cursor: string | undefined, signal: AbortSign
       (page) => {
         if (signal.aborted) return;
         setState((s) => ({
-          rows: cursor === undefined ? page.data : [...s.rows, ...page.data],
+          ...s, rows: cursor === undefined ? page.data : [...s.rows, ...page.data],
           next: page.next_cursor, starting: false, loading: false, error: undefined,
         }));
       },
@@ -89,18 +95,16 @@ export function usePages<T>(load: (cursor: string | undefined, signal: AbortSign
   useEffect(() => {
     const controller = new AbortController();
     abort.current = controller;
-    const same = asked.current.every((d, i) => Object.is(d, deps[i]));
-    asked.current = deps;
-    if (!same) setState({ rows: [], next: null, starting: true, loading: true, error: undefined });
+    setState((s) => (same(s.of, deps) ? s : unread(deps)));
     fetchPage(undefined, controller.signal);
     return () => controller.abort();
   }, [...deps, turn, back]);
 
-  const { next, loading } = state;
+  const { rows, next, starting, loading, error } = same(state.of, deps) ? state : unread(deps);
   const more = useCallback(() => {
     if (next !== null && !loading && abort.current !== null) fetchPage(next, abort.current.signal);
   }, [next, loading, fetchPage]);
   const reload = useCallback(() => setTurn((n) => n + 1), []);
   const set = useCallback((change: (rows: readonly T[]) => readonly T[]) => setState((s) => ({ ...s, rows: change(s.rows) })), []);
-  return { rows: state.rows, starting: state.starting, loading: state.loading, error: state.error, hasMore: next !== null, more, reload, set };
+  return { rows, starting, loading, error, hasMore: next !== null, more, reload, set };
 }
