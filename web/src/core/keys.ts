@@ -1,6 +1,6 @@
 /** The keyboard: single keys, never while somebody types or a dialog without keys of its own is open. */
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 export interface Shortcut {
   readonly key: string;
@@ -12,9 +12,12 @@ export interface Shortcut {
 /** All that work now, the latest component's last; the help dialog lists them. */
 export const shortcuts = signal<readonly Shortcut[]>([]);
 
-/** Makes keys work while the component is shown. Memoize the list. */
+/**
+ * Makes keys work while the component is shown. Memoize the list. From the
+ * commit on, not a frame later: the next key may come within it.
+ */
 export function useShortcuts(list: readonly Shortcut[]): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     shortcuts.value = [...shortcuts.peek(), ...list];
     return () => {
       shortcuts.value = shortcuts.peek().filter((s) => !list.includes(s));

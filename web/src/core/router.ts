@@ -4,7 +4,7 @@
  * a reload and can be sent to somebody.
  */
 import { computed, signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import type { Query } from "./api.ts";
 import { buildHash, parseHash } from "./route.ts";
 
@@ -65,10 +65,10 @@ let settling = false;
 /**
  * While `dirty`, leaving this path calls `ask`, which shows a dialog and calls
  * the function it is given if the reader wants to leave. Closing the tab asks
- * in the browser's own words.
+ * in the browser's own words. What is shown as saved is not asked about.
  */
 export function useLeaveGuard(dirty: boolean, ask: (leave: () => void) => void): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!dirty) return;
     const mine: Guard = { path: current.peek().path, ask, unload: (event) => event.preventDefault() };
     guard = mine;

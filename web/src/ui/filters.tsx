@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { param, setQuery } from "../core/router.ts";
 import { Button } from "./button.tsx";
 import { type Option, Select } from "./field.tsx";
@@ -26,7 +26,8 @@ export function SearchFilter({ name = "search", label }: { readonly name?: strin
     if (value !== sent.current) setText(value); // the address changed by itself
     sent.current = value;
   }, [value]);
-  useEffect(() => {
+  // At once, too: a field that is gone must not write into the next page's address.
+  useLayoutEffect(() => {
     if (text === sent.current) return;
     const timer = setTimeout(() => {
       sent.current = text;

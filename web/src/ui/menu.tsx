@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { classes } from "./classes.ts";
 import { Icon } from "./icon.tsx";
 import type { IconName } from "./icons.ts";
@@ -32,13 +32,19 @@ export function Menu({ label, items, children, buttonClass, align = "end" }: Men
   const menu = useRef<HTMLDivElement>(null);
   const id = useId();
 
-  useEffect(() => {
-    if (!open) return;
+  // Before the next key: letters are the menu's as soon as it is open.
+  useLayoutEffect(() => {
     const list = menu.current;
-    if (list === null || button.current === null) return;
+    if (!open || list === null || button.current === null) return;
     list.showPopover();
     place(button.current, list, align);
     options(list)[0]?.focus();
+  }, [open, align]);
+
+  // A frame later: the end of a scroll before it was opened is told within it.
+  useEffect(() => {
+    const list = menu.current;
+    if (!open || list === null) return;
     const close = (event: Event): void => {
       if (event.type !== "scroll" || (event.target instanceof Node && !list.contains(event.target))) setOpen(false);
     };
@@ -54,7 +60,7 @@ export function Menu({ label, items, children, buttonClass, align = "end" }: Men
       document.removeEventListener("scroll", close, true);
       document.removeEventListener("pointerdown", outside);
     };
-  }, [open, align]);
+  }, [open]);
 
   const shut = (): void => {
     setOpen(false);
