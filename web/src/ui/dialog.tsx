@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { messageOf } from "../core/api.ts";
 import { Button, IconButton } from "./button.tsx";
 import { classes } from "./classes.ts";
@@ -16,15 +16,18 @@ export interface DialogProps {
   /** From the side, over the height of the page. */
   readonly drawer?: "start" | "end";
   readonly hideTitle?: boolean;
+  /** A request is under way, and its end is told here: until then it cannot be closed. */
+  readonly busy?: boolean;
   /** The keys of the page go on working, such as `j` and `k` over a list. */
   readonly keys?: boolean;
 }
 
 /** A modal dialog. It is shown while it is rendered; Escape and a click beside it close it. */
-export function Dialog({ title, onClose, children, foot, wide = false, drawer, hideTitle = false, keys = false }: DialogProps) {
+export function Dialog({ title, onClose, children, foot, wide = false, drawer, hideTitle = false, busy = false, keys = false }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  // At once: what is typed in the next frame must not reach the page below, nor a dialog that is gone.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     const dialog = ref.current;
     dialog?.showModal();
@@ -35,25 +38,34 @@ export function Dialog({ title, onClose, children, foot, wide = false, drawer, h
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);
+  const close = (): void => {
+    if (!busy) onClose();
+  };
   return (
     <dialog
       ref={ref}
+      closedby={busy ? "none" : undefined}
       class={classes("dialog", wide && "dialog-wide", drawer !== undefined && "drawer", drawer === "start" && "drawer-start")}
       aria-labelledby={id}
       tabIndex={-1}
       data-keys={keys || undefined}
       onCancel={(event) => {
         event.preventDefault();
-        onClose();
+        close();
+      }}
+      onClose={() => {
+        // Chrome closes it at a second Escape, whatever was prevented: what is still rendered is shown again.
+        const dialog = ref.current;
+        if (dialog !== null && dialog.isConnected && !dialog.open) dialog.showModal();
       }}
       onPointerDown={(event) => {
         const dialog = ref.current;
-        if (dialog !== null && event.target === dialog && outside(event, dialog)) onClose();
+        if (dialog !== null && event.target === dialog && outside(event, dialog)) close();
       }}
     >
       <div class="dialog-head">
         <h2 id={id} class={classes(hideTitle && "visually-hidden")}>{title}</h2>
-        <IconButton icon="close" label="Close" size="small" onClick={onClose} />
+        <IconButton icon="close" label="Close" size="small" disabled={busy} onClick={close} />
       </div>
       <div class="dialog-body">{children}</div>
       {foot !== undefined && <div class="dialog-foot">{foot}</div>}
@@ -80,16 +92,18 @@ export interface ConfirmDialogProps {
   readonly danger?: boolean;
   /** What must be typed first. */
   readonly typed?: string;
+  /** What it asks about is not there yet: it cannot be confirmed. */
+  readonly loading?: boolean;
   /** The dialog stays open and shows the error if it fails. */
   readonly onConfirm: () => Promise<void> | void;
   readonly onClose: () => void;
 }
 
-export function ConfirmDialog({ title, children, action, danger = false, typed, onConfirm, onClose }: ConfirmDialogProps) {
+export function ConfirmDialog({ title, children, action, danger = false, typed, loading = false, onConfirm, onClose }: ConfirmDialogProps) {
   const [text, setText] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState("");
-  const ready = typed === undefined || text.trim() === typed;
+  const ready = !loading && (typed === undefined || text.trim() === typed);
   const confirm = async (): Promise<void> => {
     if (!ready || busy) return;
     setBusy(true);
@@ -104,12 +118,12 @@ export function ConfirmDialog({ title, children, action, danger = false, typed, 
   };
   const foot = (
     <>
-      <Button onClick={onClose}>Cancel</Button>
+      <Button disabled={busy} onClick={onClose}>Cancel</Button>
       <Button kind={danger ? "danger" : "primary"} busy={busy} disabled={!ready} onClick={() => void confirm()}>{action}</Button>
     </>
   );
   return (
-    <Dialog title={title} onClose={onClose} foot={foot}>
+    <Dialog title={title} onClose={onClose} busy={busy} foot={foot}>
       <form
         class="stack"
         onSubmit={(event) => {

@@ -1,3 +1,4 @@
+import { useState } from "preact/hooks";
 import { agents } from "../../core/client.ts";
 import { count } from "../../core/format.ts";
 import { useLoad } from "../../core/load.ts";
@@ -6,18 +7,20 @@ import { ConfirmDialog, Dialog, Load, toast } from "../../ui/index.ts";
 import { AgentForm } from "./form.tsx";
 
 export function NewAgent({ onDone, onClose }: { readonly onDone: (agent: Agent) => void; readonly onClose: () => void }) {
-  return <Dialog title="New agent" onClose={onClose}><AgentForm action="Create agent" onDone={onDone} onCancel={onClose} /></Dialog>;
+  const [busy, setBusy] = useState(false);
+  return <Dialog title="New agent" onClose={onClose} busy={busy}><AgentForm action="Create agent" onDone={onDone} onCancel={onClose} onBusy={setBusy} /></Dialog>;
 }
 
-/** The agent is read anew, so that nobody's change is overwritten. */
+/** The agent is read anew, so that nobody's change is overwritten; where it was changed meanwhile, the form begins anew. */
 export function EditAgent({ agent, onDone, onClose }: { readonly agent: Agent; readonly onDone: (agent: Agent) => void; readonly onClose: () => void }) {
   const version = useLoad((signal) => agents.version(agent.id, signal), [agent.id]);
+  const [busy, setBusy] = useState(false);
   return (
-    <Dialog title={`Edit ${agent.name}`} onClose={onClose}>
+    <Dialog title={`Edit ${agent.name}`} onClose={onClose} busy={busy}>
       <Load of={version}>
         {({ data, etag }) => (
           <AgentForm
-            of={{ agent: data, etag }} action="Save" onCancel={onClose}
+            key={etag} of={{ agent: data, etag }} action="Save" onCancel={onClose} onBusy={setBusy}
             onDone={(next) => {
               toast(`${next.name} was saved`);
               onDone(next);

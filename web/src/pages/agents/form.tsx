@@ -13,9 +13,11 @@ export interface AgentFormProps {
   readonly action: string;
   readonly onDone: (agent: Agent) => void;
   readonly onCancel?: () => void;
+  /** Told when a request begins, and when it failed. */
+  readonly onBusy?: (busy: boolean) => void;
 }
 
-export function AgentForm({ of, action, onDone, onCancel }: AgentFormProps) {
+export function AgentForm({ of, action, onDone, onCancel, onBusy }: AgentFormProps) {
   const before = of?.agent ?? null;
   const [draft, setDraft] = useState<AgentDraft>({
     id: "", name: before?.name ?? "", profile: before?.profile ?? "standard", events: before?.available_events ?? null,
@@ -31,14 +33,18 @@ export function AgentForm({ of, action, onDone, onCancel }: AgentFormProps) {
       setError(new ApiError(422, "invalid", "", [{ location: "body.name", message: "Give it a name." }]));
       return;
     }
-    setBusy(true);
+    const work = (now: boolean): void => {
+      setBusy(now);
+      onBusy?.(now);
+    };
+    work(true);
     setError(undefined);
     try {
       const input = changesOf(draft, before);
       onDone(before === null ? await agents.create(input) : await agents.update(before.id, input, of?.etag ?? undefined));
     } catch (failure) {
       setError(failure);
-      setBusy(false);
+      work(false);
     }
   };
   return (
@@ -58,7 +64,7 @@ export function AgentForm({ of, action, onDone, onCancel }: AgentFormProps) {
       {error !== undefined && !known(error) && <Banner tone="bad">{error instanceof ApiError && error.status === 412 ? "Somebody else has changed this agent meanwhile. Close this and try again." : messageOf(error)}</Banner>}
       <div class="row">
         <Button type="submit" kind="primary" busy={busy}>{action}</Button>
-        {onCancel !== undefined && <Button onClick={onCancel}>Cancel</Button>}
+        {onCancel !== undefined && <Button disabled={busy} onClick={onCancel}>Cancel</Button>}
       </div>
     </form>
   );

@@ -9,6 +9,7 @@ export function RenameInbox({ agent, inbox, onDone, onClose }: { readonly agent:
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
   const save = async (): Promise<void> => {
+    if (busy) return;
     setBusy(true);
     try {
       onDone(await inboxes.update(agent, inbox.id, { name: name.trim() }));
@@ -19,7 +20,7 @@ export function RenameInbox({ agent, inbox, onDone, onClose }: { readonly agent:
     }
   };
   return (
-    <Dialog title="Rename inbox" onClose={onClose} foot={<><Button onClick={onClose}>Cancel</Button><Button kind="primary" busy={busy} onClick={() => void save()}>Rename</Button></>}>
+    <Dialog title="Rename inbox" onClose={onClose} busy={busy} foot={<><Button disabled={busy} onClick={onClose}>Cancel</Button><Button kind="primary" busy={busy} onClick={() => void save()}>Rename</Button></>}>
       <form onSubmit={(event) => { event.preventDefault(); void save(); }}>
         <Field label="Name" error={error} hint="Only for you: receivers never see it.">
           {(control) => <TextInput {...control} value={name} onValue={setName} maxLength={200} />}

@@ -21,6 +21,7 @@ function Form({ onMade, onClose }: { readonly onMade: (key: ApiKey) => void; rea
   const [busy, setBusy] = useState(false);
   const held = implied(chosen);
   const create = async (): Promise<void> => {
+    if (busy) return; // Enter in the name asks the form, not the button
     setBusy(true);
     setError(undefined);
     try {
@@ -39,12 +40,12 @@ function Form({ onMade, onClose }: { readonly onMade: (key: ApiKey) => void; rea
   const missing = chosen.size === 0 ? "Choose at least one thing that it may do." : agents !== null && agents.length === 0 ? "Choose at least one agent, or all." : "";
   const foot = (
     <>
-      <Button onClick={onClose}>Cancel</Button>
+      <Button disabled={busy} onClick={onClose}>Cancel</Button>
       <Button kind="primary" busy={busy} disabled={missing !== ""} onClick={() => void create()}>Create key</Button>
     </>
   );
   return (
-    <Dialog title="New API key" onClose={onClose} foot={foot}>
+    <Dialog title="New API key" onClose={onClose} busy={busy} foot={foot}>
       <form class="stack" onSubmit={(event) => { event.preventDefault(); if (missing === "") void create(); }}>
         <Field label="Name" note="optional" hint="Which program uses it, such as “billing” or “staging”." error={error instanceof ApiError ? error.field("name") : undefined}>
           {(c) => <TextInput {...c} value={name} onValue={setName} maxLength={200} />}

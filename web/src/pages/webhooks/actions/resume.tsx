@@ -20,7 +20,7 @@ export function ResumeDialog({ endpoint: e, onDone, onClose }: ActionDialogProps
   const it = n === 1 ? "it" : "them";
   const those = n === 1 ? "the held delivery" : `the ${number(n)} held deliveries`;
   return (
-    <ConfirmDialog title={`Resume ${host}?`} action={action} danger={n > 0 && held === "cancel"} onConfirm={resume} onClose={onClose}>
+    <ConfirmDialog title={`Resume ${host}?`} action={action} danger={n > 0 && held === "cancel"} loading={ledger.data === undefined && ledger.error === undefined} onConfirm={resume} onClose={onClose}>
       {e.state === "suspended" && <Banner tone="warn" title="Why it was suspended">{e.state_reason ?? "It failed for a long time."} It is suspended again if this is not mended.</Banner>}
       <Load of={ledger} lines={2}>
         {() => (n === 0 ? <p>Nothing is held. New events are sent again as they happen.</p> : (

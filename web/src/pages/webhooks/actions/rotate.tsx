@@ -42,12 +42,12 @@ export function RotateDialog({ endpoint: e, ed25519 = false, onDone, onClose }: 
   };
   const foot = (
     <>
-      <Button onClick={onClose}>Cancel</Button>
+      <Button disabled={busy} onClick={onClose}>Cancel</Button>
       <Button kind="primary" busy={busy} disabled={kind === "own" && own === ""} onClick={() => void submit()}>{first ? "Set secret" : "Rotate secret"}</Button>
     </>
   );
   return (
-    <Dialog title={first ? `Set a secret for ${host}` : `Rotate the secret of ${host}`} onClose={onClose} foot={foot}>
+    <Dialog title={first ? `Set a secret for ${host}` : `Rotate the secret of ${host}`} onClose={onClose} busy={busy} foot={foot}>
       <form class="stack" onSubmit={(event) => { event.preventDefault(); void submit(); }}>
         <p>{first ? "From now on every request is signed with it. Put it into your receiver, so that it can check who sent a request." : "A new secret replaces the old one. Do it now and then, and at once if others may have seen it."}</p>
         <RadioGroup label="New secret" value={kind} onValue={setKind} options={kinds(e.format === "standard", ed25519)} />
