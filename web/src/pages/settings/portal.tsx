@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { base, messageOf } from "../../core/api.ts";
 import { agents, server, sessions } from "../../core/client.ts";
-import { useLoad } from "../../core/load.ts";
+import { type Resource, useLoad } from "../../core/load.ts";
 import { param, setQuery } from "../../core/router.ts";
 import type { Agent } from "../../core/types.ts";
 import type { Capability, PortalSession, PortalSessionInput, Theme } from "../../core/types-server.ts";
@@ -19,13 +19,15 @@ export function PortalTab() {
   return (
     <section class="stack" aria-label="Portal">
       <p class="muted">The portal is the same screen for one agent's owner: in a link that you send, or embedded in your own product.</p>
-      <Load of={agent} lines={3}>{(a) => <LinkMaker agent={a} />}</Load>
+      <LinkMaker of={agent} />
       <Load of={system} lines={3}>{(s) => <Origins origins={s.settings.portal_origins} />}</Load>
     </section>
   );
 }
 
-function LinkMaker({ agent }: { readonly agent: Agent | null }) {
+/** What is chosen stays while the agent changes: nobody ticks a right twice to take it away. */
+function LinkMaker({ of }: { readonly of: Resource<Agent | null> }) {
+  const agent = of.data ?? null;
   const [allowed, setAllowed] = useState<readonly Capability[]>(capabilities.map((c) => c.capability));
   const [ttl, setTtl] = useState(3_600);
   const [theme, setTheme] = useState<Theme>("auto");
@@ -49,9 +51,9 @@ function LinkMaker({ agent }: { readonly agent: Agent | null }) {
   };
   return (
     <div class="split">
-      <Card title="Make a portal link" foot={<Button kind="primary" icon="link" busy={busy} onClick={() => void make()}>{link === null ? "Make a portal link" : "Make another link"}</Button>}>
+      <Card title="Make a portal link" foot={<Button kind="primary" icon="link" busy={busy} disabled={of.data === undefined} onClick={() => void make()}>{link === null ? "Make a portal link" : "Make another link"}</Button>}>
         <div class="stack">
-          <OneAgent agent={agent} onChange={(a) => { setError(""); setQuery({ agent: a?.id ?? null }); }} />
+          <Load of={of} lines={3}>{(now) => <OneAgent agent={now} onChange={(a) => { setError(""); setLink(null); setQuery({ agent: a?.id ?? null }); }} />}</Load>
           <fieldset class="field">
             <legend class="field-label">Whoever opens it may</legend>
             <div class="stack stack-s">
