@@ -53,7 +53,8 @@ export const endpoints = {
   /** With its ETag, to be given back by `update`. */
   version: (agentId: string, id: string, signal?: Abort): Promise<Answer<Endpoint>> =>
     request<Endpoint>("GET", path`v1/agents/${agentId}/endpoints/${id}`, { signal }),
-  create: (agentId: string, input: EndpointInput): Promise<Endpoint> => post(path`v1/agents/${agentId}/endpoints`, input),
+  create: (agentId: string, input: EndpointInput): Promise<Answer<Endpoint>> =>
+    request<Endpoint>("POST", path`v1/agents/${agentId}/endpoints`, { body: input }),
   update: (agentId: string, id: string, input: EndpointInput, ifMatch?: string): Promise<Answer<Endpoint>> =>
     request<Endpoint>("PATCH", path`v1/agents/${agentId}/endpoints/${id}`, { body: input, ifMatch }),
   remove: (agentId: string, id: string): Promise<void> => remove(path`v1/agents/${agentId}/endpoints/${id}`),

@@ -27,8 +27,7 @@ export async function saveDraft(setting: Setting, base: Draft, draft: Draft, ove
   const agent = setting.agent.id;
   if (setting.saved === null) {
     const made = await endpoints.create(agent, inputOf(null, draft, false));
-    const now = await endpoints.version(agent, made.id);
-    return { endpoint: now.data, etag: now.etag ?? undefined, secret: made.secret ?? null };
+    return { endpoint: made.data, etag: made.etag ?? undefined, secret: made.data.secret ?? null };
   }
   const { endpoint: before, etag } = setting.saved;
   const patch = inputOf(base, draft, before.signed);
@@ -39,11 +38,10 @@ export async function saveDraft(setting: Setting, base: Draft, draft: Draft, ove
   }
   const rotation = rotationOf(draft, before.signed);
   if (rotation === null) return saved;
-  try {
-    const info = await endpoints.rotateSecret(agent, before.id, rotation);
-    const now = await endpoints.version(agent, before.id);
-    return { endpoint: now.data, etag: now.etag ?? undefined, secret: rotation.secret === undefined ? info.secret : null };
-  } catch (error) {
+  const info = await endpoints.rotateSecret(agent, before.id, rotation).catch((error: unknown) => {
     throw new SecretNotSaved(saved.endpoint, saved.etag, error);
-  }
+  });
+  // It is changed, also where the version after it cannot be read: then the next save does without.
+  const now = await endpoints.version(agent, before.id).catch(() => null);
+  return { endpoint: now?.data ?? saved.endpoint, etag: now?.etag ?? undefined, secret: rotation.secret === undefined ? info.secret : null };
 }

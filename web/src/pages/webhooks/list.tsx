@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { agentLink, agentPath, useAgentId } from "../../core/agent.ts";
 import { collect, messageOf, path } from "../../core/api.ts";
 import { endpoints, eventTypes, inboxes } from "../../core/client.ts";
@@ -75,11 +75,19 @@ function Rows({ rows, types, starting, onChanged }: RowsProps) {
 
 /** Nothing there yet: the two ways to begin. */
 function FirstWebhook({ agent }: { readonly agent: string }) {
+  const [busy, setBusy] = useState(false);
   if (!can("endpoints:write")) {
     return <Empty icon="webhook" title="No webhooks yet">A webhook sends events to a URL as they happen. You may look at webhooks here, but not make one.</Empty>;
   }
   const tryInbox = (): void => {
-    inboxes.create(agent, { name: "First try" }).then((inbox) => go(agentPath(`webhooks/new?inbox=${encodeURIComponent(inbox.id)}`)), toastError);
+    setBusy(true);
+    inboxes.create(agent, { name: "First try" }).then(
+      (inbox) => go(agentPath(`webhooks/new?inbox=${encodeURIComponent(inbox.id)}`)),
+      (error: unknown) => {
+        setBusy(false);
+        toastError(error);
+      },
+    );
   };
   return (
     <div class="stack">
@@ -98,7 +106,7 @@ function FirstWebhook({ agent }: { readonly agent: string }) {
           <div class="stack stack-s start-way">
             <h3><Icon name="inbox" /> I have no URL yet</h3>
             <p class="muted">An inbox is a throw-away URL on this server. It shows you every request that arrives, and whether its signature is right.</p>
-            <Button icon="inbox" onClick={tryInbox}>Try it with an inbox</Button>
+            <Button icon="inbox" busy={busy} onClick={tryInbox}>Try it with an inbox</Button>
           </div>
         </Card>
       </div>
