@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { attemptTimes, blankDraft, check, type Draft, draftOf, inputOf, isChanged, liveErrors, mask, placeErrors, previewInputOf, rotationOf, withProfile } from "../../pages/webhooks/form-model.ts";
+import { attemptTimes, blankDraft, check, type Draft, draftOf, inputOf, isChanged, liveErrors, mask, placeErrors, previewInputOf, rotationOf, withProfile, withTyped } from "../../pages/webhooks/form-model.ts";
 import { parseWait, parseWaits, spanWords, waitsText, waitText } from "../../pages/webhooks/form-waits.ts";
 import type { Endpoint, Profiles } from "../types.ts";
 
@@ -75,6 +75,15 @@ test("secrets: a present one is rotated, a missing one is set, a typed one is ne
   assert.deepEqual(previewInputOf(draft, typed, false), { generate_secret: true });
   assert.deepEqual(inputOf(draft, { ...draft, secret: "none" }, true), { secret: null });
   assert.deepEqual(previewInputOf(draft, { ...draft, secret: "none" }, true), { secret: null });
+});
+
+test("what is typed during a save is kept over what was saved", () => {
+  const sent: Draft = { ...draft, description: " Ours ", timeout: "5", secret: "generate" };
+  const saved = draftOf({ ...stored, description: "Ours", timeout_seconds: 5 }, profiles);
+  assert.deepEqual(withTyped(saved, sent, sent), saved);
+  const added = { key: 3, name: "X-New", value: "v", stored: "" };
+  const now: Draft = { ...sent, timeout: "50", headers: [...sent.headers, added] };
+  assert.deepEqual(withTyped(saved, sent, now), { ...saved, timeout: "50", headers: [...sent.headers, added] });
 });
 
 test("what is wrong is said at its field", () => {

@@ -3,7 +3,7 @@ import { ApiError, base, messageOf } from "../../core/api.ts";
 import { branding } from "../../core/client.ts";
 import { parseHex } from "../../core/contrast.ts";
 import { useLoad } from "../../core/load.ts";
-import { releaseGuard, useLeaveGuard } from "../../core/router.ts";
+import { useLeaveGuard } from "../../core/router.ts";
 import { showBranding } from "../../core/session.ts";
 import type { Branding, BrandingInput } from "../../core/types-server.ts";
 import { Banner, Button, Card, ConfirmDialog, Field, Load, TextInput, toast } from "../../ui/index.ts";
@@ -46,10 +46,10 @@ function Form({ saved, onSaved }: { readonly saved: Branding; readonly onSaved: 
     setError(undefined);
     try {
       const next = await branding.put(input);
-      releaseGuard();
-      setName(next.name);
-      setAccent(next.accent ?? "");
-      setLogo(undefined);
+      // What was entered meanwhile stays.
+      setName((now) => (now === name ? next.name : now));
+      setAccent((now) => (now === accent ? (next.accent ?? "") : now));
+      setLogo((now) => (now === logo ? undefined : now));
       onSaved(next);
       showBranding(next);
       toast("The branding was saved");

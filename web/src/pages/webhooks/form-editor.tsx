@@ -11,7 +11,7 @@ import { SecretDialog, SecretShown } from "./actions/secret-shown.tsx";
 import { AdvancedPart } from "./form-advanced.tsx";
 import { EventsPart } from "./form-events.tsx";
 import { HeadersPart } from "./form-headers.tsx";
-import { blankDraft, check, type Draft, draftOf, type FieldErrors, isChanged, placeErrors } from "./form-model.ts";
+import { blankDraft, check, type Draft, draftOf, type FieldErrors, isChanged, placeErrors, withTyped } from "./form-model.ts";
 import type { Setting } from "./form-parts.ts";
 import { PreviewPane, usePreview } from "./form-preview.tsx";
 import { ReceiverPart } from "./form-receiver.tsx";
@@ -52,6 +52,10 @@ export function WebhookEditor({ start }: { readonly start: Setting }) {
   const result = useRef<HTMLDivElement>(null);
   const stored = setting.saved?.endpoint ?? null;
   const changed = isChanged(base, draft);
+  const latest = useRef(draft);
+  latest.current = draft;
+  /** Grows with every test and every save: what an earlier test tells is not shown over it. */
+  const turn = useRef(0);
   const preview = usePreview(setting, draft, stored === null ? null : base, event);
 
   useLeaveGuard(changed, useCallback((leaveNow) => setLeave(() => leaveNow), []));
@@ -62,8 +66,9 @@ export function WebhookEditor({ start }: { readonly start: Setting }) {
 
   /** Shows the form's end to those who wait for it: the secret, the test. */
   const show = useCallback((endpoint: Endpoint, secret: string | null, tested: string | null) => {
+    const mine = ++turn.current;
     setOutcome({ endpoint, secret, test: null });
-    if (tested !== null) runTest(endpoint, tested, (test) => setOutcome({ endpoint, secret, test }));
+    if (tested !== null) runTest(endpoint, tested, (test) => mine === turn.current && setOutcome({ endpoint, secret, test }));
     requestAnimationFrame(() => result.current?.scrollIntoView({ block: "start" }));
   }, []);
 
@@ -80,10 +85,11 @@ export function WebhookEditor({ start }: { readonly start: Setting }) {
     requestAnimationFrame(() => focusFirstError(form.current));
   };
 
+  /** Goes on from what is stored; what was typed while it was asked for stays. */
   const adopt = (endpoint: Endpoint, etag: string | undefined, next: Partial<Draft>): void => {
     const fresh = { ...setting, saved: { endpoint, etag }, inbox: null };
     setSetting(fresh);
-    setDraft({ ...firstDraft(fresh), ...next });
+    setDraft((now) => withTyped({ ...firstDraft(fresh), ...next }, draft, now));
   };
 
   const failed = (error: unknown, how: "save" | "test"): void => {
@@ -106,10 +112,12 @@ export function WebhookEditor({ start }: { readonly start: Setting }) {
     setProblem(null);
     setErrors(noErrors);
     setOutcome(null);
+    turn.current++;
     try {
       const done = await saveDraft(setting, base, draft, overwrite);
+      const more = isChanged(draft, latest.current);
       const tested = how === "test" ? (event === "" ? (draft.events[0] ?? "") : event) : null;
-      if (stored === null && tested !== null) {
+      if (stored === null && tested !== null && !more) {
         handoff.value = { id: done.endpoint.id, secret: done.secret, event: tested };
         releaseGuard();
         go(agentPath(`webhooks/${done.endpoint.id}/edit`), { replace: true });
@@ -118,7 +126,7 @@ export function WebhookEditor({ start }: { readonly start: Setting }) {
       adopt(done.endpoint, done.etag, {});
       if (tested !== null) show(done.endpoint, done.secret, tested);
       else if (done.secret !== null) setOutcome({ endpoint: done.endpoint, secret: done.secret, test: null });
-      else finish(done.endpoint);
+      else finish(done.endpoint, more);
     } catch (error) {
       failed(error, how);
     } finally {
@@ -126,9 +134,13 @@ export function WebhookEditor({ start }: { readonly start: Setting }) {
     }
   };
 
-  const finish = (endpoint: Endpoint): void => {
+  /** Leaves the form, unless there is more to save. */
+  const finish = (endpoint: Endpoint, more: boolean): void => {
+    setOutcome(null);
+    const words = stored === null ? "The webhook is made." : "The changes are saved.";
+    if (more) return toast(`${words} What you entered since then is not.`);
     releaseGuard();
-    toast(stored === null ? "The webhook is made." : "The changes are saved.");
+    toast(words);
     go(agentPath(`webhooks/${endpoint.id}`));
   };
 
@@ -168,7 +180,7 @@ export function WebhookEditor({ start }: { readonly start: Setting }) {
         </span>
       </div>
       {outcome !== null && outcome.secret !== null && outcome.test === null && (
-        <SecretDialog title="The webhook is saved" secret={outcome.secret} onClose={() => finish(outcome.endpoint)} />
+        <SecretDialog title="The webhook is saved" secret={outcome.secret} onClose={() => finish(outcome.endpoint, changed)} />
       )}
       {conflict !== null && <ConflictDialog onReload={reload} onOverwrite={() => save(conflict, true)} onClose={() => setConflict(null)} />}
       {leave !== null && (

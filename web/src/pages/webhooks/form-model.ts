@@ -109,6 +109,12 @@ const wordsOf = (draft: Draft): unknown => {
 
 export const isChanged = (from: Draft, to: Draft): boolean => JSON.stringify(wordsOf(from)) !== JSON.stringify(wordsOf(to));
 
+/** What is stored now, with what was typed since the draft that was sent. */
+export function withTyped(stored: Draft, sent: Draft, now: Draft): Draft {
+  const typed = Object.entries(now).filter(([part, value]) => value !== sent[part as keyof Draft]);
+  return { ...stored, ...Object.fromEntries(typed) };
+}
+
 /** What the API is told: everything of a new webhook, or what was changed. `from` null: a new one. */
 export function inputOf(from: Draft | null, to: Draft, signed: boolean): EndpointInput {
   const input: { -readonly [K in keyof EndpointInput]: EndpointInput[K] } = {};
