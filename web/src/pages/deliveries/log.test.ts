@@ -96,6 +96,33 @@ test("after an interruption known rows are renewed, and a gap is told", async ()
   assert.deepEqual([ids().length, log.view.peek().gap, log.view.peek().fresh], [11, false, 0]);
 });
 
+test("a page that is read again does not undo what the stream said meanwhile", async () => {
+  const { log, server } = await started([row(5, "retrying", 1), row(4)], "c1");
+  log.hold(true);
+  log.push([row(6, "pending", 0)]);
+  log.refresh();
+  log.more(); // pages may be under way side by side
+  log.push([row(6), row(5, "delivered", 2), row(3)]);
+  await server.answer([row(6, "pending", 0), row(5, "retrying", 1), row(4)], "c1");
+  assert.deepEqual([log.view.peek().rows[0]?.state, log.view.peek().loading], ["delivered", true]);
+  await server.answer([row(3, "pending", 0)]);
+  log.show();
+  assert.deepEqual(log.view.peek().rows.map((r) => [r.id, r.state]), [6, 5, 4, 3].map((n) => [id(n), "delivered"]));
+});
+
+test("only so many rows wait: then the list is loaded anew", async () => {
+  const { log, server, ids } = await started(rows(5, 3));
+  log.hold(true);
+  log.push(rows(5_005, 6));
+  assert.deepEqual([log.view.peek().fresh, log.view.peek().gap], [5_000, false]);
+  log.push([row(5_006)]);
+  log.push([row(5_007)]);
+  assert.deepEqual([log.view.peek().fresh, log.view.peek().gap, ids().length], [0, true, 3]);
+  log.show();
+  await server.answer(rows(5_007, 5_000), "c1");
+  assert.deepEqual([ids().length, log.view.peek().gap], [8, false]);
+});
+
 test("what the stream missed before the first page was there is read once more", async () => {
   const server = new Server();
   const log = new DeliveryLog({ load: server.load, matches: () => true });

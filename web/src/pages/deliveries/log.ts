@@ -22,7 +22,7 @@ export interface LogSource {
   readonly matches: (row: Delivery) => boolean | "unknown";
 }
 
-/** After so many rows came in live the list starts anew: it must not grow for ever. */
+/** After so many rows came in live the list starts anew, and as many wait at most: neither may grow for ever. */
 const longest = 5_000;
 const first: LogView = { rows: [], starting: true, loading: true, error: undefined, hasMore: false, fresh: 0, gap: false };
 
@@ -32,12 +32,14 @@ export class DeliveryLog {
   #source: LogSource;
   #abort = new AbortController();
   #next: string | null = null;
-  #fresh: Delivery[] = [];
+  #fresh = new Map<string, Delivery>();
   #hold = false;
   #came = 0;
   /** Asked to refresh before the first page was there: it may be older than what was missed. */
   #again = false;
-  /** What the stream said while a page was on its way: it may be newer than the page. */
+  /** Pages on their way. */
+  #underWay = 0;
+  /** What the stream said since then: it may be newer than the pages. */
   #meanwhile = new Map<string, Delivery>();
 
   constructor(source: LogSource) {
@@ -49,10 +51,12 @@ export class DeliveryLog {
   reload(): void {
     this.stop();
     this.#abort = new AbortController();
+    this.#underWay = 0;
+    this.#meanwhile.clear();
     this.#set({ loading: true, error: undefined });
     this.#fetch(undefined, (page) => {
       this.#next = page.next_cursor;
-      this.#fresh = [];
+      this.#fresh.clear();
       this.#came = 0;
       this.#set({ rows: page.data, gap: false });
     });
@@ -89,7 +93,7 @@ export class DeliveryLog {
       const oldest = page.data.at(-1);
       const gap = newest !== undefined && oldest !== undefined && page.next_cursor !== null && oldest.id > newest.id;
       if (gap) this.#set({ gap: true });
-      this.push(page.data);
+      this.#take(page.data);
     });
   }
 
@@ -103,16 +107,19 @@ export class DeliveryLog {
   /** Shows the rows that wait. */
   show(): void {
     if (this.#view.peek().gap) return this.reload();
-    if (this.#fresh.length === 0) return;
-    const rows = merge(this.#view.peek().rows, this.#fresh);
-    this.#fresh = [];
+    if (this.#fresh.size === 0) return;
+    const rows = merge(this.#view.peek().rows, [...this.#fresh.values()]);
+    this.#fresh.clear();
     this.#set({ rows });
   }
 
   /** Takes rows as the stream has them, the newest state of each. */
   push(changes: readonly Delivery[]): void {
-    if (this.#view.peek().loading) for (const row of changes) this.#meanwhile.set(row.id, row);
-    if (this.#view.peek().starting) return;
+    if (this.#underWay > 0) for (const row of changes) this.#meanwhile.set(row.id, row);
+    if (!this.#view.peek().starting) this.#take(changes);
+  }
+
+  #take(changes: readonly Delivery[]): void {
     const rows = [...this.#view.peek().rows];
     const inserted: Delivery[] = [];
     let changed = false;
@@ -123,16 +130,24 @@ export class DeliveryLog {
         changed = true;
         continue;
       }
-      const waiting = this.#fresh.findIndex((f) => f.id === row.id);
-      if (waiting >= 0) this.#fresh[waiting] = row;
+      if (this.#fresh.has(row.id)) this.#fresh.set(row.id, row);
       else if (this.#source.matches(row) === true && this.#reaches(rows, row)) inserted.push(row);
     }
     if (inserted.length > 0) {
       this.#came += inserted.length;
-      if (this.#hold) this.#fresh.push(...inserted);
+      if (this.#hold) this.#keep(inserted);
       else if (this.#came > longest) return this.reload();
     }
     if (changed || inserted.length > 0) this.#set({ rows: this.#hold ? rows : merge(rows, inserted) });
+  }
+
+  /** Lets rows wait. Those of a gap need not: what is shown then is loaded anew. */
+  #keep(rows: readonly Delivery[]): void {
+    if (this.#view.peek().gap) return;
+    for (const row of rows) this.#fresh.set(row.id, row);
+    if (this.#fresh.size <= longest) return;
+    this.#fresh.clear();
+    this.#set({ gap: true });
   }
 
   /** Rows beyond the loaded pages come with their page. */
@@ -143,22 +158,29 @@ export class DeliveryLog {
 
   #fetch(cursor: string | undefined, then: (page: Page<Delivery>) => void): void {
     const { signal } = this.#abort;
-    this.#meanwhile.clear();
+    this.#underWay++;
+    const missed = (): readonly Delivery[] => {
+      const rows = [...this.#meanwhile.values()];
+      if (--this.#underWay === 0) this.#meanwhile.clear();
+      return rows;
+    };
     this.#source.load(cursor, signal).then(
       (page) => {
         if (signal.aborted) return;
+        const newer = missed();
         then(page);
-        this.#set({ starting: false, loading: false, error: undefined });
-        const missed = [...this.#meanwhile.values()];
-        this.#meanwhile.clear();
+        if (signal.aborted) return; // it was too much: all is loaded anew
+        this.#set({ starting: false, loading: this.#underWay > 0, error: undefined });
         if (this.#again) {
           this.#again = false;
           this.refresh();
         }
-        if (missed.length > 0) this.push(missed.filter((row) => !isOlder(row, this.#known(row.id))));
+        if (newer.length > 0) this.push(newer.filter((row) => !isOlder(row, this.#known(row.id))));
       },
       (error: unknown) => {
-        if (!signal.aborted) this.#set({ starting: false, loading: false, error });
+        if (signal.aborted) return;
+        missed();
+        this.#set({ starting: false, loading: this.#underWay > 0, error });
       },
     );
   }
@@ -166,12 +188,12 @@ export class DeliveryLog {
   #known(id: string): Delivery | undefined {
     const { rows } = this.#view.peek();
     const row = rows[find(rows, id)];
-    return row?.id === id ? row : undefined;
+    return row?.id === id ? row : this.#fresh.get(id);
   }
 
   #set(change: Partial<LogView>): void {
     const next = { ...this.#view.peek(), ...change };
-    this.#view.value = { ...next, fresh: this.#fresh.length, hasMore: this.#next !== null };
+    this.#view.value = { ...next, fresh: this.#fresh.size, hasMore: this.#next !== null };
   }
 }
 
