@@ -3,6 +3,7 @@
  * state of the connection. The calls themselves are in client.ts.
  */
 import { signal } from "@preact/signals";
+import { learnTime } from "./clock.ts";
 import type { FieldProblem, Page, Problem } from "./types.ts";
 
 /** The server's root, found from the page's own address: works below any path. */
@@ -118,8 +119,10 @@ async function send(method: Method, pathname: string, options: RequestOptions, e
     headers.set("Content-Type", "application/json");
     init.body = JSON.stringify(options.body);
   }
+  const asked = Date.now();
   try {
     const response = await fetch(urlOf(pathname, options.query), init);
+    learnTime(response.headers.get("Date"), asked);
     if (connection.value === "lost") {
       connection.value = "ok";
       reconnects.value++;

@@ -1,21 +1,44 @@
 import { signal } from "@preact/signals";
 
+/** How many milliseconds the server's clock is ahead of the browser's. */
+let ahead = 0;
+/** A smaller difference says nothing: an answer's Date is to the second, and was on its way. */
+const tolerance = 5_000;
+
+/**
+ * Learns the server's time from an answer's Date and from when it was asked.
+ * Browsers have wrong clocks; where both agree, the browser's own is finer.
+ */
+export function learnTime(date: string | null, asked: number): void {
+  const at = Date.parse(date ?? "");
+  if (Number.isNaN(at)) return;
+  const off = at < asked ? at - asked : Math.max(0, at - Date.now());
+  if (Math.abs(off - ahead) > tolerance) ahead = Math.abs(off) > tolerance ? off : 0;
+}
+
+/** The time by the server's clock: what is compared with times of the API, or sent to it. */
+export const serverNow = (): number => Date.now() + ahead;
+
 /**
  * A clock that makes who reads it while rendering render again at each tick. It
- * tells the time of the reading, not of the tick: what happened since the tick
- * must not lie in the future.
+ * tells the server's time at the reading, not at the tick: what happened since
+ * the tick must not lie in the future.
  */
 class Clock {
-  private readonly tick = signal(Date.now());
+  readonly #ticks = signal(0);
+  #last = Date.now();
 
   get value(): number {
-    return Math.max(this.tick.value, Date.now());
+    void this.#ticks.value;
+    return serverNow();
   }
 
-  /** Ticks if the last time was so many milliseconds ago. */
+  /** Ticks if the last time was so many milliseconds ago, or the browser's clock was set. */
   tickAfter(ms: number): void {
     const at = Date.now();
-    if (at - this.tick.peek() >= ms) this.tick.value = at;
+    if (Math.abs(at - this.#last) < ms) return;
+    this.#last = at;
+    this.#ticks.value++;
   }
 }
 

@@ -8,6 +8,7 @@ import { computed, signal } from "@preact/signals";
 import { ApiError, auth, messageOf } from "./api.ts";
 import { showAccent } from "./brand.ts";
 import { sessions } from "./client.ts";
+import { serverNow } from "./clock.ts";
 import { host } from "./host.ts";
 import { keyOf } from "./route.ts";
 import { showTheme, store, stored, theme } from "./preference.ts";
@@ -139,14 +140,21 @@ export function showBranding(branding: Branding): void {
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-/** Asks the host for a new link a minute before the token ends. */
+/** A host is asked no sooner than this for another link: each counts against the agent's limit. */
+const soonest = 10_000;
+
+/**
+ * Asks the host for a new link a minute before the token ends. Of one that
+ * should have ended already, though it was just given, only a call can tell.
+ */
 function schedule(next: Session): void {
   clearTimeout(timer);
   if (next.expires_at === null) return;
-  const left = Date.parse(next.expires_at) - Date.now();
+  const left = Date.parse(next.expires_at) - serverNow();
+  if (left <= 0) return;
   const longest = 2 ** 31 - 1;
-  if (framed && host.known) timer = setTimeout(() => void renew(), Math.min(longest, Math.max(left - 60_000, left / 2)));
-  else timer = setTimeout(() => end("ended"), Math.min(longest, Math.max(left, 0)));
+  if (framed && host.known) timer = setTimeout(() => void renew(), Math.min(longest, Math.max(left - 60_000, left / 2, soonest)));
+  else timer = setTimeout(() => end("ended"), Math.min(longest, left));
 }
 
 let waiting: Promise<boolean> | null = null;

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, path } from "../../core/api.ts";
 import { deliveries } from "../../core/client.ts";
+import { serverNow } from "../../core/clock.ts";
 import { until } from "../../core/format.ts";
 import { useShortcuts } from "../../core/keys.ts";
 import { useLoad } from "../../core/load.ts";
@@ -121,7 +122,7 @@ interface OneProps {
 
 function ResendOne({ agent, delivery: d, endpoint, onDone, onClose }: OneProps & { readonly endpoint: Endpoint | undefined }) {
   const attempts = (endpoint?.retry.schedule_seconds.length ?? 0) + 1;
-  const wait = d.next_attempt_at === null ? "" : until(d.next_attempt_at, Date.now());
+  const wait = d.next_attempt_at === null ? "" : until(d.next_attempt_at, serverNow());
   const resend = async (): Promise<void> => {
     const after = await deliveries.retry(agent, d.id);
     onDone((shown) => (shown.id === after.id ? after : shown));

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { agentLink, agentPath, useAgentId } from "../../core/agent.ts";
 import { ApiError, path, reconnects } from "../../core/api.ts";
 import { deliveries } from "../../core/client.ts";
+import { serverNow } from "../../core/clock.ts";
 import { useShortcuts } from "../../core/keys.ts";
 import { go, link, param, pathname, query } from "../../core/router.ts";
 import { can } from "../../core/session.ts";
@@ -72,7 +73,7 @@ export function DeliveryList({ endpointId }: DeliveryListProps) {
         choice={choice} onChoose={may ? choose : null} onChooseAll={(on) => setChoice(on ? new Set(view.rows.map((r) => r.id)) : nothing)}
       />
       {dialog !== null && dialog !== "export" && <ResendDialog agent={agent} {...dialog} onClose={() => setDialog(null)} onDone={() => { setChoice(nothing); log.refresh(); }} />}
-      {dialog === "export" && <ExportDialog agent={agent} filter={toApi(filter, Date.now())} filtered={isFiltered(filter)} onClose={() => setDialog(null)} />}
+      {dialog === "export" && <ExportDialog agent={agent} filter={toApi(filter, serverNow())} filtered={isFiltered(filter)} onClose={() => setDialog(null)} />}
       {open.id !== null && (
         <DeliveryDrawer
           agent={agent} id={open.id} webhooks={webhooks} onClose={open.close} hrefOf={endpointId === undefined ? open.href : (id) => agentLink(`deliveries/${id}`)}
@@ -108,9 +109,9 @@ function resendOf(choice: Choice, filter: LogFilter, rows: readonly Delivery[]):
   const one = filter.deliveryId === undefined ? null : new Set([filter.deliveryId]);
   const ids = choice === "all" ? one : choice;
   if (ids !== null) return ids.size === 0 ? null : { target: { ids: [...ids] }, delivered: rows.filter((r) => r.state === "delivered" && ids.has(r.id)).length };
-  const now = new Date();
-  const asked = toApi(filter, now.getTime());
-  return { target: { filter: { ...asked, until: asked.until ?? now.toISOString() } }, delivered: undefined };
+  const now = serverNow();
+  const asked = toApi(filter, now);
+  return { target: { filter: { ...asked, until: asked.until ?? new Date(now).toISOString() } }, delivered: undefined };
 }
 
 function useFilter(endpointId: string | undefined): LogFilter {
@@ -125,17 +126,17 @@ function useLog(agent: string, filter: LogFilter, live: boolean, onWebhooks: () 
   const back = reconnects.value;
   const log = useMemo(() => new DeliveryLog({
     load: async (cursor, signal) => {
-      if (filter.deliveryId === undefined) return deliveries.list(agent, { ...toApi(filter, Date.now()), limit: 100, cursor }, signal);
+      if (filter.deliveryId === undefined) return deliveries.list(agent, { ...toApi(filter, serverNow()), limit: 100, cursor }, signal);
       if (filter.deliveryId.length < shortestId) return { data: [], next_cursor: null };
       try {
         const { attempt_log: _, ...row } = await deliveries.get(agent, filter.deliveryId, signal);
-        return { data: matches({ ...filter, period: undefined }, row, Date.now()) === false ? [] : [row], next_cursor: null };
+        return { data: matches({ ...filter, period: undefined }, row, serverNow()) === false ? [] : [row], next_cursor: null };
       } catch (error) {
         if (error instanceof ApiError && error.status === 404) return { data: [], next_cursor: null };
         throw error;
       }
     },
-    matches: (row) => matches(filter, row, Date.now()),
+    matches: (row) => matches(filter, row, serverNow()),
   }), [agent, filter]);
   useEffect(() => {
     log.reload();

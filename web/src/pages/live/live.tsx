@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { agentLink, useAgentId } from "../../core/agent.ts";
 import { path } from "../../core/api.ts";
+import { serverNow } from "../../core/clock.ts";
 import { clockTime, count, milliseconds, number, urlParts } from "../../core/format.ts";
 import { param } from "../../core/router.ts";
 import { can } from "../../core/session.ts";
@@ -108,11 +109,11 @@ function useFeed(agent: string, onWebhooks: () => void) {
   useEffect(() => {
     const flush = setInterval(() => {
       if (queue.current.length === 0) return;
-      feed.push(queue.current, Date.now());
+      feed.push(queue.current, serverNow());
       queue.current = [];
       setView(feed.view());
     }, 250);
-    const tick = setInterval(() => setRate(feed.rate(Date.now())), 1_000);
+    const tick = setInterval(() => setRate(feed.rate(serverNow())), 1_000);
     setView(feed.view());
     return () => {
       clearInterval(flush);

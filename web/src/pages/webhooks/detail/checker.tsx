@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { messageOf } from "../../../core/api.ts";
 import { deliveries, endpoints } from "../../../core/client.ts";
+import { serverNow } from "../../../core/clock.ts";
 import { useLoad } from "../../../core/load.ts";
 import { param } from "../../../core/router.ts";
 import { can } from "../../../core/session.ts";
@@ -132,7 +133,7 @@ function useOutcome(draft: Draft, schemes: ReturnType<typeof ownSchemes>): Outco
     const timer = setTimeout(() => {
       checkSignature({
         headers: draft.headers, body: draft.body, secrets: [draft.secret.trim()], oldSecrets: draft.old.trim() === "" ? [] : [draft.old.trim()],
-        schemes, toleranceSeconds: draft.age ? 300 : 0,
+        schemes, toleranceSeconds: draft.age ? 300 : 0, now: serverNow(),
       }).then(
         (result) => !gone && setOutcome({ kind: "done", result }),
         (error: unknown) => {

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { endpoints } from "../../../core/client.ts";
-import { second } from "../../../core/clock.ts";
+import { second, serverNow } from "../../../core/clock.ts";
 import { absoluteUtc, duration, urlParts } from "../../../core/format.ts";
 import { can } from "../../../core/session.ts";
 import { warnings } from "../../../core/state.ts";
@@ -24,7 +24,7 @@ export function SecretCard({ detail, ed25519 }: { readonly detail: Detail; reado
   const [shown, setShown] = useState<Shown | null>(null);
   const [asked, setAsked] = useState<"rotate" | "remove" | null>(null);
   const show = useCallback((info: SecretInfo, fresh: boolean) => {
-    setShown({ info, fresh, hideAt: fresh && !can("secrets:read") ? null : Date.now() + shownFor });
+    setShown({ info, fresh, hideAt: fresh && !can("secrets:read") ? null : serverNow() + shownFor });
   }, [e.id]);
   const hide = useCallback(() => setShown(null), []);
   return (
@@ -95,7 +95,7 @@ function ShownSecret({ shown: { info, hideAt, fresh }, onHide }: { readonly show
   const left = hideAt === null ? null : Math.ceil((hideAt - second.value) / 1_000);
   useEffect(() => {
     if (hideAt === null) return;
-    const timer = setTimeout(onHide, hideAt - Date.now());
+    const timer = setTimeout(onHide, hideAt - serverNow());
     return () => clearTimeout(timer);
   }, [hideAt, onHide]);
   const weak = info.warnings.includes("weak_secret");

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, collect, isAbort, messageOf } from "../../../core/api.ts";
 import { endpoints, eventTypes } from "../../../core/client.ts";
-import { second } from "../../../core/clock.ts";
+import { second, serverNow } from "../../../core/clock.ts";
 import { duration } from "../../../core/format.ts";
 import { prettyText } from "../../../core/highlight.ts";
 import { useShortcuts } from "../../../core/keys.ts";
@@ -170,7 +170,7 @@ function useSending(e: Endpoint, done: (test: DeliveryDetail) => void): Sender {
     if (state.busy) return;
     const controller = new AbortController();
     abort.current = controller;
-    setState({ busy: true, since: Date.now(), error: undefined });
+    setState({ busy: true, since: serverNow(), error: undefined });
     try {
       const test = await endpoints.test(e.agent_id, e.id, { event, data }, controller.signal);
       remember(test);
