@@ -54,6 +54,11 @@ export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
+/** Tells that there was no answer at all: the shell says so over the whole page. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 0;
+}
+
 /** A sentence for people, whatever was thrown. */
 export function messageOf(error: unknown): string {
   if (error instanceof ApiError) return sentence(error.detail);
@@ -156,7 +161,7 @@ async function problemOf(response: Response): Promise<ApiError> {
 let probing = false;
 
 /** The server did not answer: asks every few seconds, until it does. */
-export function lose(): void {
+function lose(): void {
   connection.value = "lost";
   if (probing) return;
   probing = true;

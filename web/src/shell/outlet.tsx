@@ -1,44 +1,20 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import { connection, lose, reconnects } from "../core/api.ts";
+import { useEffect, useRef } from "preact/hooks";
+import { connection } from "../core/api.ts";
 import { agentLink, shell } from "../core/agent.ts";
+import { usePart } from "../core/part.ts";
 import { link, pathname } from "../core/router.ts";
 import { streamState } from "../core/stream.ts";
-import { findRoute, type PageComponent, type PageRoute } from "../routes.ts";
-import { Banner, ButtonLink, Empty, ErrorState, Loading, Page } from "../ui/index.ts";
+import { findRoute } from "../routes.ts";
+import { Banner, ButtonLink, Empty, Loading, OtherVersion, Page } from "../ui/index.ts";
 import { Boundary } from "./boundary.tsx";
-
-const loaded = new Map<PageRoute["load"], PageComponent>();
 
 /** Shows the page of the address. */
 export function Outlet() {
   const path = pathname.value;
   const match = findRoute(path);
-  const [, setTurn] = useState(0);
-  const [error, setError] = useState<unknown>(undefined);
-  const load = match?.route.load;
-  const Component = load === undefined ? undefined : loaded.get(load);
+  const { part, missing } = usePart(match?.route.load);
   const page = match?.route.keep ?? path;
-  const back = reconnects.value;
   useFocusOnPage(page);
-  useEffect(() => {
-    setError(undefined);
-    if (load === undefined || loaded.has(load)) return;
-    let gone = false;
-    load().then(
-      (module) => {
-        loaded.set(load, module.default);
-        if (!gone) setTurn((n) => n + 1);
-      },
-      (failure: unknown) => {
-        if (gone) return;
-        setError(failure);
-        lose(); // if it is only out of reach, the page loads when it is back
-      },
-    );
-    return () => {
-      gone = true;
-    };
-  }, [load, back]);
   if (match === null) {
     const home = shell.value === "portal" ? agentLink("webhooks") : link("/");
     return (
@@ -47,11 +23,11 @@ export function Outlet() {
       </Page>
     );
   }
-  if (error !== undefined) return <ErrorState error={new Error("A part of this page could not be loaded; the server may have been updated.")} onRetry={() => window.location.reload()} />;
-  if (Component === undefined) return <Loading />;
+  if (missing) return <OtherVersion />;
+  if (part === undefined) return <Loading />;
   return (
     <Boundary key={page}>
-      <Component params={match.params} />
+      <part.default params={match.params} />
     </Boundary>
   );
 }

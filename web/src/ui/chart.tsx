@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { localTime } from "../core/format.ts";
+import { usePart } from "../core/part.ts";
 import type { Tone } from "../core/state.ts";
 import { look as shownLook } from "../core/preference.ts";
 import { Button } from "./button.tsx";
@@ -23,28 +24,26 @@ export interface ChartProps {
   readonly height?: number;
 }
 
+const plotting = () => import("./plot.ts");
+
 /** A chart over time. uPlot is loaded when the first one is shown; the same numbers are there as a table. */
 export function Chart({ label, times, series, format, height = 200 }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
   const [at, setAt] = useState<number | null>(null);
-  const [ready, setReady] = useState(false);
-  const [table, setTable] = useState(false);
+  const { part, missing } = usePart(plotting);
+  const [asTable, setAsTable] = useState(false);
+  const table = asTable || missing;
   const look = shownLook.value;
 
   useEffect(() => {
-    let gone = false;
-    void import("./plot.ts").then(({ createPlot }) => {
-      if (gone || box.current === null) return;
-      plot.current = createPlot(box.current, { times, series, format, height, onCursor: setAt });
-      setReady(true);
-    });
+    if (part === undefined || box.current === null) return;
+    plot.current = part.createPlot(box.current, { times, series, format, height, onCursor: setAt });
     return () => {
-      gone = true;
       plot.current?.destroy();
       plot.current = null;
     };
-  }, [look, table, height, series.map((s) => s.name + s.kind).join()]);
+  }, [part, look, table, height, series.map((s) => s.name + s.kind).join()]);
 
   useEffect(() => plot.current?.update(times, series), [times, series]);
 
@@ -60,11 +59,11 @@ export function Chart({ label, times, series, format, height = 200 }: ChartProps
             </span>
           ))}
         </div>
-        <span class="push"><Button size="small" kind="quiet" aria-pressed={table} onClick={() => setTable(!table)}>Table</Button></span>
+        <span class="push"><Button size="small" kind="quiet" aria-pressed={table} disabled={missing} onClick={() => setAsTable(!asTable)}>Table</Button></span>
       </div>
       {table ? <Numbers label={label} times={times} series={series} format={format} /> : (
         <div class="chart-canvas" ref={box} role="img" aria-label={`${label}. The button Table shows the numbers.`} style={{ minHeight: `${height}px` }}>
-          {!ready && <Loading lines={3} label="Loading the chart" />}
+          {part === undefined && <Loading lines={3} label="Loading the chart" />}
         </div>
       )}
     </figure>

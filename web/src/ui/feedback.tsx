@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { ApiError, messageOf } from "../core/api.ts";
+import { ApiError, isUnreachable, messageOf } from "../core/api.ts";
 import type { StateInfo, Tone } from "../core/state.ts";
 import { Button, IconButton } from "./button.tsx";
 import { classes } from "./classes.ts";
@@ -87,12 +87,23 @@ export function ErrorState({ error, onRetry, title = "This could not be loaded" 
   return (
     <div role="alert">
       <Empty
-        icon={error instanceof ApiError && error.status === 0 ? "unplugged" : "warning"}
+        icon={isUnreachable(error) ? "unplugged" : "warning"}
         title={error instanceof ApiError && error.status === 404 ? "There is no such thing" : title}
         action={onRetry !== undefined && <Button icon="retry" onClick={onRetry}>Try again</Button>}
       >
         {messageOf(error)}
         {request !== null && <><br /><small>Request <code>{request}</code></small></>}
+      </Empty>
+    </div>
+  );
+}
+
+/** In the place of a part of the screens that the server does not have: it has those of another version. */
+export function OtherVersion() {
+  return (
+    <div role="alert">
+      <Empty icon="warning" title="This page is of another version" action={<Button icon="retry" onClick={() => window.location.reload()}>Load the page anew</Button>}>
+        A part of it is not on the server: it was probably updated since you opened the page.
       </Empty>
     </div>
   );
@@ -104,15 +115,12 @@ export interface Loadable<T> {
   readonly reload: () => void;
 }
 
-/** The shell has told it already, over the whole page. */
-const unreachable = (error: unknown): boolean => error instanceof ApiError && error.status === 0;
-
 /** Shows what useLoad loads: skeleton, error with retry, or the data. */
 export function Load<T>({ of, lines, children }: { readonly of: Loadable<T>; readonly lines?: number; readonly children: (data: T) => ComponentChildren }) {
   if (of.data !== undefined) {
     return (
       <>
-        {of.error !== undefined && !unreachable(of.error) && <Banner tone="warn" action={<Button size="small" onClick={of.reload}>Try again</Button>}>{messageOf(of.error)}</Banner>}
+        {of.error !== undefined && !isUnreachable(of.error) && <Banner tone="warn" action={<Button size="small" onClick={of.reload}>Try again</Button>}>{messageOf(of.error)}</Banner>}
         {children(of.data)}
       </>
     );

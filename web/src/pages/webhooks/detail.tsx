@@ -1,15 +1,15 @@
-import type { ComponentType } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { agentLink, useAgentId } from "../../core/agent.ts";
 import { path } from "../../core/api.ts";
 import { endpoints } from "../../core/client.ts";
 import { urlParts } from "../../core/format.ts";
 import { useLoad } from "../../core/load.ts";
+import { usePart } from "../../core/part.ts";
 import { webhookState, webhookStates } from "../../core/state.ts";
 import { useStream } from "../../core/stream.ts";
 import type { StreamEvent } from "../../core/types.ts";
 import type { PageProps } from "../../routes.ts";
-import { CopyText, ErrorState, Load, Loading, Page, State, Tabs, UrlText } from "../../ui/index.ts";
+import { CopyText, ErrorState, Load, Loading, OtherVersion, Page, State, Tabs, UrlText } from "../../ui/index.ts";
 import { DetailActions } from "./detail/actions.tsx";
 import { DeliveriesTab } from "./detail/deliveries.tsx";
 import { Overview } from "./detail/overview.tsx";
@@ -91,23 +91,12 @@ function Tab({ detail, tab }: { readonly detail: Detail; readonly tab: string })
 
 /** The part with the examples and the checker, which most readers never open: a chunk of its own. */
 function Security({ detail }: { readonly detail: Detail }) {
-  const [part, setPart] = useState<{ readonly of: ComponentType<{ readonly detail: Detail }> } | null>(null);
-  const [error, setError] = useState<unknown>(undefined);
-  const [turn, setTurn] = useState(0);
-  useEffect(() => {
-    let gone = false;
-    setError(undefined);
-    import("./detail/security.tsx").then(
-      (module) => !gone && setPart({ of: module.Security }),
-      (failure: unknown) => !gone && setError(failure),
-    );
-    return () => {
-      gone = true;
-    };
-  }, [turn]);
-  if (error !== undefined) return <ErrorState error={error} onRetry={() => setTurn(turn + 1)} />;
-  return part === null ? <Loading /> : <part.of detail={detail} key={detail.endpoint.id} />;
+  const { part, missing } = usePart(security);
+  if (missing) return <OtherVersion />;
+  return part === undefined ? <Loading /> : <part.Security detail={detail} key={detail.endpoint.id} />;
 }
+
+const security = () => import("./detail/security.tsx");
 
 /** Calls `changed` soon after something happened to the webhook, however much it is. */
 function useChanges(agent: string, id: string, changed: () => void): void {

@@ -1,8 +1,8 @@
 import { useState } from "preact/hooks";
+import { usePart } from "../../../core/part.ts";
 import { preference } from "../../../core/preference.ts";
-import { useLoad } from "../../../core/load.ts";
 import type { Endpoint, FormatSignature, Preview } from "../../../core/types.ts";
-import { Banner, Button, Card, CodeBlock, CopyButton, Load, Segmented } from "../../../ui/index.ts";
+import { Banner, Button, Card, CodeBlock, CopyButton, Loading, OtherVersion, Segmented } from "../../../ui/index.ts";
 import type { Sample } from "./checker.tsx";
 import { headerLines } from "./headers.ts";
 import { fit, type Language, languages, recipeFor, type Signing, type TestVector, vectorOf } from "./verification.ts";
@@ -47,22 +47,20 @@ function Choice({ signings, value, onValue }: { readonly signings: readonly Sign
   );
 }
 
+const examples = () => import("./sources.ts");
+
 function Code({ signature }: { readonly signature: FormatSignature }) {
-  const sources = useLoad(() => import("./sources.ts").then((m) => m.sources), []);
+  const { part, missing } = usePart(examples);
   const recipe = recipeFor(signature);
   const shown = languages.find((l) => l.id === language.value) ?? languages[0];
   if (recipe === null) return <Banner tone="info" title="There is no ready example for this format">{inWords(signature)}</Banner>;
   return (
     <>
       <div><Segmented label="Language" value={shown.id} onValue={(id) => { language.value = id; }} options={languages.map((l) => ({ value: l.id, label: l.label }))} /></div>
-      <Load of={sources} lines={12}>
-        {(all) => (
-          <>
-            <CodeBlock title={`${shown.label}: ${shown.file}`} text={fit(all[recipe.example][shown.id], recipe).trimEnd()} tall />
-            {shown.id === "rust" && <CodeBlock title="Cargo.toml" text={all[recipe.example].cargo.trimEnd()} />}
-          </>
-        )}
-      </Load>
+      {missing && <OtherVersion />}
+      {part === undefined && !missing && <Loading lines={12} />}
+      {part !== undefined && <CodeBlock title={`${shown.label}: ${shown.file}`} text={fit(part.sources[recipe.example][shown.id], recipe).trimEnd()} tall />}
+      {part !== undefined && shown.id === "rust" && <CodeBlock title="Cargo.toml" text={part.sources[recipe.example].cargo.trimEnd()} />}
       <p class="muted small">It uses what the language brings with it{shown.id === "rust" ? " and the crates above" : ""}. Our own tests run this very file{recipe.replace.length > 0 ? "; only the names of your format were put in" : ""}.</p>
     </>
   );
