@@ -1,9 +1,10 @@
-import { useCallback, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { agentLink, agentPath, useAgentId } from "../../core/agent.ts";
-import { ApiError, isAbort, path } from "../../core/api.ts";
+import { ApiError, path } from "../../core/api.ts";
 import { inboxes } from "../../core/client.ts";
 import { count } from "../../core/format.ts";
 import { useLoad, usePages } from "../../core/load.ts";
+import { Paced } from "../../core/paced.ts";
 import { usePoll } from "../../core/poll.ts";
 import { go } from "../../core/router.ts";
 import { can } from "../../core/session.ts";
@@ -18,6 +19,8 @@ import { NothingYet, RequestList } from "./requests.tsx";
 import { inboxName, mergeRequests } from "./words.ts";
 
 const perPage = 100;
+/** Milliseconds from the end of a look for new requests to the next. */
+const apart = 250;
 
 export default function InboxDetail({ params }: PageProps) {
   const agent = useAgentId();
@@ -88,23 +91,25 @@ interface Rows {
 /** Looks for new requests when a delivery ends at this inbox, and every 3 s for those from elsewhere. */
 function useRefresh(agent: string, id: string, inbox: Inbox | undefined, requests: Rows, reload: () => void): () => void {
   const { set } = requests;
-  const refresh = useCallback(() => {
-    inboxes.requests(agent, id, { limit: perPage }).then(
-      (page) => {
-        let changed = false;
-        set((rows) => {
-          const next = mergeRequests(rows, page.data, page.next_cursor === null);
-          changed = next !== rows;
-          return next;
-        });
-        if (changed) reload();
-      },
-      (error: unknown) => {
-        // What is away for good is told by the inbox itself; all else passes.
-        if (!isAbort(error) && error instanceof ApiError && error.status === 404) reload();
-      },
-    );
-  }, [agent, id, set, reload]);
+  // A busy webhook ends many deliveries a second: they are few requests, and each answer is newer than the one before.
+  const paced = useMemo(() => new Paced(async (signal) => {
+    try {
+      const page = await inboxes.requests(agent, id, { limit: perPage }, signal);
+      if (signal.aborted) return;
+      let changed = false;
+      set((rows) => {
+        const next = mergeRequests(rows, page.data, page.next_cursor === null);
+        changed = next !== rows;
+        return next;
+      });
+      if (changed) reload();
+    } catch (error) {
+      // What is away for good is told by the inbox itself; all else passes.
+      if (error instanceof ApiError && error.status === 404) reload();
+    }
+  }, apart), [agent, id, set, reload]);
+  useEffect(() => () => paced.stop(), [paced]);
+  const refresh = useCallback(() => paced.run(), [paced]);
   usePoll(3_000, refresh);
   const users = inbox?.endpoint_ids.join(" ") ?? "";
   const listen = useCallback(

@@ -24,11 +24,10 @@ function OverviewPage() {
   const hour = useLoad((signal) => server.statistics({ period: "1h" }, signal), []);
   const failing = useLoad((signal) => server.failing(signal), []);
   const system = useLoad((signal) => server.system(signal), []);
-  usePoll(5_000, system.reload);
+  // What takes longer than this is not asked for anew: it would never be there.
+  usePoll(5_000, () => { if (!system.loading) system.reload(); });
   usePoll(15_000, () => {
-    statistics.reload();
-    hour.reload();
-    failing.reload();
+    for (const { loading, reload } of [statistics, hour, failing]) if (!loading) reload();
   });
   if (any.data !== undefined && any.data.data.length === 0) {
     return (

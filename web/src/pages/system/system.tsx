@@ -20,7 +20,7 @@ function SystemPage() {
     const [info, nodes] = await Promise.all([server.system(signal), server.nodes(signal)]);
     return { info, nodes: nodes.data };
   }, []);
-  usePoll(5_000, system.reload);
+  usePoll(5_000, () => { if (!system.loading) system.reload(); });
   const links = (
     <>
       <ButtonLink icon="external" href={new URL("docs", base).href} target="_blank" rel="noopener">API reference</ButtonLink>
