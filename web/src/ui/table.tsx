@@ -41,7 +41,7 @@ export interface TableProps<T> {
 /** A table that becomes cards below 640 px. */
 export function Table<T>({ label, rows, id, columns, href, selection, nameOf, keyboard = false, foot }: TableProps<T>) {
   const body = useRef<HTMLTableSectionElement>(null);
-  const current = useRowKeys(rows.length, keyboard, body);
+  const current = useRowKeys(rows.map(id), keyboard, body);
   const chosen = selection === undefined ? 0 : rows.filter((row) => selection.ids.has(id(row))).length;
   const choose = (row: T, on: boolean): void => {
     if (selection === undefined) return;
@@ -69,9 +69,9 @@ export function Table<T>({ label, rows, id, columns, href, selection, nameOf, ke
           </tr>
         </thead>
         <tbody ref={body}>
-          {rows.map((row, i) => (
+          {rows.map((row) => (
             <tr
-              key={id(row)} tabIndex={-1} data-link={href !== undefined || undefined} data-current={current === i || undefined}
+              key={id(row)} tabIndex={-1} data-link={href !== undefined || undefined} data-current={current === id(row) || undefined}
               aria-selected={selection?.ids.has(id(row)) || undefined}
               onClick={(event) => {
                 if (href !== undefined && followable(event)) go(href(row));
@@ -99,18 +99,28 @@ function followable(event: MouseEvent): boolean {
   return window.getSelection()?.isCollapsed ?? true;
 }
 
-/** The index that `j` and `k` move; Enter follows the row's first link. */
-function useRowKeys(length: number, on: boolean, body: { readonly current: HTMLElement | null }): number {
-  const [current, setCurrent] = useState(-1);
+/**
+ * The row that `j` and `k` move from, by its id: it stays marked where others
+ * come and go. From one that is gone they lead to what stands in its place.
+ * Enter follows the row's first link.
+ */
+function useRowKeys(ids: readonly string[], on: boolean, body: { readonly current: HTMLElement | null }): string | undefined {
+  const [current, setCurrent] = useState<{ readonly id: string; readonly at: number } | null>(null);
+  const latest = useRef({ ids, current });
+  latest.current = { ids, current };
   const list = useMemo(() => {
     if (!on) return [];
-    const move = (step: number): void =>
-      setCurrent((at) => {
-        const next = Math.min(length - 1, Math.max(0, at + step));
-        const row = body.current?.children[next];
-        if (row instanceof HTMLElement) row.focus({ preventScroll: false });
-        return next;
-      });
+    const move = (step: number): void => {
+      const now = latest.current;
+      const at = now.current === null ? -1 : now.ids.indexOf(now.current.id);
+      const to = now.current !== null && at < 0 ? now.current.at : at + step;
+      const next = Math.min(now.ids.length - 1, Math.max(0, to));
+      const id = now.ids[next];
+      if (id === undefined) return;
+      setCurrent({ id, at: next });
+      const row = body.current?.children[next];
+      if (row instanceof HTMLElement) row.focus({ preventScroll: false });
+    };
     return [
       { key: "j", label: "Next row", run: () => move(1) },
       { key: "k", label: "Previous row", run: () => move(-1) },
@@ -124,9 +134,9 @@ function useRowKeys(length: number, on: boolean, body: { readonly current: HTMLE
         },
       },
     ];
-  }, [length, on, body]);
+  }, [on, body]);
   useShortcuts(list);
-  return current;
+  return current?.id;
 }
 
 /** Below a list: how many are shown, and a button for the next page. */

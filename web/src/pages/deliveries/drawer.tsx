@@ -11,7 +11,7 @@ import { useStream } from "../../core/stream.ts";
 import type { DeliveryDetail, Endpoint, StreamEvent } from "../../core/types.ts";
 import { Button, ConfirmDialog, Drawer, Empty, IconButton, Load, State, toast } from "../../ui/index.ts";
 import { DeliveryStory } from "./story.tsx";
-import type { Webhooks } from "./webhooks.ts";
+import { attemptsOf, type Webhooks } from "./webhooks.ts";
 
 export interface DeliveryDrawerProps {
   readonly agent: string;
@@ -121,7 +121,7 @@ interface OneProps {
 }
 
 function ResendOne({ agent, delivery: d, endpoint, onDone, onClose }: OneProps & { readonly endpoint: Endpoint | undefined }) {
-  const attempts = (endpoint?.retry.schedule_seconds.length ?? 0) + 1;
+  const attempts = attemptsOf(endpoint);
   const wait = d.next_attempt_at === null ? "" : until(d.next_attempt_at, serverNow());
   const resend = async (): Promise<void> => {
     const after = await deliveries.retry(agent, d.id);
@@ -131,7 +131,7 @@ function ResendOne({ agent, delivery: d, endpoint, onDone, onClose }: OneProps &
   return (
     <ConfirmDialog title="Re-send this delivery?" action="Re-send" onConfirm={resend} onClose={onClose}>
       {d.state === "delivered" && <p>The receiver accepted it already and gets the same event once more. It has the same id, so the receiver can tell.</p>}
-      {(d.state === "failed" || d.state === "canceled") && <p>It is sent now. If that fails, it is tried again on a fresh schedule of {attempts === 1 ? "one attempt" : `up to ${attempts} attempts`}.</p>}
+      {(d.state === "failed" || d.state === "canceled") && <p>It is sent now. If that fails, it is tried again on a fresh schedule{attempts === undefined ? "" : attempts === 1 ? " of one attempt" : ` of up to ${attempts} attempts`}.</p>}
       {d.finished_at === null && <p>It is sent now{wait === "" ? "" : ` instead of in ${wait}`}. If that fails, its schedule goes on as planned.</p>}
     </ConfirmDialog>
   );

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { agentLink, agentPath, useAgentId } from "../../core/agent.ts";
 import { ApiError, path, reconnects } from "../../core/api.ts";
 import { deliveries } from "../../core/client.ts";
@@ -190,12 +190,19 @@ function useOpen(endpointId: string | undefined): Open {
   const list = endpointId === undefined ? link(agentPath("deliveries"), rest) : link(here, { ...rest, delivery: null });
   // Where the list is the entry before, closing is going back; else it goes to the list.
   const before = useRef<{ id: string | null; list: boolean; replaced: boolean } | null>(null);
-  useEffect(() => {
+  const leaving = useRef(false);
+  useLayoutEffect(() => {
     const was = before.current;
     const list = was !== null && id !== null && (was.id === null || (was.replaced && was.list));
     before.current = { id, list, replaced: false };
+    leaving.current = false;
   }, [id]);
-  const close = (): void => (before.current?.list === true ? window.history.back() : go(list));
+  const close = (): void => {
+    if (leaving.current) return; // the browser goes back a moment later, and once is enough
+    leaving.current = before.current?.list === true;
+    if (leaving.current) window.history.back();
+    else go(list);
+  };
   const replace = (to: string): void => {
     if (before.current !== null && to !== id) before.current.replaced = true;
     go(href(to), { replace: true });
