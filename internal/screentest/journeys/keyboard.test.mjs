@@ -172,6 +172,37 @@ s.journey('a webhook is made, tested, paused and deleted by keys alone', async (
   assert.deepEqual(await s.api.all(`/v1/agents/${id}/endpoints`), []);
 });
 
+s.journey('the marked row stays marked where others come', async (visit) => {
+  const { id } = await s.api.agent({ id: 'marked', name: 'Marked' });
+  for (const path of ['/older', '/newer']) await s.api.endpoint(id, { url: s.receiver.hook(path).url });
+  const page = await s.portal(await visit(), id);
+  const marked = page.locator('tr[data-current]');
+  await see(page.getByRole('row'), '/older');
+  await press(page, 'j');
+  await see(marked, '/newer');
+  await s.api.endpoint(id, { url: s.receiver.hook('/newest').url });
+  await see(page.getByRole('row'), '/newest');
+  await see(marked, '/newer');
+  await press(page, 'j');
+  await see(marked, '/older');
+  await press(page, 'Enter');
+  await page.getByRole('heading', { level: 1, name: /older/ }).waitFor();
+});
+
+s.journey('the cursor stays in a search that finds nothing', async (visit) => {
+  await s.api.agent({ id: 'cursor', name: 'The cursor' });
+  const page = await s.console(await visit(), '/agents');
+  await see(page.getByRole('row'), 'The cursor');
+  await press(page, '/');
+  await page.keyboard.type('nobody');
+  await see(page, 'No agent fits');
+  await page.evaluate(() => { window.field = document.activeElement; });
+  await page.keyboard.press('Control+A');
+  await press(page, 'Delete');
+  await see(page.getByRole('row'), 'The cursor');
+  assert(await page.evaluate(() => document.activeElement === window.field && window.field.matches('input')), 'the cursor is gone');
+});
+
 s.journey('the operator goes everywhere by keys, and every page takes the keyboard', async (visit) => {
   for (const id of ['first-desk', 'second-desk']) await s.api.agent({ id, name: `The ${id}` });
   const page = await s.console(await visit());

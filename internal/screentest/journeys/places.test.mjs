@@ -1,7 +1,7 @@
 // What is kept when somebody goes elsewhere: unsaved changes, filters, the place in a list.
 import assert from 'node:assert/strict';
 import { see } from '../support/read.mjs';
-import { answered, suite } from '../support/suite.mjs';
+import { answered, goto, suite } from '../support/suite.mjs';
 import { until } from '../support/wait.mjs';
 
 const s = suite();
@@ -149,6 +149,25 @@ s.journey('filters survive a reload, a link to somebody else, and going back and
   await page.reload();
   await until('it is still one', async () => (await table.getByRole('row').count()) === 2);
   assert.equal(await page.getByRole('searchbox').inputValue(), 'good one');
+});
+
+s.journey('a delivery that is closed twice leads to the list, not past it', async (visit) => {
+  const { id } = await s.api.agent({ id: 'twice', name: 'Twice' });
+  await s.api.endpoint(id, { url: s.receiver.hook('/twice').url });
+  await s.api.publish(id, { event: 'lead.submit', data: { name: 'Ada' } });
+  await s.api.settled(id);
+  const page = await s.portal(await visit(), id);
+  await goto(page, '/deliveries');
+  await page.getByRole('link', { name: /^Delivered/ }).click();
+  const drawer = page.getByRole('dialog');
+  await see(drawer, 'Attempt 1');
+  await drawer.getByRole('button', { name: 'Close', exact: true }).evaluate((close) => {
+    close.click();
+    close.click();
+  });
+  await drawer.waitFor({ state: 'hidden' });
+  await page.goForward();
+  await see(drawer, 'Attempt 1');
 });
 
 /** Where the browser asks for a file: the dialog is not for tests, so the answer is a file of the page's own. */

@@ -147,6 +147,17 @@ s.journey('a session is renewed through the platform before it ends, and when it
   assert(heard.some((m) => m.data.type === 'refresh-needed'));
 });
 
+s.journey('a platform is asked once, also by a browser whose clock is hours ahead', async (visit) => {
+  await s.api.agent({ id: 'ahead', name: 'Ahead' });
+  session = sessionFor('ahead');
+  const asked = host.asked;
+  const { page } = await visit({ ahead: 7_200_000 });
+  const frame = await embedded(page);
+  await frame.getByRole('link', { name: 'Inbox', exact: true }).click();
+  await see(frame, 'No inbox yet');
+  assert.equal(host.asked, asked + 1);
+});
+
 s.journey('messages from anybody else are not heard', async (visit) => {
   await s.api.agent({ id: 'deaf', name: 'Deaf' });
   await s.api.agent({ id: 'attacker', name: 'Attacker' });

@@ -86,6 +86,25 @@ s.journey('a session that ended is told in words, and the way back in is there',
   await page.getByRole('heading', { name: 'Agents' }).waitFor();
 });
 
+s.journey('a browser with a wrong clock works as any other', async (visit) => {
+  const { id } = await s.api.agent({ id: 'clock', name: 'Clock' });
+  await s.api.endpoint(id, { url: s.receiver.hook('/clock', 500).url, retry: { schedule_seconds: [] } });
+  for (let i = 0; i < 2; i++) await s.api.publish(id, { event: 'lead.submit', data: { i } });
+  await s.api.settled(id);
+  for (const ahead of [3_600_000, -3_600_000]) {
+    const { page } = await visit({ ahead });
+    await page.goto((await s.api.post('/v1/console-sessions', { ttl_seconds: 600 })).url);
+    await page.getByRole('heading', { name: 'Overview' }).waitFor();
+    await goto(page, '/settings/portal?agent=clock');
+    await page.getByRole('button', { name: 'Make a portal link' }).click();
+    await see(page, /^Opens once, within \d\d? seconds?\./);
+    await goto(page, '/agents/clock/deliveries?period=15m');
+    await see(page, '2 deliveries');
+    await page.getByRole('button', { name: 'Re-send all…' }).click();
+    await page.getByRole('heading', { name: 'Re-send 2 deliveries?' }).waitFor();
+  }
+});
+
 s.journey('a key that may do little sees little, and an owner without a link is sent to the platform', async (visit) => {
   await s.api.agent({ id: 'little', name: 'Little' });
   const { key } = await s.api.post('/v1/keys', { name: 'Reads', scopes: ['endpoints:read', 'deliveries:read'], agent_ids: ['little'] });
@@ -109,6 +128,7 @@ s.journey('a key that may do little sees little, and an owner without a link is 
 
 s.journey('keys are made, shown once and revoked; a portal link from the settings works', async (visit) => {
   await s.api.agent({ id: 'desk', name: 'Front desk' });
+  await s.api.agent({ id: 'back', name: 'Back office' });
   const page = await s.console(await visit(), '/settings/keys');
   await page.getByRole('button', { name: 'New API key' }).click();
   const dialog = page.getByRole('dialog');
@@ -133,4 +153,16 @@ s.journey('keys are made, shown once and revoked; a portal link from the setting
   const owner = await visit();
   await owner.page.goto(href);
   await owner.page.getByRole('heading', { name: 'Webhooks', level: 1 }).waitFor();
+
+  // What was chosen is chosen for the next agent, too.
+  const secrets = page.getByRole('checkbox', { name: /^See secrets/ });
+  await secrets.uncheck();
+  await page.getByLabel('Signed in for').selectOption({ label: '5 minutes' });
+  await page.getByRole('button', { name: 'Choose another' }).click();
+  await page.getByRole('button', { name: /^Back office/ }).click();
+  const asked = page.waitForRequest((request) => request.url().endsWith('/v1/agents/back/portal-sessions'));
+  await page.getByRole('button', { name: 'Make a portal link' }).click();
+  const input = (await asked).postDataJSON();
+  assert.deepEqual([input.capabilities, input.ttl_seconds], [['view', 'manage_endpoints', 'manage_secrets', 'resend'], 300]);
+  assert.equal(await secrets.isChecked(), false);
 });

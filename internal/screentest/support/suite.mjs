@@ -26,6 +26,20 @@ export const answered = (...statuses) => new RegExp(`responded with a status of 
 /** What it writes when the server is away or ends a stream. */
 export const unreachable = /net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING|SOCKET_NOT_CONNECTED)/;
 
+/** Runs in the page, before its own scripts. */
+function setClock(ahead) {
+  const Right = Date;
+  window.Date = class extends Right {
+    constructor(...given) {
+      super(...(given.length === 0 ? [Right.now() + ahead] : given));
+    }
+
+    static now() {
+      return Right.now() + ahead;
+    }
+  };
+}
+
 /**
  * One person's browser window. Whatever breaks a rule is collected, and fails
  * the journey at its end.
@@ -35,7 +49,8 @@ export class Visitor {
   #allowed = [];
   #origins;
 
-  static async open(browser, { origins, ...options }) {
+  /** `ahead` is how many milliseconds the browser's clock is wrong; further options are the browser's. */
+  static async open(browser, { origins, ahead = 0, ...options }) {
     const visitor = new Visitor();
     visitor.#origins = new Set(origins);
     const context = await browser.newContext({
@@ -48,6 +63,7 @@ export class Visitor {
         console.error(`policy violated: ${e.effectiveDirective} by ${e.blockedURI} at ${e.sourceFile}:${e.lineNumber}`),
       );
     });
+    if (ahead !== 0) await context.addInitScript(setClock, ahead);
     context.on('console', (message) => {
       if (['error', 'warning', 'assert'].includes(message.type())) {
         visitor.#note(`console ${message.type()}: ${message.text()} (${message.location().url})`);
