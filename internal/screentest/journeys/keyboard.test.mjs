@@ -189,6 +189,32 @@ s.journey('the marked row stays marked where others come', async (visit) => {
   await page.getByRole('heading', { level: 1, name: /older/ }).waitFor();
 });
 
+s.journey('what opens has the keyboard before the next frame, and gives it back so', async (visit) => {
+  const { id } = await s.api.agent({ id: 'frame', name: 'Frame' });
+  await s.api.endpoint(id, { url: s.receiver.hook('/frame').url });
+  const page = await s.portal(await visit(), id);
+  const menu = page.getByRole('button', { name: /^Actions for/ });
+  await menu.focus();
+  // No frame is drawn between these steps: promises are all that they wait for.
+  const seen = await menu.evaluate(async (button) => {
+    const rendered = async () => {
+      for (let i = 0; i < 20; i++) await null;
+    };
+    const at = () => document.activeElement.textContent.trim();
+    button.click();
+    await rendered();
+    const inMenu = at();
+    [...document.querySelectorAll('[role=menuitem]')].find((item) => item.textContent.trim() === 'Delete…').click();
+    await rendered();
+    const dialog = document.querySelector('dialog:modal');
+    const inDialog = document.activeElement.tagName;
+    dialog.querySelector('[aria-label=Close]').click();
+    await rendered();
+    return [inMenu, inDialog, document.activeElement === button];
+  });
+  assert.deepEqual(seen, ['Edit', 'INPUT', true]);
+});
+
 s.journey('the cursor stays in a search that finds nothing', async (visit) => {
   await s.api.agent({ id: 'cursor', name: 'The cursor' });
   const page = await s.console(await visit(), '/agents');
