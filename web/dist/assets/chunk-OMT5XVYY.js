@@ -1,1 +1,0 @@
-import{B as c,e as o,f as r}from"./chunk-5CFMLH7D.js";function m(t,i){let n=r(i);n.current=i,o(()=>{let e=()=>{document.visibilityState==="visible"&&c.peek()==="ok"&&n.current()},s=setInterval(e,t);return document.addEventListener("visibilitychange",e),()=>{clearInterval(s),document.removeEventListener("visibilitychange",e)}},[t])}export{m as a};
