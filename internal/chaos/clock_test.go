@@ -275,12 +275,15 @@ func (p *timepieces) cycle(s *server, by time.Duration, restart bool) {
 		if restart {
 			tr.receiver.behave(s.number, temper{})
 			var number int64
-			if tr.shared != nil {
+			var process string
+			if tr.shared != nil { // the others must not bury it before what it left was read
 				number = tr.shared.numbers(tr.t)[s.number]
+				process = tr.shared.moveAway(tr.t, number)
 			}
 			f := tr.duringOf(s, killed, s.kill)
 			if tr.shared != nil {
 				f.stranded = tr.shared.strandedBy(tr.t, number)
+				tr.shared.moveTo(tr.t, number, process)
 			}
 			w.step(offset)
 			s.start()
