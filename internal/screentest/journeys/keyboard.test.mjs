@@ -1,7 +1,7 @@
 // Without a mouse: keys lead everywhere, and the keyboard is never lost.
 import assert from 'node:assert/strict';
 import { focused, press, see } from '../support/read.mjs';
-import { goto, suite } from '../support/suite.mjs';
+import { goto, intercept, suite } from '../support/suite.mjs';
 import { until } from '../support/wait.mjs';
 
 const s = suite();
@@ -64,7 +64,7 @@ s.journey('the log is read, filtered and repaired by keys', async (visit) => {
   // Re-sent with r, from the drawer. Pressed while the delivery loads, it asks as soon as it has.
   hook.mend();
   let load;
-  await page.route(`**/deliveries/${ids[at]}`, async (route) => {
+  await intercept(page, `**/deliveries/${ids[at]}`, async (route) => {
     await new Promise((resolve) => { load = resolve; });
     await route.continue();
   }, { times: 1 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { see } from '../support/read.mjs';
 import { seed } from '../support/seed.mjs';
-import { answered, goto, suite } from '../support/suite.mjs';
+import { answered, goto, intercept, suite } from '../support/suite.mjs';
 import { survey, twoViews } from '../support/survey.mjs';
 import { until } from '../support/wait.mjs';
 
@@ -64,7 +64,7 @@ s.journey('forms with errors, and pages that could not be loaded, are accessible
 
   // The server answers with an error: it is said, and can be tried again.
   let broken = true;
-  await page.route('**/v1/agents/*/endpoints?*', (route) => (broken ? route.fulfill({ status: 500, contentType: 'application/problem+json', body: '{"title":"Internal error","detail":"the store is full","code":"internal"}' }) : route.continue()));
+  await intercept(page, '**/v1/agents/*/endpoints?*', (route) => (broken ? route.fulfill({ status: 500, contentType: 'application/problem+json', body: '{"title":"Internal error","detail":"the store is full","code":"internal"}' }) : route.continue()));
   await goto(page, '/webhooks');
   await see(page, 'The webhooks could not be loaded');
   found.push(...(await survey(page, 'webhooks-error')));

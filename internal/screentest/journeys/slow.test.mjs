@@ -2,7 +2,7 @@
 // nothing is done twice, nothing that was made is lost, and its end is told.
 import assert from 'node:assert/strict';
 import { see } from '../support/read.mjs';
-import { answered, goto, suite } from '../support/suite.mjs';
+import { answered, goto, intercept, suite } from '../support/suite.mjs';
 import { until } from '../support/wait.mjs';
 
 const s = suite();
@@ -11,7 +11,7 @@ const resting = { status: 503, contentType: 'application/problem+json', body: JS
 /** Keeps calls back, to be let through or answered in the server's place. */
 async function hold(page, url, method) {
   const calls = [];
-  await page.route(url, (route) => (route.request().method() === method ? calls.push(route) : route.fallback()));
+  await intercept(page, url, (route) => (route.request().method() === method ? calls.push(route) : route.fallback()));
   return {
     calls,
     came: (n = 1) => until(`${method} ${url} was called`, () => calls.length === n),
@@ -105,7 +105,7 @@ s.journey('a webhook that is made, or gets its secret, is told so though what fo
   const failing = (route) => (route.request().method() === 'GET' ? route.fulfill(resting) : route.fallback());
   await page.getByLabel('URL', { exact: true }).fill(s.receiver.hook('/made').url);
   await page.getByRole('radio', { name: 'All events, now and later' }).check();
-  await page.route(one, failing);
+  await intercept(page, one, failing);
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByRole('heading', { name: 'The webhook is saved' }).waitFor();
   const [endpoint, ...more] = await s.api.all(`/v1/agents/${id}/endpoints`);
@@ -119,7 +119,7 @@ s.journey('a webhook that is made, or gets its secret, is told so though what fo
 
   await goto(page, `/webhooks/${endpoint.id}/edit`);
   await page.getByRole('radio', { name: 'Regenerate the secret' }).check();
-  await page.route(one, failing);
+  await intercept(page, one, failing);
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByRole('heading', { name: 'The webhook is saved' }).waitFor();
   const second = await secretIn(dialog);
@@ -182,7 +182,7 @@ s.journey('a page that is older than the server says so, and asks no more', asyn
   await agents.waitFor();
   const asked = [];
   page.on('request', (request) => /livez$/.test(request.url()) && asked.push(request.url()));
-  await page.route('**/assets/*.js', missing);
+  await intercept(page, '**/assets/*.js', missing);
   await goto(page, '/system');
   const told = page.getByRole('heading', { name: 'This page is of another version' });
   await told.waitFor();

@@ -7,7 +7,7 @@ import { chromium } from 'playwright-core';
 import { Api } from './api.mjs';
 import { Receiver } from './receiver.mjs';
 import { Server, apiKey } from './server.mjs';
-import { patience, within } from './wait.mjs';
+import { patience, until, within } from './wait.mjs';
 
 /** How long a journey may take before it is told where it hangs; a file has longer. */
 const longest = 240_000;
@@ -182,6 +182,19 @@ export async function goto(page, path) {
   await page.evaluate((hash) => {
     window.location.hash = hash;
   }, `#${path}`);
+}
+
+/**
+ * Takes calls of the page that is shown out of the server's hands. The browser tells
+ * its renderer of that without waiting: what the page asks at once would still reach
+ * the server, so this waits until a call of its own does not.
+ */
+export async function intercept(page, url, handler, options) {
+  const probe = (asked) => asked.search === '?intercepted';
+  await page.route(url, handler, options);
+  await page.route(probe, (route) => route.fulfill({ status: 204 }));
+  await until('calls are intercepted', () => page.evaluate(async () => (await fetch(new URL('/livez?intercepted', location.href))).status === 204));
+  await page.unroute(probe);
 }
 
 /** What was on the screens when a journey failed: for the report, with a picture in the artifacts. */
