@@ -313,12 +313,12 @@ func TestExchangeIsBounded(t *testing.T) {
 	}
 	// The node writes now and then, strangers would each time.
 	wrote := int64(0)
-	for range 5 {
+	for round := range 5 {
 		before := commits()
 		var running sync.WaitGroup
 		for i := range 50 {
 			running.Go(func() {
-				key := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%032d", i))
+				key := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%032d", 50*round+i))
 				if a := s.call(t, "POST /v1/sessions", `{"key":"wbo_`+key+`"}`, "Authorization: "); a.status != 401 {
 					t.Errorf("a key that was made up: %d %s", a.status, a.text)
 				}

@@ -114,7 +114,7 @@ type Store struct {
 	commitRows atomic.Int64
 
 	leases   leases
-	joined   atomic.Bool // before: see Join
+	joined   atomic.Bool // a joining succeeded: see Join
 	watch    watch
 	adopting adopting
 	days     days

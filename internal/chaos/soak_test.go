@@ -395,8 +395,9 @@ func (s *soak) sample() (x sample, err error) {
 	if err != nil {
 		return x, err
 	}
+	gogc := 0.0
 	for name, to := range map[string]*float64{
-		"go_goroutines": &x.goroutines, "process_open_fds": &x.fds, "process_resident_memory_bytes": &x.rss,
+		"go_gc_gogc_percent": &gogc, "go_goroutines": &x.goroutines, "process_open_fds": &x.fds, "process_resident_memory_bytes": &x.rss,
 		"go_memstats_next_gc_bytes": &x.live, "go_memstats_heap_inuse_bytes": &x.heap, "process_cpu_seconds_total": &x.cpu,
 		"waybell_store_size_bytes": &x.disk, "waybell_store_log_bytes": &x.log,
 		"waybell_queue_deliveries": &x.queued, "waybell_attempts_in_flight": &x.inFlight,
@@ -405,10 +406,9 @@ func (s *soak) sample() (x sample, err error) {
 			return x, err
 		}
 	}
-	// The next collection comes when what the last one left has grown by GOGC,
-	// 300 % in waybell (cmd/waybell/runtime.go): the only figure of the live heap
-	// that does not go up and down with each collection.
-	x.live /= 4
+	// The next collection comes when what the last one left has grown by GOGC: the only
+	// figure of the live heap that does not go up and down with each collection.
+	x.live /= 1 + gogc/100
 	x.events = float64(s.load.counted())
 	if s.cluster != nil {
 		x.days, err = s.dayBytes()

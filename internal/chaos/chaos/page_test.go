@@ -114,3 +114,42 @@ func TestGroups(t *testing.T) {
 		t.Errorf("the run is %q, want %q", list[1].Runs[0], want)
 	}
 }
+
+// What only looked at the order of calls cut no power, and what has no random moments
+// tells no seed.
+func TestTotal(t *testing.T) {
+	t.Parallel()
+	got := total([]result.Result{
+		{Programme: "power:cut", Version: "waybell 1", Cycles: 20, Seed: 7, Counts: map[string]int64{"lost": 0}},
+		{Programme: "power:order", Version: "waybell 2+", Cycles: 90},
+		{Programme: "kill", Version: "waybell 1", Cycles: 5, Counts: map[string]int64{"events": 50, "lost": 1, "explained": 3}},
+	})
+	if want := (sum{Results: 3, Faults: 5, Events: 50, Cuts: 20, Lost: 1, Explained: 3, Changed: 1}); got != want {
+		t.Errorf("the total is %+v, want %+v", got, want)
+	}
+	if line := runLine(&result.Result{Programme: "herd", Store: "sqlite", Version: "v", Date: "2026-01-02"}); strings.Contains(line, "seed") {
+		t.Errorf("the run is %q", line)
+	}
+}
+
+// The samples of a result go with it; most have none.
+func TestKeepSamples(t *testing.T) {
+	t.Parallel()
+	from, to := t.TempDir(), t.TempDir()
+	soak := result.Result{Programme: "soak", Store: "sqlite"}
+	if err := os.WriteFile(filepath.Join(from, "soak-sqlite.csv"), []byte("seconds\n5\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []result.Result{soak, {Programme: "kill", Store: "sqlite"}} {
+		if err := keepSamples(from, to, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := os.ReadDir(to)
+	if err != nil || len(files) != 1 {
+		t.Fatalf("kept %v, %v", files, err)
+	}
+	if b, err := os.ReadFile(filepath.Join(to, "soak-sqlite.csv")); err != nil || string(b) != "seconds\n5\n" {
+		t.Errorf("kept %q, %v", b, err)
+	}
+}

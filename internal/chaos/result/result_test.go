@@ -1,6 +1,7 @@
 package result
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -30,6 +31,9 @@ func TestWriteAndRead(t *testing.T) {
 		if err := Write(dir, r); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := Write(dir, good()); !errors.Is(err, ErrWeaker) {
+		t.Errorf("a result of fewer cycles: %v", err)
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "point-settle.before-sqlite.json")); err != nil || !strings.Contains(string(b), "<busy>") {
 		t.Errorf("the file is %s, %v", b, err)

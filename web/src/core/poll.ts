@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import { connection } from "./api.ts";
+import type { Resource } from "./load.ts";
 
 /**
  * Runs every so many milliseconds while the page is shown, and at once when it
@@ -19,4 +20,11 @@ export function usePoll(every: number, run: () => void): void {
       document.removeEventListener("visibilitychange", tick);
     };
   }, [every]);
+}
+
+/** Loads anew what is shown. What takes longer than the pace is not asked for meanwhile: it would never be there. */
+export function usePolled(every: number, ...all: readonly Pick<Resource<unknown>, "loading" | "reload">[]): void {
+  usePoll(every, () => {
+    for (const { loading, reload } of all) if (!loading) reload();
+  });
 }

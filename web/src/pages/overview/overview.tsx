@@ -1,6 +1,6 @@
 import { agents, server } from "../../core/client.ts";
 import { useLoad } from "../../core/load.ts";
-import { usePoll } from "../../core/poll.ts";
+import { usePolled } from "../../core/poll.ts";
 import { param, setQuery } from "../../core/router.ts";
 import { can } from "../../core/session.ts";
 import { Load, Page, Segmented } from "../../ui/index.ts";
@@ -24,11 +24,8 @@ function OverviewPage() {
   const hour = useLoad((signal) => server.statistics({ period: "1h" }, signal), []);
   const failing = useLoad((signal) => server.failing(signal), []);
   const system = useLoad((signal) => server.system(signal), []);
-  // What takes longer than this is not asked for anew: it would never be there.
-  usePoll(5_000, () => { if (!system.loading) system.reload(); });
-  usePoll(15_000, () => {
-    for (const { loading, reload } of [statistics, hour, failing]) if (!loading) reload();
-  });
+  usePolled(5_000, system);
+  usePolled(15_000, statistics, hour, failing);
   if (any.data !== undefined && any.data.data.length === 0) {
     return (
       <Page title="Overview" lead="Nothing is set up yet. Here is how it begins.">

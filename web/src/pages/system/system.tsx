@@ -1,7 +1,7 @@
 import { base } from "../../core/api.ts";
 import { server } from "../../core/client.ts";
 import { useLoad } from "../../core/load.ts";
-import { usePoll } from "../../core/poll.ts";
+import { usePolled } from "../../core/poll.ts";
 import { can } from "../../core/session.ts";
 import { checks as words } from "../../core/state.ts";
 import type { Check } from "../../core/types-server.ts";
@@ -20,7 +20,7 @@ function SystemPage() {
     const [info, nodes] = await Promise.all([server.system(signal), server.nodes(signal)]);
     return { info, nodes: nodes.data };
   }, []);
-  usePoll(5_000, () => { if (!system.loading) system.reload(); });
+  usePolled(5_000, system);
   const links = (
     <>
       <ButtonLink icon="external" href={new URL("docs", base).href} target="_blank" rel="noopener">API reference</ButtonLink>

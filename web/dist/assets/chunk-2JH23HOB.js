@@ -1,1 +1,0 @@
-import{G as c,e as o,g as r}from"./chunk-EF6CUGGH.js";function m(t,i){let n=r(i);n.current=i,o(()=>{let e=()=>{document.visibilityState==="visible"&&c.peek()==="ok"&&n.current()},s=setInterval(e,t);return document.addEventListener("visibilitychange",e),()=>{clearInterval(s),document.removeEventListener("visibilitychange",e)}},[t])}export{m as a};
