@@ -7,8 +7,11 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/receivertest"
 )
 
 // TestNoSecretShows plants secrets in every field that takes one and looks for
@@ -120,4 +123,42 @@ func shownAs(t *testing.T, thing any) map[string]string {
 		"log": log.String(), "json": string(encoded), "%v": fmt.Sprintf("%v", thing),
 		"%+v": fmt.Sprintf("%+v", thing), "%#v": fmt.Sprintf("%#v", thing), "%x": fmt.Sprintf("%x", thing),
 	}
+}
+
+// TestSecretsDoNotComeBack: a receiver that answers with all that it knows, as pages
+// for debugging do, puts none of it into the log; and one that an owner of both means
+// harm with makes nothing grow.
+func TestSecretsDoNotComeBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const header, old, present = "Bearer canary/header", "canary-of-the-old-secret", "canary-of-the-new-secret"
+		echo := `{"auth":"Bearer canary\/header","old":"` + old + `","new":"` + present + `","mask":"` + strings.Repeat("•", 3999) + `"}`
+		r := newRig(t, receivertest.Always(receivertest.Answer(200, echo, receivertest.Header("X-Secret", present))))
+		r.agent("standard")
+		e := r.endpoint("/", func(e *waybell.EndpointInput) {
+			e.Secret = waybell.Some(waybell.Secret(old))
+			headers := []waybell.HeaderInput{{Name: "Authorization", Value: header}}
+			for i := range 49 {
+				headers = append(headers, waybell.HeaderInput{Name: fmt.Sprintf("X-%d", i), Value: "•••"})
+			}
+			e.Headers = waybell.Some(headers)
+		})
+		if _, err := r.svc.RotateSecret(r.ctx, "bot", e.ID, waybell.RotateInput{Secret: waybell.Some(waybell.Secret(present))}); err != nil {
+			t.Fatal(err)
+		}
+		r.publish(1)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		d := r.only()
+		if d.State != waybell.DeliveryDelivered || len(d.Attempts) != 1 {
+			t.Fatalf("the delivery is %+v", d)
+		}
+		a := d.Attempts[0]
+		if want := `{"auth":"••••","old":"••••","new":"••••","mask":"••••"}`; string(a.ResponseBody) != want {
+			t.Errorf("the log shows %s, want %s", a.ResponseBody, want)
+		}
+		if a.ResponseHeaders["X-Secret"] != "••••" {
+			t.Errorf("the log shows the header %q", a.ResponseHeaders["X-Secret"])
+		}
+	})
 }

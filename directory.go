@@ -45,7 +45,28 @@ type targetParser interface {
 // agentEntry is an agent with its living endpoints.
 type agentEntry struct {
 	*Agent
-	endpoints []*endpointEntry // by rising number
+	endpoints []*endpointEntry      // by rising number
+	hidden    func() *record.Hidden // what its endpoints hide, in all
+}
+
+func newAgentEntry(a *Agent, endpoints []*endpointEntry) *agentEntry {
+	return &agentEntry{a, endpoints, sync.OnceValue(func() *record.Hidden {
+		var secrets record.Secrets
+		for _, e := range endpoints {
+			e.hide(&secrets)
+		}
+		return secrets.Hidden()
+	})}
+}
+
+// hide adds what nobody may see of an endpoint in what is kept.
+func (e *Endpoint) hide(secrets *record.Secrets) {
+	for _, h := range e.Headers {
+		secrets.Header(h.Name, h.Value.Reveal())
+	}
+	for _, secret := range e.Secrets {
+		secrets.Value(secret.Value.Reveal())
+	}
 }
 
 // endpointEntry is an endpoint with all that a send needs made ready. Of a
@@ -59,7 +80,7 @@ type endpointEntry struct {
 	format   *format.Format
 	policy   retry.Policy // with the endpoint's own schedule and window
 	signing  signing.Plan
-	hidden   record.Hidden // its header values
+	hidden   *record.Hidden // its header values and secrets
 	allTypes bool
 	outdated bool // sealed with a key that is not the first
 }
@@ -207,7 +228,7 @@ func (d *directory) replace(c ConfigChange, entries []*endpointEntry, types []*t
 }
 
 func (d *directory) putAgent(a *Agent) {
-	entry := &agentEntry{Agent: a}
+	entry := newAgentEntry(a, nil)
 	if old := d.numbers[a.Number]; old != nil {
 		entry.endpoints = old.endpoints
 	}
@@ -244,7 +265,7 @@ func (d *directory) putEndpoints(entries []*endpointEntry) {
 			return cmp.Compare(a.Number, b.Number)
 		})
 		list = slices.DeleteFunc(list, func(e *endpointEntry) bool { return e.State == EndpointDeleted })
-		entry := &agentEntry{Agent: old.Agent, endpoints: list}
+		entry := newAgentEntry(old.Agent, list)
 		d.numbers[number], d.agents[old.ID] = entry, entry
 	}
 }
@@ -261,9 +282,9 @@ func (d *directory) prepare(e *Endpoint) (*endpointEntry, error) {
 		return nil, err
 	}
 	e.Sealed = nil // opened; the memory is better spent
-	for _, h := range e.Headers {
-		entry.hidden.Header(h.Name, h.Value.Reveal())
-	}
+	var secrets record.Secrets
+	e.hide(&secrets)
+	entry.hidden = secrets.Hidden()
 	entry.allTypes = slices.Equal(e.Events, []string{allEvents})
 	entry.target, entry.refused = d.targets.ParseTarget(e.URL)
 	var ok bool

@@ -419,7 +419,11 @@ func (s *Service) ReceiveInInbox(ctx context.Context, in Inbox, a InboxArrival) 
 	r := InboxRequest{
 		ID: newID(inboxRequestPrefix), Inbox: in.Number, ReceivedAt: now, Method: a.Method, Status: in.RespondStatus,
 	}
-	hidden, sender := senders, (*endpointEntry)(nil)
+	var hidden *record.Hidden
+	if agent := s.dir.agentByNumber(in.Agent); agent != nil {
+		hidden = agent.hidden()
+	}
+	var sender *endpointEntry
 	if a.ours {
 		r.DeliveryID, r.Event = a.Header.Get("X-Waybell-Delivery"), a.Header.Get("X-Waybell-Event")
 		r.Attempt, _ = strconv.Atoi(a.Header.Get("X-Waybell-Attempt"))
@@ -429,18 +433,20 @@ func (s *Service) ReceiveInInbox(ctx context.Context, in Inbox, a InboxArrival) 
 		if at := slices.Index(senders, sender); at > 0 { // its own secret decides first
 			senders = slices.Concat(senders[at:at+1], senders[:at], senders[at+1:])
 		} else if at < 0 && sender != nil { // of another agent, whose values are not for this one
-			hidden = append(slices.Clone(senders), sender)
+			hidden = sender.hidden.And(hidden)
 		}
 	}
 	r.Verdict = s.inboxVerdict(senders, a, now)
-	secrets := secretsOf(hidden)
 	var spell func(string) string
 	if sender != nil && sender.format != nil {
 		spell = sender.format.HeaderName
 	}
-	r.Headers, r.Body = record.Headers(a.Header, secrets, spell), secrets.In(a.Body)
-	if r.Truncated = len(r.Body) > limit; r.Truncated {
+	r.Headers, r.Body, r.Truncated = record.Headers(a.Header, hidden, spell), a.Body, len(a.Body) > limit
+	if r.Truncated {
 		r.Body = r.Body[:limit]
+	}
+	if r.Body = hidden.In(r.Body, r.Truncated); len(r.Body) > limit { // a mask may be longer than what it hides
+		r.Body, r.Truncated = r.Body[:limit], true
 	}
 	within, cancel := context.WithTimeout(ctx, inboxPatience)
 	defer cancel()
@@ -453,8 +459,14 @@ func (s *Service) ReceiveInInbox(ctx context.Context, in Inbox, a InboxArrival) 
 	return nil
 }
 
-// inboxVerdict judges a request with the secrets of endpoints.
+// judgedBytes bounds what is hashed for a verdict, for each secret of an endpoint:
+// anybody may send, and a hundred endpoints may lead to one inbox.
+const judgedBytes = 1 << 20
+
+// inboxVerdict judges a request with the secrets of endpoints, of the first ones
+// where there are many and the body is large.
 func (s *Service) inboxVerdict(endpoints []*endpointEntry, a InboxArrival, now time.Time) InboxVerdict {
+	endpoints = endpoints[:min(len(endpoints), max(1, judgedBytes/max(1, len(a.Body))))]
 	senders := make([]reception.Sender, len(endpoints))
 	for i, e := range endpoints {
 		senders[i] = reception.Sender{Format: e.Format, Schemes: e.format.Schemes(false, e.StandardHeaders)}
@@ -473,19 +485,6 @@ func (s *Service) inboxVerdict(endpoints []*endpointEntry, a InboxArrival, now t
 		Header: a.Header, Body: a.Body, Now: now, Explain: func() bool { return s.gate.Explain(a.Body, now) },
 	}, senders)
 	return InboxVerdict{Status: string(v.Status), Header: v.Header, Scheme: v.Scheme, Text: v.Text}
-}
-
-// secretsOf is what an inbox must not show of endpoints: header values and
-// signing secrets.
-func secretsOf(endpoints []*endpointEntry) *record.Hidden {
-	var hidden record.Hidden
-	for _, e := range endpoints {
-		hidden.Add(&e.hidden)
-		for _, secret := range e.Secrets {
-			hidden.Value(secret.Value.Reveal())
-		}
-	}
-	return &hidden
 }
 
 // receiveOwn takes a delivery to one of this server's inboxes, as egress hands

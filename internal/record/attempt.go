@@ -24,8 +24,8 @@ const (
 )
 
 // Detail is what the log tells of an attempt beyond the columns. It
-// holds no secret: the values of custom headers are masked, also where the
-// receiver sent them back in its answer.
+// holds no secret: the values of custom headers and the endpoint's secrets are
+// masked, also where the receiver sent them back in its answer.
 type Detail struct {
 	Method string
 	// URL is the endpoint's at that time, query included: who may read the log
@@ -75,7 +75,7 @@ const (
 // one buffer and asks nothing of reflection.
 func Encode(a *Attempt) []byte {
 	r := a.Result
-	body, flags := a.Hidden.In(r.Body), byte(flagRequest)
+	body, flags := a.Hidden.In(r.Body, r.Truncated), byte(flagRequest)
 	if len(body) > keptBytes {
 		body, flags = body[:keptBytes], flags|flagTruncated
 	}

@@ -1,73 +1,299 @@
 package record
 
 import (
-	"bytes"
+	"slices"
+	"sort"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // Mask stands in place of every secret that is shown.
 const Mask = "••••"
 
-// echoLength is the shortest header value that is looked for in answers:
-// shorter ones are no secrets worth the words they would blot out.
-const echoLength = 8
+const (
+	// echoLength is the shortest value that is looked for in texts: shorter ones
+	// are no secrets worth the words they would blot out.
+	echoLength = 8
+	// tellingLength is as much of a value's beginning as is masked even where the
+	// value does not go on behind it. It also bounds what one place of a text costs.
+	tellingLength = 64
+)
 
-// Hidden is what nothing that is kept may show. The zero value hides nothing.
-// It may be used by many goroutines once it is filled.
-type Hidden struct {
-	headers []string // whose values are masked whatever they are
-	values  []string // masked wherever they stand
+// Secrets are what nothing that is kept may show. They are gathered, then made
+// ready once by [Secrets.Hidden].
+type Secrets struct {
+	headers, values []string
 }
 
-// Header hides a custom header, and its value where it comes back: many test
+// Header adds a custom header, and its value where it comes back: many test
 // receivers send back what they got. Of a value with several words, such as
 // "Bearer …", the last one is looked for by itself too.
-func (h *Hidden) Header(name, value string) {
-	h.headers = append(h.headers, name)
-	for _, part := range []string{value, value[strings.LastIndexByte(value, ' ')+1:]} {
-		if len(part) >= echoLength {
-			h.Value(part)
+func (s *Secrets) Header(name, value string) {
+	s.headers = append(s.headers, name)
+	s.Value(value)
+	s.Value(value[strings.LastIndexByte(value, ' ')+1:])
+}
+
+// Value adds a value to be masked wherever it stands, unless it has fewer than 8
+// bytes.
+func (s *Secrets) Value(value string) {
+	if len(value) >= echoLength {
+		s.values = append(s.values, value)
+	}
+}
+
+// Hidden makes the secrets ready to be looked for.
+func (s *Secrets) Hidden() *Hidden {
+	if len(s.headers) == 0 && len(s.values) == 0 {
+		return nil
+	}
+	slices.Sort(s.values)
+	h := &Hidden{headers: s.headers, values: slices.Clip(slices.Compact(s.values))}
+	h.within = make([]int32, len(h.values))
+	var outer []int32 // short values that the present one begins with, each with the next
+	for i, v := range h.values {
+		for len(outer) > 0 && !strings.HasPrefix(v, h.values[outer[len(outer)-1]]) {
+			outer = outer[:len(outer)-1]
 		}
+		h.within[i] = -1
+		if len(outer) > 0 {
+			h.within[i] = outer[len(outer)-1]
+		}
+		if len(v) < tellingLength {
+			outer = append(outer, int32(i))
+		}
+		h.begins[v[0]>>6] |= 1 << (v[0] & 63)
 	}
+	return h
 }
 
-// Value hides a value wherever it stands.
-func (h *Hidden) Value(value string) {
-	if value != "" {
-		h.values = append(h.values, value)
-	}
+// Hidden finds secrets in texts. Who sends a text, and who chose the secrets, may
+// mean harm: the time is linear in the length of the text, and what comes out is at
+// most half as long again. Nil hides nothing. It may be used by many goroutines.
+type Hidden struct {
+	headers []string  // whose values are masked whatever they are
+	values  []string  // masked wherever they stand; sorted, none twice
+	within  []int32   // for each value the longest other below tellingLength that it begins with, or -1
+	begins  [4]uint64 // a bit for each byte that a value begins with
+	also    *Hidden
 }
 
-// Add hides all that other hides.
-func (h *Hidden) Add(other *Hidden) {
-	h.headers = append(h.headers, other.headers...)
-	h.values = append(h.values, other.values...)
+// And hides what other hides too.
+func (h *Hidden) And(other *Hidden) *Hidden {
+	if h == nil {
+		return other
+	}
+	both := *h
+	both.also = other
+	return &both
 }
 
 // names tells whether a header is hidden.
 func (h *Hidden) names(header string) bool {
+	if h == nil {
+		return false
+	}
 	for _, name := range h.headers {
 		if strings.EqualFold(name, header) {
 			return true
 		}
 	}
-	return false
+	return h.also.names(header)
 }
 
 // inText masks what is hidden in a text.
 func (h *Hidden) inText(s string) string {
-	for _, value := range h.values {
-		s = strings.ReplaceAll(s, value, Mask)
+	if found := h.find(s, false); len(found) > 0 {
+		return string(masked(s, found))
 	}
 	return s
 }
 
-// In masks what is hidden in a body, which is copied only where it changes.
-func (h *Hidden) In(b []byte) []byte {
-	for _, value := range h.values {
-		if bytes.Contains(b, []byte(value)) {
-			b = bytes.ReplaceAll(b, []byte(value), []byte(Mask))
-		}
+// In masks what is hidden in a body, which is copied only where it changes. Of a
+// body that was cut off it masks the beginning of a value too where it ends with it.
+func (h *Hidden) In(b []byte, cut bool) []byte {
+	if h == nil || len(b) == 0 {
+		return b
+	}
+	s := string(b)
+	if found := h.find(s, cut); len(found) > 0 {
+		return masked(s, found)
 	}
 	return b
+}
+
+// span is a part of a text.
+type span struct{ from, to int }
+
+// masked puts Mask in place of parts of a text, which are in order.
+func masked(s string, parts []span) []byte {
+	b := make([]byte, 0, len(s)+len(s)/8)
+	at := 0
+	for _, p := range parts {
+		b = append(append(b, s[at:p.from]...), Mask...)
+		at = p.to
+	}
+	return append(b, s[at:]...)
+}
+
+// find returns where in a text something is hidden, in order and apart. Values are
+// found as they are and as they stand in a text of JSON.
+func (h *Hidden) find(s string, cut bool) []span {
+	if h == nil {
+		return nil
+	}
+	found := append(h.findIn(s, cut), h.also.find(s, cut)...)
+	if strings.IndexByte(s, '\\') >= 0 {
+		plain, from := unescaped(s, cut)
+		for _, p := range h.findIn(plain, cut) {
+			found = append(found, span{int(from[p.from]), int(from[p.to])})
+		}
+	}
+	slices.SortFunc(found, func(a, b span) int { return a.from - b.from })
+	apart := found[:0]
+	for _, p := range found {
+		if n := len(apart); n > 0 && p.from <= apart[n-1].to {
+			apart[n-1].to = max(apart[n-1].to, p.to)
+		} else {
+			apart = append(apart, p)
+		}
+	}
+	return apart
+}
+
+func (h *Hidden) findIn(s string, cut bool) (found []span) {
+	i := 0
+	for i+echoLength <= len(s) {
+		n := 0
+		if h.mayBegin(s[i]) {
+			n = h.match(s[i:])
+		}
+		if n > 0 {
+			found = append(found, span{i, i + n})
+		}
+		i += max(n, 1)
+	}
+	if !cut {
+		return found
+	}
+	// What is longer was found above.
+	i = max(len(s)-tellingLength, 0)
+	if n := len(found); n > 0 {
+		i = max(i, found[n-1].to)
+	}
+	for ; i < len(s); i++ {
+		at, _ := slices.BinarySearch(h.values, s[i:])
+		if at < len(h.values) && strings.HasPrefix(h.values[at], s[i:]) {
+			return append(found, span{i, len(s)})
+		}
+	}
+	return found
+}
+
+func (h *Hidden) mayBegin(b byte) bool { return h.begins[b>>6]&(1<<(b&63)) != 0 }
+
+// match returns how many bytes of a text's beginning are hidden. Of all values the
+// two beside the text, in the order of values, have the most in common with it; and
+// a value that it begins with is the one before it, or one that this begins with.
+func (h *Hidden) match(s string) int {
+	after := sort.Search(len(h.values), func(i int) bool { return h.values[i] > s })
+	before, next := 0, 0
+	if after > 0 {
+		before = common(h.values[after-1], s)
+	}
+	if after < len(h.values) {
+		next = common(h.values[after], s)
+	}
+	if most := max(before, next); most >= tellingLength {
+		return most
+	}
+	for i := after - 1; i >= 0; i = int(h.within[i]) {
+		if n := len(h.values[i]); n <= before {
+			return n
+		}
+	}
+	return 0
+}
+
+// common is how long the common beginning of two texts is.
+func common(a, b string) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
+
+// unescaped is a text with the escapes of JSON (RFC 8259, section 7) replaced by what
+// they stand for, and for each byte of it, and its end, where in s that began. What is
+// no escape stays. Of a text that was cut off, half an escape at the end is left out.
+func unescaped(s string, cut bool) (plain string, from []int32) {
+	b := make([]byte, 0, len(s))
+	from = make([]int32, 0, len(s)+1)
+	for i := 0; i < len(s); {
+		c, n := escape(s[i:])
+		if n == 0 && cut && len(s)-i < len(`\uffff\uffff`) && halfEscape(s[i:]) {
+			break
+		}
+		if n == 0 {
+			b, from = append(b, s[i]), append(from, int32(i))
+			i++
+			continue
+		}
+		b = utf8.AppendRune(b, c)
+		for len(from) < len(b) {
+			from = append(from, int32(i))
+		}
+		i += n
+	}
+	return string(b), append(from, int32(len(s)))
+}
+
+// escape reads the escape that a text begins with; n is 0 where there is none.
+func escape(s string) (c rune, n int) {
+	if len(s) < 2 || s[0] != '\\' {
+		return 0, 0
+	}
+	if at := strings.IndexByte(`"\/bfnrt`, s[1]); at >= 0 {
+		return rune("\"\\/\b\f\n\r\t"[at]), 2
+	}
+	c, ok := codeUnit(s)
+	if !ok {
+		return 0, 0
+	}
+	if utf16.IsSurrogate(c) {
+		if second, ok := codeUnit(s[6:]); ok {
+			if both := utf16.DecodeRune(c, second); both != utf8.RuneError {
+				return both, 12
+			}
+		}
+		return utf8.RuneError, 6
+	}
+	return c, 6
+}
+
+// codeUnit reads \uXXXX.
+func codeUnit(s string) (c rune, ok bool) {
+	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+		return 0, false
+	}
+	for _, digit := range []byte(s[2:6]) {
+		switch {
+		case '0' <= digit && digit <= '9':
+			c = c<<4 | rune(digit-'0')
+		case 'a' <= digit|0x20 && digit|0x20 <= 'f':
+			c = c<<4 | rune(digit|0x20-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	return c, true
+}
+
+// halfEscape tells whether a text may be the beginning of an escape.
+func halfEscape(s string) bool {
+	return s[0] == '\\' && (len(s) == 1 || s[1] == 'u' && len(s) < 6)
 }
