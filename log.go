@@ -172,14 +172,20 @@ func (e *Endpoint) cancelsAll() bool {
 	return e.State == EndpointDeleted || e.State == EndpointDisabled
 }
 
-// Delivery shows one delivery with all its attempts. Errors:
+// What is shown of a delivery at once: a re-send may be asked for again and again.
+const (
+	attemptsShown = 100     // the newest
+	bodiesShown   = 2 << 20 // bytes of what was sent, the newest attempt's besides
+)
+
+// Delivery shows one delivery with its newest 100 attempts. Errors:
 // CodeAgentNotFound, CodeDeliveryNotFound, CodeUnavailable.
 func (s *Service) Delivery(ctx context.Context, agentID, id string) (DeliveryView, error) {
 	agent, d, err := s.findDelivery(ctx, agentID, id)
 	if err != nil {
 		return DeliveryView{}, err
 	}
-	attempts, err := s.store.Attempts(ctx, agent.Number, d.DeliveryRef)
+	attempts, err := s.store.Attempts(ctx, agent.Number, d.DeliveryRef, attemptsShown)
 	if err != nil {
 		return DeliveryView{}, s.storeError(err, CodeDeliveryNotFound)
 	}
@@ -194,14 +200,18 @@ func (s *Service) Delivery(ctx context.Context, agentID, id string) (DeliveryVie
 		s.fillEvent(&event)
 		bodies = sentBodies{svc: s, event: &event, known: map[[sha256.Size]byte][]byte{}}
 	}
-	for i, a := range attempts {
+	room := bodiesShown
+	for i, a := range slices.Backward(attempts) {
 		v := &view.Attempts[i]
 		v.Attempt = a
 		if v.AttemptDetail, err = record.Decode(a.Detail); err != nil {
 			s.log.Error("an attempt's detail cannot be read", "delivery", d.DeliveryRef, "attempt", a.Number, "error", err)
 			continue
 		}
-		v.Body = bodies.of(&v.AttemptDetail)
+		if body := bodies.of(&v.AttemptDetail); len(body) <= room || i == len(attempts)-1 {
+			v.Body = body
+			room -= len(body)
+		}
 	}
 	return view, nil
 }

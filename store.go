@@ -407,8 +407,8 @@ type DeliveryStore interface {
 	Deliveries(ctx context.Context, q DeliveryQuery) (DeliveryPage, error)
 	// EventDeliveries lists all deliveries of one event, by Endpoint.
 	EventDeliveries(ctx context.Context, agent AgentNumber, event Key) ([]Delivery, error)
-	// Attempts lists the attempts of a delivery, by Number.
-	Attempts(ctx context.Context, agent AgentNumber, ref DeliveryRef) ([]Attempt, error)
+	// Attempts lists so many of the newest attempts of a delivery, by Number.
+	Attempts(ctx context.Context, agent AgentNumber, ref DeliveryRef, newest int) ([]Attempt, error)
 	// Requeue makes deliveries due now, all in one transaction, and tells of
 	// each, in order, what became of it. A waiting one that is unowned becomes
 	// due at Now and keeps its cycle; an owned one is left as it is (its attempt

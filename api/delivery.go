@@ -64,7 +64,7 @@ type DeliveryView struct {
 // deliveryDetailView is a delivery with every attempt.
 type deliveryDetailView struct {
 	DeliveryView
-	AttemptLog []attemptView `json:"attempt_log" nullable:"false"`
+	AttemptLog []attemptView `json:"attempt_log" nullable:"false" doc:"The newest 100."`
 }
 
 type attemptView struct {
@@ -83,7 +83,7 @@ type requestView struct {
 	Method  string            `json:"method"`
 	URL     string            `json:"url"`
 	Headers map[string]string `json:"headers" doc:"Values of custom headers are masked."`
-	Body    *string           `json:"body" doc:"The bytes that were signed and sent; null when their event is gone, or its format was changed by the operator."`
+	Body    *string           `json:"body" doc:"The bytes that were signed and sent; null when their event is gone, or its format was changed by the operator; of many large ones only the newest are shown."`
 }
 
 type responseView struct {

@@ -98,14 +98,15 @@ const sqlAttempts = `SELECT a.number, a.started_at, a.duration, a.status_code, a
 		SELECT agent, event, endpoint FROM waiting WHERE agent = $1 AND event = $2 AND endpoint = $3
 		UNION ALL
 		SELECT agent, event, endpoint FROM deliveries WHERE agent = $1 AND event = $2 AND endpoint = $3) d
-	LEFT JOIN (SELECT * FROM attempts WHERE agent = $1 AND event = $2 AND endpoint = $3) a ON true`
+	LEFT JOIN (SELECT * FROM attempts WHERE agent = $1 AND event = $2 AND endpoint = $3
+		ORDER BY number DESC LIMIT $4) a ON true`
 
 // Attempts implements [waybell.DeliveryStore].
-func (s *Store) Attempts(ctx context.Context, agent waybell.AgentNumber, ref waybell.DeliveryRef) ([]waybell.Attempt, error) {
+func (s *Store) Attempts(ctx context.Context, agent waybell.AgentNumber, ref waybell.DeliveryRef, newest int) ([]waybell.Attempt, error) {
 	var list []waybell.Attempt
 	found := false
 	err := s.read(ctx, func(ctx context.Context, q querier) error {
-		rows, err := q.Query(ctx, sqlAttempts, int64(agent), int64(ref.Event), int64(ref.Endpoint))
+		rows, err := q.Query(ctx, sqlAttempts, int64(agent), int64(ref.Event), int64(ref.Endpoint), newest)
 		if err != nil {
 			return err
 		}

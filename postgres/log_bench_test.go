@@ -161,7 +161,7 @@ func (f seeding) listings() []listing {
 			return len(list), err
 		})},
 		{"attempts", single(func(ctx context.Context, s *Store, ref waybell.DeliveryRef, agent waybell.AgentNumber) (int, error) {
-			list, err := s.Attempts(ctx, agent, ref)
+			list, err := s.Attempts(ctx, agent, ref, 100)
 			return len(list), err
 		})},
 	}

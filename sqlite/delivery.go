@@ -122,14 +122,14 @@ func (s *Store) EventDeliveries(ctx context.Context, agent waybell.AgentNumber, 
 }
 
 // Attempts implements [waybell.DeliveryStore].
-func (s *Store) Attempts(ctx context.Context, agent waybell.AgentNumber, ref waybell.DeliveryRef) ([]waybell.Attempt, error) {
+func (s *Store) Attempts(ctx context.Context, agent waybell.AgentNumber, ref waybell.DeliveryRef, newest int) ([]waybell.Attempt, error) {
 	var list []waybell.Attempt
 	err := s.snapshot(ctx, func(c *conn) error {
 		if _, err := s.delivery(c, agent, ref); err != nil {
 			return err
 		}
 		r := c.query(`SELECT number, started_at, duration, status_code, reason, detail FROM attempts
-			WHERE event = ? AND endpoint = ? ORDER BY number`, ref.Event, ref.Endpoint)
+			WHERE event = ? AND endpoint = ? ORDER BY number DESC LIMIT ?`, ref.Event, ref.Endpoint, newest)
 		for r.next() {
 			list = append(list, waybell.Attempt{
 				DeliveryRef: ref, Agent: agent, Number: int(r.int()), StartedAt: r.time(),
@@ -137,6 +137,7 @@ func (s *Store) Attempts(ctx context.Context, agent waybell.AgentNumber, ref way
 				Reason: waybell.Reason(r.int()), Detail: r.blob(),
 			})
 		}
+		slices.Reverse(list)
 		return r.close()
 	})
 	return list, err

@@ -259,7 +259,7 @@ func sameStores(t *testing.T, from, to waybell.Store) {
 		log, err := s.Deliveries(ctx, waybell.DeliveryQuery{Agent: agent.Number, Limit: 1000, Scan: 1000})
 		must(log, err)
 		for _, d := range log.Deliveries {
-			attempts, err := s.Attempts(ctx, agent.Number, d.DeliveryRef)
+			attempts, err := s.Attempts(ctx, agent.Number, d.DeliveryRef, 100)
 			must(attempts, err)
 		}
 		byID, err := s.EventByID(ctx, agent.Number, "own-1")

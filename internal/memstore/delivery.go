@@ -92,13 +92,13 @@ func (s *Store) EventDeliveries(ctx context.Context, agent waybell.AgentNumber, 
 }
 
 // Attempts implements [waybell.DeliveryStore].
-func (s *Store) Attempts(ctx context.Context, agent waybell.AgentNumber, ref waybell.DeliveryRef) ([]waybell.Attempt, error) {
+func (s *Store) Attempts(ctx context.Context, agent waybell.AgentNumber, ref waybell.DeliveryRef, newest int) ([]waybell.Attempt, error) {
 	return read(s, ctx, "Attempts", func() ([]waybell.Attempt, error) {
 		r, err := s.must(agent, ref)
 		if err != nil {
 			return nil, err
 		}
-		return slices.Clone(r.log), nil
+		return slices.Clone(r.log[max(0, len(r.log)-newest):]), nil
 	})
 }
 

@@ -114,7 +114,7 @@ func (w *world) judgeLog() {
 	logged := map[waybell.DeliveryRef]map[int]waybell.Attempt{}
 	for ref := range w.deliveries {
 		logged[ref] = map[int]waybell.Attempt{}
-		list, err := w.store.Attempts(w.ctx, w.endpoint(ref.Endpoint).history[0].Agent, ref)
+		list, err := w.store.Attempts(w.ctx, w.endpoint(ref.Endpoint).history[0].Agent, ref, 1000)
 		if err != nil {
 			w.violate("attempts of %v: %v", ref, err)
 		}

@@ -195,7 +195,7 @@ func testDeliveryNotFound(e *env) {
 		}{{b.Number, ref(n, eps[0])}, {a.Number, ref(n, beps[0])}, {a.Number, waybell.DeliveryRef{Event: n.Key + 1, Endpoint: eps[0]}}} {
 			_, err := e.s.Delivery(e.ctx(), c.agent, c.ref)
 			e.is(err, waybell.ErrNotFound)
-			_, err = e.s.Attempts(e.ctx(), c.agent, c.ref)
+			_, err = e.s.Attempts(e.ctx(), c.agent, c.ref, 1)
 			e.is(err, waybell.ErrNotFound)
 			_, err = e.requeueOne(e.lease, waybell.Requeue{DeliveryRef: c.ref, Agent: c.agent, Now: start})
 			e.is(err, waybell.ErrNotFound)

@@ -49,7 +49,7 @@ func testSweep(e *env) {
 		for _, target := range n.Targets {
 			_, err := e.s.Delivery(e.ctx(), n.Agent, ref(n, target.Endpoint))
 			e.is(err, waybell.ErrNotFound)
-			_, err = e.s.Attempts(e.ctx(), n.Agent, ref(n, target.Endpoint))
+			_, err = e.s.Attempts(e.ctx(), n.Agent, ref(n, target.Endpoint), 1)
 			e.is(err, waybell.ErrNotFound)
 		}
 	}

@@ -194,6 +194,10 @@ func testSettleAfterCancel(e *env) {
 	if got := len(e.attempts(a, r)); got != 2 {
 		e.Fatalf("%d attempts", got)
 	}
+	newest, err := e.s.Attempts(e.ctx(), a.Number, r, 1)
+	if e.ok(err); len(newest) != 1 || newest[0].Number != 2 {
+		e.Fatalf("the newest attempt is %+v", newest)
+	}
 	e.ledger(a)
 }
 
@@ -338,6 +342,6 @@ func testAttemptRoundTrip(e *env) {
 		e.claim(start, waybell.ClaimWant{Endpoint: eps[0], Max: 1})
 	}
 	e.same("attempts", e.attempts(a, r), want)
-	_, err := e.s.Attempts(e.ctx(), b.Number, r)
+	_, err := e.s.Attempts(e.ctx(), b.Number, r, 1)
 	e.is(err, waybell.ErrNotFound)
 }

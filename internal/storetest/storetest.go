@@ -272,7 +272,7 @@ func (e *env) delivery(a waybell.Agent, r waybell.DeliveryRef) waybell.Delivery 
 
 func (e *env) attempts(a waybell.Agent, r waybell.DeliveryRef) []waybell.Attempt {
 	e.Helper()
-	list, err := e.s.Attempts(e.ctx(), a.Number, r)
+	list, err := e.s.Attempts(e.ctx(), a.Number, r, 1000)
 	e.ok(err)
 	return list
 }
