@@ -46,7 +46,7 @@ var allowedImports = map[string][]string{
 	"internal/transfer":         {""},
 	"sqlite":                    {"", "internal/statistics", "internal/transfer", "modernc.org/sqlite", "golang.org/x/sys/unix", "internal/stored", "modernc.org/libc"},
 	"postgres":                  {"", "internal/statistics", "internal/transfer", "github.com/jackc/pgx/v5", "internal/stored"},
-	"api":                       {"", "format", "internal/jsjson", "internal/catalogue", "internal/retry", "internal/reception", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang"},
+	"api":                       {"", "format", "internal/jsjson", "internal/catalogue", "internal/retry", "internal/reception", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang", "golang.org/x/sync"},
 	"web":                       {},
 	"web/build":                 {"github.com/evanw/esbuild"},
 	"internal/ring":             {},
@@ -54,7 +54,7 @@ var allowedImports = map[string][]string{
 	"internal/signing":          {"format", "signature"},
 	"internal/stream":           {"internal/ring"},
 	"internal/tokencache":       {},
-	"cmd/waybell":               {"", "api", "web", "sqlite", "postgres", "internal/transfer", "format", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
+	"cmd/waybell":               {"", "api", "web", "sqlite", "postgres", "internal/transfer", "format", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/net/netutil", "golang.org/x/sys/unix"},
 	"internal/bench":            {"signature", "internal/pgserver", "github.com/jackc/pgx/v5", "modernc.org/sqlite"},
 	"internal/bench/receiver":   {},
 	"internal/binarytest":       {},
@@ -176,8 +176,8 @@ func TestGauges(t *testing.T) {
 	if documented*100 < exported*95 {
 		t.Errorf("%d of %d exported names are documented; the gauge is 95 %%", documented, exported)
 	}
-	if rootFiles > 44 || rootLines > 11360 {
-		t.Errorf("the root package has %d files and %d lines; the gauges are 44 and 11,360", rootFiles, rootLines)
+	if rootFiles > 44 || rootLines > 11460 {
+		t.Errorf("the root package has %d files and %d lines; the gauges are 44 and 11,460", rootFiles, rootLines)
 	}
 }
 

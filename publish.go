@@ -15,6 +15,10 @@ import (
 	"github.com/waybell/waybell/internal/jsjson"
 )
 
+// maxBatchValues is how many JSON values a batch may have; an event alone may have
+// jsjson.DefaultMaxValues.
+const maxBatchValues = 1 << 20
+
 // acceptWait is how long events that have to be matched again wait for a place in
 // the store's next transaction.
 const acceptWait = 4 * time.Second
@@ -189,7 +193,7 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 			values, errs = append(values, v), append(errs, err)
 		}
 	} else {
-		v, err := jsjson.Parse(b.Body, jsjson.Limits{})
+		v, err := jsjson.Parse(b.Body, jsjson.Limits{MaxValues: maxBatchValues})
 		if err != nil {
 			return nil, nil, jsonError(err, "body")
 		}

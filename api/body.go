@@ -2,12 +2,14 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"mime"
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/waybell/waybell"
 )
@@ -83,6 +85,42 @@ func readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer, limit i
 		w.Header().Set("Connection", "close")
 		return newProblem(waybell.CodeMalformedJSON, "the body could not be read to its end")
 	}
+}
+
+// strangerPatience is how long the body of a request that needs no key may take.
+const strangerPatience = 5 * time.Second
+
+// hurry gives a stranger's body that long.
+func hurry(w http.ResponseWriter) {
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(strangerPatience)) //nolint:errcheck // then it has the server's
+}
+
+// configBytes is the limit of bodies that hold no event: what is configured has
+// narrower limits of its own, and the largest is a schema with its example.
+const configBytes = 256 << 10
+
+// A body's values take several times its length, so that few large ones may be read
+// at the same time.
+const (
+	smallBytes    = 16 << 10        // bodies that need no place
+	valueBytes    = 4               // for each byte of a larger one
+	placePatience = 2 * time.Second // how long it waits for a place
+)
+
+// makeRoom waits for a place for the values of a body. Without an error, leave gives
+// it back.
+func (s *Server) makeRoom(ctx context.Context, size int) (leave func(), err error) {
+	if size <= smallBytes {
+		return func() {}, nil
+	}
+	places := min(valueBytes*int64(size), s.limits.PublishBytes)
+	ctx, cancel := context.WithTimeout(ctx, placePatience)
+	defer cancel()
+	if s.places.Acquire(ctx, places) != nil {
+		return nil, &waybell.Error{Code: waybell.CodeBusy, RetryAfter: time.Second,
+			Message: "too many large bodies are being read; try again"}
+	}
+	return func() { s.places.Release(places) }, nil
 }
 
 func isType[T error](err error) bool { _, ok := errors.AsType[T](err); return ok }

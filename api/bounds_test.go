@@ -1,9 +1,14 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/api"
 )
 
 // TestErrorsAreBounded: however much of a request is wrong, the answer tells
@@ -42,5 +47,82 @@ func TestErrorsAreBounded(t *testing.T) {
 		if n := strings.Count(a.text, `"location"`); tt.status == 422 && (n == 0 || n > 100) {
 			t.Errorf("%s: %d fields are told of", tt.name, n)
 		}
+	}
+}
+
+// slowStore keeps large events waiting.
+type slowStore struct {
+	waybell.Store
+	waiting chan struct{} // gets one for each that waits
+	proceed chan struct{}
+}
+
+func (s *slowStore) Accept(ctx context.Context, l waybell.Lease, version int64, events []*waybell.NewEvent) ([]waybell.Accepted, error) {
+	if len(events[0].Data) > 16<<10 {
+		s.waiting <- struct{}{}
+		<-s.proceed
+	}
+	return s.Store.Accept(ctx, l, version, events)
+}
+
+// TestLargeBodiesTakeTurns: bodies whose values together may be larger than the memory
+// for them are read one after the other, small ones beside them.
+func TestLargeBodiesTakeTurns(t *testing.T) {
+	t.Parallel()
+	var store *slowStore
+	s := setup(t, func(c *waybell.Config, _ *api.Config) {
+		c.Limits.EventBytes, c.Limits.BatchBytes, c.Limits.PublishBytes = 64<<10, 64<<10, 64<<10
+		store = &slowStore{Store: c.Store, waiting: make(chan struct{}, 9), proceed: make(chan struct{})}
+		c.Store = store
+	})
+	s.call(t, "POST /v1/agents", `{"id":"a1","name":"Bot"}`)
+	event := func(size int) string {
+		return `{"event":"message.sent","data":{"text":"` + strings.Repeat("x", size) + `"}}`
+	}
+	first := make(chan answer)
+	go func() { first <- s.call(t, "POST /v1/agents/a1/events", event(20<<10)) }()
+	<-store.waiting
+	if a := s.call(t, "POST /v1/agents/a1/events", event(1000)); a.status != 202 {
+		t.Errorf("a small event beside a large one: %d %s", a.status, a.text)
+	}
+	var others sync.WaitGroup
+	for request, body := range map[string]string{
+		"POST /v1/agents/a1/events": event(20 << 10), "POST /v1/agents/a1/endpoints/preview": event(20 << 10),
+		"POST /v1/events":     `{"events":[` + strings.Repeat(" ", 20<<10) + `]}`,
+		"PATCH /v1/agents/a1": `{"name":"Bot"}` + strings.Repeat(" ", 20<<10),
+	} {
+		others.Go(func() {
+			if a := s.call(t, request, body); a.status != 503 || a.str("code") != "busy" || a.header.Get("Retry-After") != "1" {
+				t.Errorf("%s without a place: %d %s", request, a.status, a.text)
+			}
+		})
+	}
+	others.Wait()
+	close(store.proceed)
+	if a := <-first; a.status != 202 {
+		t.Errorf("the first large event: %d %s", a.status, a.text)
+	}
+	if a := s.call(t, "POST /v1/agents/a1/events", event(20<<10)); a.status != 202 {
+		t.Errorf("a large event after it: %d %s", a.status, a.text)
+	}
+}
+
+// TestValuesAreBounded: a document of a megabyte may not hold half a million values.
+func TestValuesAreBounded(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.call(t, "POST /v1/agents", `{"id":"a1","name":"Bot"}`)
+	event := func(n int) string {
+		return `{"agent_id":"a1","event":"message.sent","data":{"text":"x","list":[` + strings.Repeat("0,", n-1) + `0]}}`
+	}
+	for n, status := range map[int]int{100_000: 202, 200_000: 413} {
+		body := strings.Replace(event(n), `"agent_id":"a1",`, "", 1)
+		if a := s.call(t, "POST /v1/agents/a1/events", body); a.status != status {
+			t.Errorf("an event of %d values: %d %.200s", n, a.status, a.text)
+		}
+	}
+	// A batch may have as many as several of its events.
+	if a := s.call(t, "POST /v1/events", `{"events":[`+event(100_000)+`,`+event(100_000)+`]}`); a.status != 200 || strings.Count(a.text, `"status":202`) != 2 {
+		t.Errorf("a batch: %d %.200s", a.status, a.text)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -125,11 +126,13 @@ func TestBodyLimit(t *testing.T) {
 		const text = `{"name":"Bot"}`
 		return text + strings.Repeat(" ", n-len(text))
 	}
-	if a := s.call(t, "PUT /v1/agents/a1", body(limit)); a.status != 200 {
+	const configLimit = 256 << 10 // of all that holds no event
+	if a := s.call(t, "PUT /v1/agents/a1", body(configLimit)); a.status != 200 {
 		t.Errorf("a body at the limit: %d %s", a.status, a.text)
 	}
-	for _, request := range []string{"PUT /v1/agents/a1", "POST /v1/agents/a1/events", "POST /v1/events"} {
-		if a := s.call(t, request, body(limit+1)); a.status != 413 || a.str("code") != "too_large" || !strings.Contains(a.str("detail"), "2048") {
+	for request, limit := range map[string]int{"PUT /v1/agents/a1": configLimit, "POST /v1/agents/a1/endpoints": configLimit,
+		"POST /v1/agents/a1/endpoints/preview": limit, "POST /v1/agents/a1/events": limit, "POST /v1/events": limit} {
+		if a := s.call(t, request, body(limit+1)); a.status != 413 || a.str("code") != "too_large" || !strings.Contains(a.str("detail"), strconv.Itoa(limit)) {
 			t.Errorf("%s: %d %s", request, a.status, a.text)
 		}
 		method, path, _ := strings.Cut(request, " ")

@@ -35,7 +35,7 @@ func (s *Server) registerEndpointActions() {
 	add(s, route{
 		id: "test-endpoint", method: http.MethodPost, path: path + "test", tag: tagEndpoints, summary: "Send a test",
 		description: "Sends a real signed request, waits for it and shows the delivery with its attempt. Never retried.",
-		scope:       waybell.ScopeDeliveriesWrite, media: []string{mediaJSON}, optionalBody: true,
+		scope:       waybell.ScopeDeliveriesWrite, media: []string{mediaJSON}, optionalBody: true, event: true, waits: true,
 		codes: []waybell.Code{waybell.CodeEndpointNotFound, waybell.CodeUnknownEventType, waybell.CodeBusy, waybell.CodeDraining},
 	}, s.testEndpoint)
 }

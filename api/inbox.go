@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -171,9 +170,6 @@ const inboxPath = "/in/{token}"
 
 const inboxMethods = "POST, PUT"
 
-// inboxPatience is how long the body of a request to an inbox may take.
-const inboxPatience = 5 * time.Second
-
 // receive takes a request into an inbox. A delivery of this server does not
 // come here: see waybell.Service.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
@@ -199,7 +195,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 	}
 	defer leave()
 	// Its place is one of few: who sends slowly must not keep it.
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(inboxPatience)) //nolint:errcheck // then it has the server's
+	hurry(w)
 	var body bytes.Buffer
 	if err := readBody(w, r, &body, 2*s.limits.InboxBodyBytes); err != nil {
 		s.fail(w, r, err)

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -34,7 +35,9 @@ type route struct {
 	status           int           // of success; 0 = 200
 	media            []string      // of the request body, the first is assumed; nil = no body
 	optionalBody     bool
-	bodyLimit        int            // bytes; 0 = the limit of an event
+	bodyLimit        int            // bytes; 0 = configBytes
+	event            bool           // the body holds an event, and has its limit
+	waits            bool           // for a receiver: what was made of the body is small by then
 	codes            []waybell.Code // of errors beyond those that such a route always has
 }
 
@@ -96,6 +99,9 @@ func add[P, B, O any](s *Server, rt route, handle func(ctx context.Context, para
 			if err := decode(raw, body); err != nil {
 				return nil, callOf(ctx).report(err)
 			}
+			if rt.waits {
+				callOf(ctx).leave()
+			}
 		}
 		out, err := handle(ctx, params, body)
 		if err != nil {
@@ -129,7 +135,13 @@ func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 				s.fail(w, r, err)
 				return
 			}
-			c.body = body
+			leave, err := s.makeRoom(r.Context(), len(body))
+			if err != nil {
+				s.fail(w, r, err)
+				return
+			}
+			c.body, c.leave = body, sync.OnceFunc(leave)
+			defer c.leave()
 		}
 		next(huma.WithValue(ctx, callKey{}, c))
 	}
@@ -182,7 +194,14 @@ func (s *Server) wholeBody(w http.ResponseWriter, r *http.Request, rt route) ([]
 		return nil, nil
 	}
 	var buf bytes.Buffer
-	if err := readBody(w, r, &buf, cmp.Or(rt.bodyLimit, s.limits.EventBytes)); err != nil {
+	if rt.scope == "" && !rt.bearer {
+		hurry(w)
+	}
+	limit := cmp.Or(rt.bodyLimit, configBytes)
+	if rt.event {
+		limit = s.limits.EventBytes
+	}
+	if err := readBody(w, r, &buf, limit); err != nil {
 		return nil, err
 	}
 	if rt.optionalBody && buf.Len() == 0 {
@@ -222,7 +241,7 @@ func (rt route) operation() huma.Operation {
 	}
 	if rt.media != nil {
 		codes = append(codes, waybell.CodeMalformedJSON, waybell.CodeTooLarge, codeUnsupportedMediaType,
-			codeRequestTimeout, waybell.CodeInvalid)
+			codeRequestTimeout, waybell.CodeInvalid, waybell.CodeBusy)
 	}
 	if strings.Contains(rt.path, "{agent_id}") {
 		codes = append(codes, waybell.CodeAgentNotFound)

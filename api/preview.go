@@ -74,7 +74,7 @@ func (s *Server) registerPreview() {
 		id: "preview-endpoint", method: http.MethodPost, path: "/v1/agents/{agent_id}/endpoints/preview", tag: tagEndpoints,
 		summary:     "Check a draft and show its request",
 		description: "Saves nothing and opens no connection. A wrong draft or event is no error of this call: see `errors`.",
-		scope:       waybell.ScopeEndpointsRead, media: []string{mediaJSON},
+		scope:       waybell.ScopeEndpointsRead, media: []string{mediaJSON}, event: true,
 		codes: []waybell.Code{waybell.CodeEndpointNotFound},
 	}, s.preview)
 }

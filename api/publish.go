@@ -157,6 +157,12 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, agentID string)
 		s.fail(w, r, err)
 		return
 	}
+	leave, err := s.makeRoom(r.Context(), b.body.Len())
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	defer leave()
 	result, err := s.svc.PublishJSON(r.Context(), agentID, b.body.Bytes(), field(r, "Idempotency-Key"))
 	if err != nil {
 		s.fail(w, r, err)
@@ -200,6 +206,12 @@ func (s *Server) publishBatch(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	leave, err := s.makeRoom(r.Context(), b.body.Len())
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	defer leave()
 	items, err := s.svc.PublishBatch(r.Context(), waybell.BatchRequest{
 		Body: b.body.Bytes(), NDJSON: media == mediaNDJSON,
 		IdempotencyKey: r.Header.Get("Idempotency-Key"), Allowed: allowed(key),

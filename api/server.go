@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/waybell/waybell"
 )
@@ -56,6 +57,7 @@ type Server struct {
 	cfg     Config
 	log     *slog.Logger
 	limits  waybell.Limits
+	places  *semaphore.Weighted // see makeRoom
 	mux     *http.ServeMux
 	huma    huma.API
 	openAPI []byte
@@ -84,6 +86,7 @@ func New(svc *waybell.Service, cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		svc: svc, cfg: cfg, log: cfg.Logger, limits: svc.Config().Limits, mux: http.NewServeMux(),
+		places:  semaphore.NewWeighted(svc.Config().Limits.PublishBytes),
 		aliases: typeAliases(), worker: svc.Config().Role == waybell.RoleWorker,
 		noStore: []string{"no-store"}, noSniff: []string{"nosniff"}, jsonUTF: []string{mediaJSON},
 	}
@@ -134,7 +137,7 @@ func (c Config) validate() error {
 
 // NewHTTPServer is an http.Server for handler whose timeouts keep slow clients
 // from holding connections: 10 s for the headers, 60 s for a whole request,
-// 64 KiB of headers, 2 minutes between requests. An answer has 3 minutes, since
+// 16 KiB of headers, 2 minutes between requests. An answer has 3 minutes, since
 // a test send waits for its receiver up to 2.
 func NewHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
@@ -143,7 +146,7 @@ func NewHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 		ReadTimeout:       60 * time.Second,
 		WriteTimeout:      3 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }

@@ -1,9 +1,11 @@
 package api_test
 
 import (
+	"bufio"
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -404,5 +406,26 @@ func TestLinksWithoutPublicURL(t *testing.T) {
 		if !ok || strings.Contains(w.Body.String(), "evil") {
 			t.Errorf("host %q: %d %s", host, w.Code, w.Body)
 		}
+	}
+}
+
+// TestExchangeSlowBody: who has no key has five seconds for a body.
+func TestExchangeSlowBody(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	c, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	fmt.Fprint(c, "POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusRequestTimeout || !res.Close {
+		t.Errorf("half a body was answered %d", res.StatusCode)
 	}
 }

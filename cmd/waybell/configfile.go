@@ -202,6 +202,9 @@ func (c *configuration) check() error {
 	if c.SuspendFailures < 1 {
 		errs = append(errs, errors.New("suspend-failures: must be at least 1; set suspend-after to 0 to suspend nobody"))
 	}
+	if c.MaxConnections < 1 {
+		errs = append(errs, fmt.Errorf("max-connections: is %d; it must be at least 1", c.MaxConnections))
+	}
 	_, err := encryptionKeys(waybell.Secret(c.EncryptionKey))
 	errs = append(errs, err, c.checkLimits(), c.checkEventTypes(), c.checkOrigins())
 	return errors.Join(errs...)

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/api"
 	"github.com/waybell/waybell/postgres"
@@ -31,6 +33,7 @@ type server struct {
 	failed  chan error     // the listener broke
 	log     *slog.Logger
 	grace   time.Duration
+	clients int // connections of each listener
 	// shared is the store, where nodes share it.
 	shared *postgres.Store
 	// findings are the store's own checks; nil for one that has none.
@@ -48,7 +51,7 @@ const closeTime = 2 * time.Second
 
 // startServer starts everything. With an error nothing is left running.
 func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAttempt func(waybell.AttemptReport)) (_ *server, err error) {
-	s := &server{log: log, grace: time.Duration(c.ShutdownGrace), failed: make(chan error, 2)}
+	s := &server{log: log, grace: time.Duration(c.ShutdownGrace), clients: int(c.MaxConnections), failed: make(chan error, 2)}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -298,7 +301,7 @@ func (s *server) listen(address string) (net.Listener, error) {
 		}
 		return nil
 	})
-	return l, nil
+	return netutil.LimitListener(l, s.clients), nil
 }
 
 func (s *server) serve(l net.Listener, handler http.Handler) {

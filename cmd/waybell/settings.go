@@ -43,7 +43,7 @@ type settings struct {
 	MaxEventBytes, MaxBatchBytes, MaxPublishBytes, MaxQueueBytes   sizeValue
 	MaxBatchEvents, MaxEndpoints, MaxInFlight, EndpointConcurrency intValue
 	MaxQueueLength, MaxQueued, MaxOutcomes, MaxSessions            intValue
-	MaxStreams, MaxInboxes, MaxInboxRequests                       intValue
+	MaxConnections, MaxStreams, MaxInboxes, MaxInboxRequests       intValue
 	MaxInboxBodyBytes                                              sizeValue
 
 	Formats    format.Config
@@ -87,7 +87,7 @@ func newSettings() *settings {
 		ShutdownGrace: durationValue(25 * time.Second), LogFormat: "text", LogLevel: "info",
 		MaxEventBytes: 1 << 20, MaxBatchBytes: 10 << 20, MaxPublishBytes: 64 << 20, MaxQueueBytes: 64 << 20,
 		MaxBatchEvents: 1000, MaxEndpoints: 100, MaxInFlight: 512, EndpointConcurrency: 16,
-		MaxQueueLength: 16384, MaxQueued: 65536, MaxOutcomes: 8192, MaxSessions: 1000, MaxStreams: 1000,
+		MaxQueueLength: 16384, MaxQueued: 65536, MaxOutcomes: 8192, MaxSessions: 1000, MaxStreams: 1000, MaxConnections: 4096,
 		MaxInboxes: 10, MaxInboxRequests: 100, MaxInboxBodyBytes: 64 << 10,
 	}
 }
@@ -173,6 +173,8 @@ func (s *settings) table() []setting {
 // limitTable has a row for each field of waybell.Limits.
 func (s *settings) limitTable() []setting {
 	rows := []setting{
+		{name: "max-connections", value: &s.MaxConnections,
+			help: "connections of clients open at once, for each address that is listened on; others wait to be taken"},
 		{name: "max-event-bytes", value: &s.MaxEventBytes, help: "body of one event"},
 		{name: "max-batch-bytes", value: &s.MaxBatchBytes, help: "body of a batch of events"},
 		{name: "max-batch-events", value: &s.MaxBatchEvents, help: "events of a batch"},
@@ -182,7 +184,7 @@ func (s *settings) limitTable() []setting {
 			note: "A link that is not used lives for a minute, one that is used for its `ttl_seconds`."},
 		{name: "max-publish-bytes", value: &s.MaxPublishBytes,
 			help: "bodies of events that wait to be made durable; above it publishing answers 503",
-			note: "Bounds memory, never the durable backlog."},
+			note: "Bounds memory, never the durable backlog. Bodies of more than 16 KiB that are read at the same time, each counted four times, have as much again."},
 		{name: "max-in-flight", value: &s.MaxInFlight, help: "attempts that this process makes at once"},
 		{name: "endpoint-concurrency", value: &s.EndpointConcurrency,
 			help: "attempts that one endpoint gets at once"},
