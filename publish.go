@@ -272,6 +272,14 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 	if e != nil {
 		return nil, e
 	}
+	if made, ok := ParseEventID(env.ID); ok {
+		switch known, err := s.store.EventByID(ctx, agent.Number, env.ID); {
+		case err == nil && known.Key == made:
+			return nil, errorf(CodeIdempotencyMismatch, "this id is that of an event which was published without one")
+		case err != nil && !errors.Is(err, ErrNotFound):
+			return nil, s.acceptError(err)
+		}
+	}
 	p := &pending{entry: agent}
 	p.Event = Event{
 		Key: s.keys.next(), Agent: agent.Number, AgentID: agent.ID, AgentName: agent.Name,

@@ -60,6 +60,9 @@ func TestIdempotency(t *testing.T) {
 			check("id and key of different events", body("order-1", "a"), "key 2", waybell.CodeIdempotencyMismatch, "")
 		}
 		again()
+		check("the id of an event that chose none", body(first["key"].ID, "b"), "", waybell.CodeIdempotencyMismatch, "")
+		check("an id that looks like one", body(waybell.EventID(12345), "a"), "", "", "")
+		check("it again", body(waybell.EventID(12345), "a"), "", "", "an id that looks like one")
 		time.Sleep(time.Hour)
 		r.stop()
 		r.start()
@@ -71,8 +74,8 @@ func TestIdempotency(t *testing.T) {
 		check("key a day later", body("", "b"), "key 1", "", "")
 		check("id a day later", body("order-1", "a"), "", "", "id")
 		time.Sleep(time.Minute)
-		if n := r.receiver.Count(); n != 2*4 {
-			t.Errorf("%d requests for 4 events with 2 endpoints", n)
+		if n := r.receiver.Count(); n != 2*5 {
+			t.Errorf("%d requests for 5 events with 2 endpoints", n)
 		}
 	})
 }

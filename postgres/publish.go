@@ -207,6 +207,10 @@ const sqlClaimed = `SELECT i.agent, i.kind, i.key, i.event, i.hash FROM idempote
 const sqlUnclaim = `DELETE FROM idempotency i USING unnest($1::bigint[], $2::smallint[], $3::text[]) AS u (agent, kind, key)
 	WHERE i.agent = u.agent AND i.kind = u.kind AND i.key = u.key`
 
+const sqlReclaim = `UPDATE idempotency i SET event = u.event
+	FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[]) AS u (agent, event, kind, key)
+	WHERE i.agent = u.agent AND i.kind = u.kind AND i.key = u.key`
+
 // claimRound stores the ids and keys of events, no two of them the same, and
 // returns the events that had none in use.
 func (t *tx) claimRound(events []*waybell.NewEvent, told []*waybell.Accepted, own map[waybell.Key]*waybell.NewEvent) ([]*waybell.NewEvent, error) {
@@ -270,7 +274,7 @@ type judgement struct {
 // not.
 func (t *tx) judge(events []*waybell.NewEvent, told []*waybell.Accepted, j *judgement) []*waybell.NewEvent {
 	var fresh []*waybell.NewEvent
-	var back, renew claimRows
+	var back, renew, others claimRows
 	for i, e := range events {
 		var old []repetition
 		for _, c := range claimsOf(e) {
@@ -287,12 +291,20 @@ func (t *tx) judge(events []*waybell.NewEvent, told []*waybell.Accepted, j *judg
 			fresh = append(fresh, e)
 			continue
 		}
+		*told[i] = repeats(e, old, j.originals)
 		for _, c := range claimsOf(e) {
-			if j.got[c] {
+			switch {
+			case !j.got[c]:
+			case c.kind == kindKey && told[i].Duplicate != nil: // it is the original's from now on
+				others.add(c, e)
+				others.events[len(others.events)-1] = int64(told[i].Duplicate.Key)
+			default:
 				back.add(c, e)
 			}
 		}
-		*told[i] = repeats(e, old, j.originals)
+	}
+	if len(others.keys) > 0 {
+		t.queue(sqlReclaim, others.agents, others.events, others.kinds, others.keys)
 	}
 	if len(back.keys) > 0 {
 		t.queue(sqlUnclaim, back.agents, back.kinds, back.keys)

@@ -89,18 +89,23 @@ func (t *tx) accept(lease waybell.Lease, e *waybell.NewEvent) (waybell.Accepted,
 
 // remember stores what makes a repetition of e recognizable.
 func (t *tx) remember(e *waybell.NewEvent) error {
-	const insert = "INSERT OR REPLACE INTO idempotency (agent, kind, key, event, hash) VALUES (?, ?, ?, ?, ?)"
 	if e.CustomID {
-		if _, err := t.execApart(insert, e.Agent, kindID, e.ID, e.Key, e.Hash[:]); err != nil {
+		if _, err := t.execApart(sqlRemember, e.Agent, kindID, e.ID, e.Key, e.Hash[:]); err != nil {
 			return err
 		}
 	}
 	if e.IdempotencyKey != "" {
-		if _, err := t.execApart(insert, e.Agent, kindKey, e.IdempotencyKey, e.Key, e.Hash[:]); err != nil {
-			return err
-		}
+		return t.rememberKey(e, e.Key)
 	}
 	return nil
+}
+
+const sqlRemember = "INSERT OR REPLACE INTO idempotency (agent, kind, key, event, hash) VALUES (?, ?, ?, ?, ?)"
+
+// rememberKey stores that an Idempotency-Key is that of an event.
+func (t *tx) rememberKey(e *waybell.NewEvent, event waybell.Key) error {
+	_, err := t.execApart(sqlRemember, e.Agent, kindKey, e.IdempotencyKey, event, e.Hash[:])
+	return err
 }
 
 // repetition is a row of idempotency.
@@ -119,9 +124,11 @@ func (t *tx) repeats(agent waybell.AgentNumber, kind int, key string) (r repetit
 }
 
 // original finds the event that e repeats. Two that name different events, or
-// one whose content differs, are a mismatch.
+// one whose content differs, are a mismatch. A key that was not known is the
+// event's from now on.
 func (t *tx) original(e *waybell.NewEvent) (res waybell.Accepted, found bool, err error) {
 	var before []repetition
+	newKey := e.IdempotencyKey != ""
 	if e.CustomID {
 		r, ok, err := t.repeats(e.Agent, kindID, e.ID)
 		if err != nil {
@@ -137,7 +144,7 @@ func (t *tx) original(e *waybell.NewEvent) (res waybell.Accepted, found bool, er
 			return res, false, err
 		}
 		if ok && e.Key.Time().Sub(r.event.Time()) < idempotencyTime {
-			before = append(before, r)
+			before, newKey = append(before, r), false
 		}
 	}
 	if len(before) == 0 {
@@ -148,6 +155,11 @@ func (t *tx) original(e *waybell.NewEvent) (res waybell.Accepted, found bool, er
 			res.Err = &waybell.Error{Code: waybell.CodeIdempotencyMismatch,
 				Message: "this id or Idempotency-Key was used for another event"}
 			return res, true, nil
+		}
+	}
+	if newKey {
+		if err := t.rememberKey(e, before[0].event); err != nil {
+			return res, false, err
 		}
 	}
 	o := waybell.Event{Key: before[0].event, Agent: e.Agent}

@@ -97,6 +97,9 @@ func (d *data) original(e *waybell.NewEvent) (res waybell.Accepted, found bool) 
 			return res, true
 		}
 	}
+	if key := (repeatKey{e.Agent, false, e.IdempotencyKey}); e.IdempotencyKey != "" {
+		d.repeats[key] = before[0]
+	}
 	o := d.events[before[0].event]
 	res.Duplicate = &waybell.Event{Key: o.Key, Agent: o.Agent, ID: o.ID, Type: o.Type, Timestamp: o.Timestamp, Deliveries: o.Deliveries}
 	return res, true

@@ -201,6 +201,22 @@ func testBothKeys(e *env) {
 	onlyID := e.repeat(n)
 	onlyID.IdempotencyKey = ""
 	e.wantDuplicate(onlyID, n)
+	// A key that comes with an id that is known is the event's too.
+	newKey := e.repeat(n)
+	newKey.IdempotencyKey = "key-3"
+	e.wantDuplicate(newKey, n)
+	for _, id := range []string{"id-3", ""} {
+		other := e.event(a)
+		other.ID, other.CustomID, other.IdempotencyKey, other.Hash = id, id != "", "key-3", [32]byte{2}
+		e.wantMismatch(other)
+	}
+	// One that comes with a mismatch is nobody's.
+	wrong := e.repeat(n)
+	wrong.IdempotencyKey, wrong.Hash = "key-4", [32]byte{2}
+	e.wantMismatch(wrong)
+	free := e.event(a)
+	free.IdempotencyKey, free.Hash = "key-4", [32]byte{3}
+	e.accept(free)
 }
 
 func testKeyExpires(e *env) {
