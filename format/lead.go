@@ -43,7 +43,7 @@ const (
 // leadCollection is the collection_type of a lead that names none.
 const leadCollection = `"lead_collection"`
 
-// CanonicalData is the event's data as the API shows it: a lead carries both
+// CanonicalData is the event's data in canonical form: a lead carries both
 // shapes, see [LeadCanonical]; all other events are as published. The error
 // means that the stored bytes are damaged.
 func (e *Event) CanonicalData() ([]byte, error) {
