@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/waybell/waybell"
@@ -103,7 +104,7 @@ const configBytes = 256 << 10
 // at the same time.
 const (
 	smallBytes    = 16 << 10        // bodies that need no place
-	valueBytes    = 4               // for each byte of a larger one
+	valueBytes    = 16              // for each byte of a larger one
 	placePatience = 2 * time.Second // how long it waits for a place
 )
 
@@ -121,6 +122,40 @@ func (s *Server) makeRoom(ctx context.Context, size int) (leave func(), err erro
 			Message: "too many large bodies are being read; try again"}
 	}
 	return func() { s.places.Release(places) }, nil
+}
+
+// sessionBodies is how many bodies above smallBytes one portal session may send at the
+// same time: each is in memory as far as it has come.
+const sessionBodies = 4
+
+// sessionGate counts them.
+type sessionGate struct {
+	mu     sync.Mutex
+	inside map[string]int // by the id of the session
+}
+
+// enter takes a place for the body of a request, if the session needs one, and
+// returns what gives it back; nil where there is none.
+func (g *sessionGate) enter(key *waybell.APIKey, r *http.Request) (leave func()) {
+	if key == nil || !key.IsPortal() || r.ContentLength >= 0 && r.ContentLength <= smallBytes {
+		return func() {}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.inside[key.ID] >= sessionBodies {
+		return nil
+	}
+	if g.inside == nil {
+		g.inside = map[string]int{}
+	}
+	g.inside[key.ID]++
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.inside[key.ID]--; g.inside[key.ID] == 0 {
+			delete(g.inside, key.ID)
+		}
+	}
 }
 
 func isType[T error](err error) bool { _, ok := errors.AsType[T](err); return ok }

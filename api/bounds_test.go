@@ -1,11 +1,14 @@
 package api_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/api"
@@ -124,5 +127,51 @@ func TestValuesAreBounded(t *testing.T) {
 	// A batch may have as many as several of its events.
 	if a := s.call(t, "POST /v1/events", `{"events":[`+event(100_000)+`,`+event(100_000)+`]}`); a.status != 200 || strings.Count(a.text, `"status":202`) != 2 {
 		t.Errorf("a batch: %d %.200s", a.status, a.text)
+	}
+}
+
+// TestSessionBodiesAreBounded: whoever has a portal session fills no memory with bodies
+// that never end; others are not in the way of that.
+func TestSessionBodiesAreBounded(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.call(t, "POST /v1/agents", `{"id":"a1","name":"Bot"}`)
+	const preview = "/v1/agents/a1/endpoints/preview"
+	session, other := s.portal(t, `"view"`), s.portal(t, `"view"`)
+	var slow []net.Conn
+	for n := range 4 {
+		c, err := net.Dial("tcp", s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		length := []string{"Content-Length: 100000", "Transfer-Encoding: chunked"}[n%2]
+		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n%s\r\n\r\n", preview, session, length)
+		// Told to go on, it has its place.
+		if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 100 ") {
+			t.Fatalf("%q, %v", line, err)
+		}
+		slow = append(slow, c)
+	}
+	large := `{"endpoint":{"description":"` + strings.Repeat("x", 20<<10) + `"}}`
+	if a := s.call(t, "POST "+preview, large, session); a.status != 503 || a.str("code") != "busy" || a.header.Get("Retry-After") != "1" {
+		t.Errorf("a body too many: %d %s", a.status, a.text)
+	}
+	for name, header := range map[string]string{"another session": other, "a key": "Authorization: Bearer " + rootKey} {
+		if a := s.call(t, "POST "+preview, large, header); a.status != 200 {
+			t.Errorf("%s: %d %s", name, a.status, a.text)
+		}
+	}
+	if a := s.call(t, "POST "+preview, `{}`, session); a.status != 200 {
+		t.Errorf("a small body: %d %s", a.status, a.text)
+	}
+	for _, c := range slow {
+		c.Close()
+	}
+	for a := s.call(t, "POST "+preview, large, session); a.status != 200; a = s.call(t, "POST "+preview, large, session) {
+		if a.status != 503 {
+			t.Fatalf("after they have gone: %d %s", a.status, a.text)
+		}
 	}
 }

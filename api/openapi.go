@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -130,6 +131,13 @@ func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 			return
 		}
 		if rt.media != nil {
+			out := s.gate.enter(c.key, r)
+			if out == nil {
+				s.fail(w, r, &waybell.Error{Code: waybell.CodeBusy, RetryAfter: time.Second,
+					Message: fmt.Sprintf("a session sends at most %d large bodies at once", sessionBodies)})
+				return
+			}
+			defer out()
 			body, err := s.wholeBody(w, r, rt)
 			if err != nil {
 				s.fail(w, r, err)

@@ -58,6 +58,7 @@ type Server struct {
 	log     *slog.Logger
 	limits  waybell.Limits
 	places  *semaphore.Weighted // see makeRoom
+	gate    sessionGate
 	mux     *http.ServeMux
 	huma    huma.API
 	openAPI []byte

@@ -184,7 +184,7 @@ func (s *settings) limitTable() []setting {
 			note: "A link that is not used lives for a minute, one that is used for its `ttl_seconds`."},
 		{name: "max-publish-bytes", value: &s.MaxPublishBytes,
 			help: "bodies of events that wait to be made durable; above it publishing answers 503",
-			note: "Bounds memory, never the durable backlog. Bodies of more than 16 KiB that are read at the same time, each counted four times, have as much again."},
+			note: "Bounds memory, never the durable backlog. Bodies of more than 16 KiB that are read at the same time, each counted 16 times, have as much again."},
 		{name: "max-in-flight", value: &s.MaxInFlight, help: "attempts that this process makes at once"},
 		{name: "endpoint-concurrency", value: &s.EndpointConcurrency,
 			help: "attempts that one endpoint gets at once"},
