@@ -1,7 +1,7 @@
 import { useEffect } from "preact/hooks";
 import { agentLink } from "./core/agent.ts";
 import { go, pathname } from "./core/router.ts";
-import { signOut } from "./core/session.ts";
+import { session, signOut } from "./core/session.ts";
 import { helpShown } from "./shell/help.tsx";
 import { agentEntries, NavLinks } from "./shell/nav.tsx";
 import { Brand } from "./shell/brand.tsx";
@@ -23,6 +23,7 @@ function Portal() {
       <header class="portal-bar">
         <div class="portal-bar-inner">
           {!framed && <Brand href={agentLink("webhooks")} />}
+          <AgentName />
           <nav class="portal-nav" aria-label="Sections"><NavLinks entries={agentEntries()} /></nav>
           <div class="row row-tight push">
             {!framed && <ThemeMenu />}
@@ -35,6 +36,14 @@ function Portal() {
       <main class="content" id="content" tabIndex={-1}>{path === "/" ? null : <Outlet />}</main>
     </div>
   );
+}
+
+/** Whose webhooks these are. */
+function AgentName() {
+  const now = session.value;
+  const name = now?.agent_name || now?.agent_id;
+  if (!name) return null;
+  return <span class="portal-agent truncate" title={now?.agent_id ?? undefined}><span class="visually-hidden">Agent </span>{name}</span>;
 }
 
 start("portal", Portal);

@@ -27,6 +27,15 @@ s.journey('the portal is accessible in both themes and fits all widths', async (
     await see(page, text);
     found.push(...(await survey(page, name, twoViews)));
   }
+  // Whose webhooks these are, and where one is, is in sight on the narrowest screen.
+  await page.setViewportSize({ width: 320, height: 640 });
+  await see(page.getByRole('banner'), 'Padaria Aurora');
+  await goto(page, '/inbox');
+  await page.getByRole('navigation').locator('[aria-current=page]').filter({ hasText: 'Inbox' }).waitFor();
+  for (const entry of await page.getByRole('navigation').getByRole('link').all()) {
+    const { x, width } = await entry.boundingBox();
+    if (x < 0 || x + width > 320) found.push(`${await entry.innerText()} is out of sight`);
+  }
   // Who may only look. The pages themselves are those of the console, which pages_agent looks at in every view.
   const looker = await s.portal(await visit(), busy, '/', { capabilities: ['view'] });
   for (const [name, path, text] of [
