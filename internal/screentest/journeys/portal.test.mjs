@@ -261,6 +261,7 @@ s.journey('who may only look is offered nothing else, and can do nothing else', 
     }
   };
   await see(page.getByRole('row'), '/looks');
+  await page.getByRole('columnheader', { name: 'Last attempt' }).waitFor(); // its delivery is tried again
   await absent(/New webhook/);
   await page.getByRole('button', { name: /^Actions for/ }).click();
   await page.getByRole('menuitem', { name: 'Copy id' }).waitFor();

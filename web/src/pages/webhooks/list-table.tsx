@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { agentLink } from "../../core/agent.ts";
 import { count, number, percent, urlParts } from "../../core/format.ts";
-import { deliveryStates, webhookDetail, webhookStates } from "../../core/state.ts";
+import { deliveryStates, type StateInfo, webhookDetail, webhookStates } from "../../core/state.ts";
 import type { EventType } from "../../core/types.ts";
 import { type Column, Sparkline, State, Table, Time, UrlText } from "../../ui/index.ts";
 import { type ActionName, ActionDialog, WebhookMenu } from "./list-actions.tsx";
@@ -24,7 +24,7 @@ export function WebhookTable({ rows, all, types, starting, onChanged }: WebhookT
     { name: "Events", cell: ({ endpoint: e }) => <EventsCell events={e.events} types={types} /> },
     { name: "Last 24 hours", cell: ({ health }) => (health === undefined ? <None starting={starting} /> : <Sparkline label="Last 24 hours" points={health.points} />) },
     { name: "Error rate", align: "end", cell: ({ health }) => (health?.error_rate == null ? <None starting={starting} /> : <ErrorRate rate={health.error_rate} failed={health.failed} />) },
-    { name: "Last delivery", cell: (row) => <LastCell row={row} starting={starting} /> },
+    { name: "Last attempt", cell: (row) => <LastCell row={row} starting={starting} /> },
     { name: "Actions", actions: true, cell: (row) => <WebhookMenu row={row} onAction={(name) => setAction({ name, row })} onChanged={onChanged} /> },
   ];
   const foot = <div class="table-foot"><span>{rows.length === all ? count(all, "webhook") : `${number(rows.length)} of ${count(all, "webhook")}`}</span></div>;
@@ -68,6 +68,9 @@ function ErrorRate({ rate, failed }: { readonly rate: number; readonly failed: n
   return <span class="number nowrap" title={`${count(failed, "attempt")} failed in the last 24 hours`}>{percent(rate)}</span>;
 }
 
+/** An attempt that failed is not the end of its delivery. */
+const failedAttempt: StateInfo = { ...deliveryStates.failed, text: "The latest attempt failed. Its delivery may be tried again: the log tells." };
+
 /** How the latest attempt ended, and when. */
 function LastCell({ row: { health }, starting }: { readonly row: Row; readonly starting: boolean }) {
   if (health === undefined) return starting ? <None starting /> : <span class="muted">never</span>;
@@ -75,7 +78,7 @@ function LastCell({ row: { health }, starting }: { readonly row: Row; readonly s
   const failed = health.last_failed_at !== null && (health.last_delivered_at === null || health.last_failed_at > health.last_delivered_at);
   return (
     <span class="row row-tight webhook-last">
-      <State info={deliveryStates[failed ? "failed" : "delivered"]} />
+      <State info={failed ? failedAttempt : deliveryStates.delivered} />
       <span class="muted"><Time at={health.last_attempt_at} /></span>
     </span>
   );
