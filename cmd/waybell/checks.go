@@ -82,10 +82,10 @@ func (s *surroundings) checkPublicURL() api.Check {
 func (s *surroundings) checkTargets() api.Check {
 	const name = "allow_targets"
 	if len(s.AllowTargets) == 0 {
-		return api.Check{Name: name, Status: api.CheckOK, Text: "Endpoints lead to public addresses only."}
+		return api.Check{Name: name, Status: api.CheckOK, Text: "Webhooks lead to public addresses only."}
 	}
 	return api.Check{Name: name, Status: api.CheckWarning,
-		Text: fmt.Sprintf("Endpoints may lead to targets that are not public: %s. Keep the list as short as it can be.", strings.Join(s.AllowTargets, ", "))}
+		Text: fmt.Sprintf("Webhooks may lead to targets that are not public: %s. Keep the list as short as it can be.", strings.Join(s.AllowTargets, ", "))}
 }
 
 // checkOpenPages looks for what is served without a key beyond this machine.

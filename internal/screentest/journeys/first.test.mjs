@@ -23,7 +23,7 @@ s.journey('from an empty server to a first test delivery whose signature is veri
   await page.getByRole('button', { name: 'Try it with an inbox' }).click();
   await page.getByRole('heading', { name: 'New webhook' }).waitFor();
   await see(page, 'This is an inbox on this server.');
-  await see(page, 'The webhook is saved, but nothing will be sent.');
+  await see(page, 'It can be saved, but nothing will be sent until you choose events.');
   await page.getByRole('checkbox', { name: 'lead.submit' }).check();
   await see(page, 'webhook-signature:');
   await page.getByRole('button', { name: 'Save and send test' }).click();
@@ -77,10 +77,10 @@ s.journey('a webhook with everything set is saved as it was entered, and shown a
   await page.getByRole('radio', { name: /^Chatislav/ }).check();
   await page.getByRole('radio', { name: 'PUT' }).check({ force: true });
   await page.getByLabel('Timeout').fill('12');
-  await page.getByRole('button', { name: 'Add Header' }).click();
+  await page.getByRole('button', { name: 'Add header' }).click();
   await page.getByLabel('Name of header 1').fill('X-Tenant');
   await page.getByLabel('Value of header 1').fill('tenant-secret-7');
-  await page.getByRole('button', { name: 'Add Header' }).click();
+  await page.getByRole('button', { name: 'Add header' }).click();
   await page.getByRole('button', { name: 'Remove header 2' }).click();
   await page.getByRole('radio', { name: 'Use my own secret' }).check();
   await page.getByLabel('Your secret').fill('a-secret-of-my-own-0123456789');

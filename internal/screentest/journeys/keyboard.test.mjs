@@ -127,10 +127,10 @@ s.journey('a webhook is made, tested, paused and deleted by keys alone', async (
   await until('the form is there', async () => (await page.getByLabel('URL', { exact: true }).count()) === 1);
   for (let i = 0; i < 40 && (await field()) !== 'url'; i++) await press(page, 'Tab');
   await page.keyboard.type(hook.url);
-  await see(page, /This URL can be used|begins with http/);
+  await see(page, /This URL may be used|begins with http/);
   const onEvents = () => page.evaluate(() => document.activeElement?.closest('label')?.textContent ?? '');
   for (let i = 0; i < 20 && !(await onEvents()).startsWith('Only these events'); i++) await press(page, 'Tab');
-  await press(page, 'ArrowDown');
+  await press(page, 'ArrowUp');
   assert.match(await onEvents(), /^All events, now and later/);
   await tabTo(page, /^button.* Save and send test/);
   await press(page, 'Enter');

@@ -60,7 +60,7 @@ s.journey('forms with errors, and pages that could not be loaded, are accessible
   await page.getByLabel('Timeout').fill('700');
   await page.getByRole('radio', { name: 'Use my own secret' }).check();
   await page.getByLabel('Your secret').fill('x');
-  await page.getByRole('button', { name: 'Add Header' }).click();
+  await page.getByRole('button', { name: 'Add header' }).click();
   await page.getByLabel('Name of header 1').fill('Host');
   await page.getByLabel('Value of header 1').fill('elsewhere');
   await page.getByRole('button', { name: 'Save', exact: true }).click();

@@ -170,6 +170,15 @@ s.journey('a delivery that is closed twice leads to the list, not past it', asyn
   await see(drawer, 'Attempt 1');
 });
 
+s.journey('the address of an agent that is not there leads to those that are', async (visit) => {
+  const visitor = await visit();
+  visitor.allow(answered(404));
+  const page = await s.console(visitor, '/agents/nobody/webhooks');
+  await see(page, 'There is no such agent');
+  await page.getByRole('link', { name: 'All agents' }).click();
+  await page.getByRole('heading', { name: 'Agents', level: 1 }).waitFor();
+});
+
 /** Where the browser asks for a file: the dialog is not for tests, so the answer is a file of the page's own. */
 const choosesFile = () => {
   window.showSaveFilePicker = async ({ suggestedName }) => {

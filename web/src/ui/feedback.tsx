@@ -1,9 +1,11 @@
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { shell } from "../core/agent.ts";
 import { ApiError, isUnreachable, messageOf } from "../core/api.ts";
+import { link } from "../core/router.ts";
 import type { StateInfo, Tone } from "../core/state.ts";
-import { Button, IconButton } from "./button.tsx";
+import { Button, ButtonLink, IconButton } from "./button.tsx";
 import { classes } from "./classes.ts";
 import { Icon } from "./icon.tsx";
 import type { IconName } from "./icons.ts";
@@ -84,12 +86,14 @@ export function Loading({ lines = 5, label = "Loading" }: { readonly lines?: num
 
 export function ErrorState({ error, onRetry, title = "This could not be loaded" }: { readonly error: unknown; readonly onRetry?: () => void; readonly title?: string }) {
   const request = error instanceof ApiError ? error.requestId : null;
+  const noAgent = error instanceof ApiError && error.code === "agent_not_found" && shell.value === "console";
+  const retry = onRetry !== undefined && <Button icon="retry" onClick={onRetry}>Try again</Button>;
   return (
     <div role="alert">
       <Empty
         icon={isUnreachable(error) ? "unplugged" : "warning"}
-        title={error instanceof ApiError && error.status === 404 ? "There is no such thing" : title}
-        action={onRetry !== undefined && <Button icon="retry" onClick={onRetry}>Try again</Button>}
+        title={noAgent ? "There is no such agent" : error instanceof ApiError && error.status === 404 ? "There is no such thing" : title}
+        action={noAgent ? <ButtonLink icon="agents" href={link("/agents")}>All agents</ButtonLink> : retry}
       >
         {messageOf(error)}
         {request !== null && <><br /><small>Request <code>{request}</code></small></>}

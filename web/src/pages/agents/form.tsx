@@ -4,7 +4,7 @@ import { agents, eventTypes, server } from "../../core/client.ts";
 import { profileTitle } from "../../core/format.ts";
 import { useLoad } from "../../core/load.ts";
 import type { Agent } from "../../core/types.ts";
-import { Banner, Button, Checkbox, Field, FieldError, Load, RadioGroup, Select, TextInput } from "../../ui/index.ts";
+import { Banner, Button, Checkbox, classes, Field, FieldError, Load, RadioGroup, Select, TextInput } from "../../ui/index.ts";
 import { type AgentDraft, changesOf, idFromName } from "./words.ts";
 
 export interface AgentFormProps {
@@ -62,9 +62,9 @@ export function AgentForm({ of, action, onDone, onCancel, onBusy }: AgentFormPro
       </Field>
       <AvailableEvents value={draft.events} onChange={(events) => change({ events })} error={problem(error, "available_events")} />
       {error !== undefined && !known(error) && <Banner tone="bad">{error instanceof ApiError && error.status === 412 ? "Somebody else has changed this agent meanwhile. Close this and try again." : messageOf(error)}</Banner>}
-      <div class="row">
-        <Button type="submit" kind="primary" busy={busy}>{action}</Button>
+      <div class={classes("row", onCancel !== undefined && "row-end")}>
         {onCancel !== undefined && <Button disabled={busy} onClick={onCancel}>Cancel</Button>}
+        <Button type="submit" kind="primary" busy={busy}>{action}</Button>
       </div>
     </form>
   );

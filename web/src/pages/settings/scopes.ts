@@ -15,7 +15,7 @@ export const scopes: readonly ScopeInfo[] = [
   { scope: "endpoints:write", label: "Change webhooks", hint: "Create, change, pause and delete webhooks, and set their secrets. Includes seeing them.", includes: ["endpoints:read", "secrets:write"] },
   { scope: "deliveries:read", label: "See deliveries", hint: "The log: what was sent, what came back, statistics.", includes: [] },
   { scope: "deliveries:write", label: "Send again and test", hint: "Re-send, cancel and send tests. Includes seeing deliveries.", includes: ["deliveries:read"] },
-  { scope: "secrets:read", label: "See secrets", hint: "Read the signing secrets of webhooks. Each look is written to the log.", includes: [] },
+  { scope: "secrets:read", label: "See secrets", hint: "Read the signing secrets of webhooks. Each look is written to the server's log.", includes: [] },
   { scope: "secrets:write", label: "Change secrets", hint: "Set, rotate and remove signing secrets.", includes: [] },
   { scope: "admin", label: "Everything", hint: "All of the above, and agents, keys, settings. For operators only.", includes: ["events:write", "endpoints:read", "endpoints:write", "deliveries:read", "deliveries:write", "secrets:read", "secrets:write"] },
 ];
@@ -45,7 +45,7 @@ export interface CapabilityInfo {
 export const capabilities: readonly CapabilityInfo[] = [
   { capability: "view", label: "See webhooks and deliveries", hint: "Always allowed. No secrets." },
   { capability: "manage_endpoints", label: "Change webhooks", hint: "Create, edit, pause and delete webhooks and inboxes." },
-  { capability: "view_secrets", label: "See secrets", hint: "Show the signing secrets. Each look is written to the log." },
+  { capability: "view_secrets", label: "See secrets", hint: "Show the signing secrets. Each look is written to the server's log." },
   { capability: "manage_secrets", label: "Change secrets", hint: "Generate, rotate and remove signing secrets." },
   { capability: "resend", label: "Send again and test", hint: "Re-send and cancel deliveries, send tests." },
 ];

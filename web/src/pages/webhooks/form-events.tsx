@@ -32,8 +32,9 @@ export function EventsPart({ draft, set, errors, setting }: PartProps) {
         <RadioGroup
           label="Which events should be sent?" hideLabel value={draft.all ? "all" : "some"} onValue={(value) => set({ all: value === "all" })}
           options={[
-            { value: "some", label: "Only these events", hint: draft.all ? undefined : "Choose what your receiver needs." },
             { value: "all", label: "All events, now and later", hint: "Also those that are added in the future. Your receiver should ignore what it does not know." },
+            // Last: what there is to choose follows.
+            { value: "some", label: "Only these events", hint: draft.all ? undefined : "Choose what your receiver needs." },
           ]}
         />
         {!draft.all && (
@@ -52,7 +53,7 @@ export function EventsPart({ draft, set, errors, setting }: PartProps) {
             )}
           </div>
         )}
-        {!draft.all && draft.events.length === 0 && <Banner tone="warn" title="No event is chosen">The webhook is saved, but nothing will be sent.</Banner>}
+        {!draft.all && draft.events.length === 0 && <Banner tone="warn" title="No event is chosen">It can be saved, but nothing will be sent until you choose events.</Banner>}
         <FieldError error={errors["events"]} />
       </div>
     </Card>

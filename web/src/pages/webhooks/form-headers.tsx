@@ -29,7 +29,7 @@ export function HeadersPart({ draft, set, errors }: PartProps) {
           </div>
         ))}
         <FieldError error={errors["headers"]} />
-        <div><Button icon="add" onClick={add}>Add Header</Button></div>
+        <div><Button icon="add" onClick={add}>Add header</Button></div>
       </div>
     </Card>
   );

@@ -60,7 +60,7 @@ interface UrlCheckProps {
 
 /** What is known of the URL while it is typed. A refused one is an error of the field. */
 function UrlCheck({ url, inbox, preview, checking }: UrlCheckProps) {
-  if (url.trim() === "") return <>It must be reachable from the internet and begin with https://.</>;
+  if (url.trim() === "") return <>It must be reachable from the internet. With https:// nobody on the way can read what is sent.</>;
   const wrong = preview?.errors.find((e) => e.location.endsWith("endpoint.url"));
   if (wrong?.code === "target_not_allowed" && !checking) {
     return <>Requests go to the public internet only: never to this computer, a private network or an internal name. For a program on your own computer, use a tunnel; to look around first, use an inbox.</>;
@@ -71,7 +71,7 @@ function UrlCheck({ url, inbox, preview, checking }: UrlCheckProps) {
     return <span class="url-state tone-good"><Icon name="inbox" size="s" /> This is an inbox on this server. <a href={agentLink(`inbox/${inbox.id}`)}>Open the inbox</a></span>;
   }
   if (preview.warnings.includes("not_https")) return <span class="url-state tone-warn"><Icon name="warning" size="s" /> {warnings.not_https.text}</span>;
-  return <span class="url-state tone-good"><Icon name="ok" size="s" /> This URL can be used.</span>;
+  return <span class="url-state tone-good"><Icon name="ok" size="s" /> This URL may be used. A test tells whether it is reached.</span>;
 }
 
 interface InboxButtonProps {

@@ -107,7 +107,7 @@ function SecretField({ endpoint: e, value, onValue }: { readonly endpoint: Endpo
           {e.signed && can("secrets:read") && (
             <div class="row">
               <Button size="small" icon="key" busy={busy} onClick={() => void fetchIt()}>Use this webhook's secret</Button>
-              <span class="muted small">This is written to the audit log.</span>
+              <span class="muted small">This is written to the server's log.</span>
             </div>
           )}
         </div>

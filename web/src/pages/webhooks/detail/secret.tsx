@@ -85,7 +85,7 @@ function Hidden({ detail: { endpoint: e }, ed25519, onShow }: { readonly detail:
     <div class="row">
       <code class="wh-secret muted" aria-label="The secret is hidden">••••••••••••••••••••••••</code>
       <Button icon="show" busy={busy} onClick={() => void reveal()}>{ed25519 ? "Show keys" : "Reveal"}</Button>
-      <span class="muted small">This is written to the audit log.</span>
+      <span class="muted small">This is written to the server's log.</span>
     </div>
   );
 }
