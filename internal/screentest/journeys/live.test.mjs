@@ -29,6 +29,12 @@ s.journey('deliveries appear in the log and on the live page without a reload', 
   await until('live shows the attempts', async () => (await rowsOf(live, 'Live deliveries').getByText('Delivered').count()) >= 3);
   await Promise.all([notReloaded(log), notReloaded(live)]);
   assert.equal(hook.requests.length, 3);
+  // The links say which delivery they are, also to those who hear nothing else of the row.
+  const whole = /^Delivered lead\.submit 127\.0\.0\.1:\d+ ?\/appear$/;
+  assert.equal(await rowsOf(log, 'Deliveries').getByRole('link', { name: whole }).count(), 3);
+  await rowsOf(live, 'Live deliveries').getByRole('link', { name: whole }).first().waitFor();
+  await live.setViewportSize({ width: 320, height: 640 });
+  assert((await rowsOf(live, 'Live deliveries').getByText('/appear').first().boundingBox()).width > 0, 'the webhook is not in sight');
 
   // What is paused waits, and says how much.
   await live.getByRole('button', { name: 'Pause' }).click();

@@ -93,7 +93,7 @@ s.journey('a paused webhook holds what is published and sends it when it is resu
   const endpoint = await s.api.endpoint(id, { url: hook.url });
   const page = await s.portal(await visit(), id);
   const row = page.getByRole('row').filter({ hasText: '/pause' });
-  await row.getByRole('button', { name: /^Actions for/ }).click();
+  await row.getByRole('button', { name: /^Actions for 127\.0\.0\.1:\d+\/pause$/ }).click();
   await page.getByRole('menuitem', { name: 'Pause' }).click();
   await see(row, 'Paused');
 

@@ -115,3 +115,17 @@ export function urlParts(url: string): { host: string; rest: string; scheme: str
   const match = /^([a-z]+):\/\/([^/?#]+)(.*)$/i.exec(url);
   return match === null ? { scheme: "", host: url, rest: "" } : { scheme: match[1] ?? "", host: match[2] ?? "", rest: match[3] === "/" ? "" : (match[3] ?? "") };
 }
+
+/** A URL as it is shown, for names: without its scheme. */
+export function urlName(url: string): string {
+  const { host, rest } = urlParts(url);
+  return host + rest;
+}
+
+/** The end of a URL's path that stays when it is cut: its last part, if that is short. */
+export function urlEnd(rest: string): string {
+  const most = 14;
+  if (rest.length <= most) return rest;
+  const last = rest.slice(rest.lastIndexOf("/"));
+  return last.length >= 4 && last.length <= most ? last : rest.slice(-12);
+}

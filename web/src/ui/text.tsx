@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useState } from "preact/hooks";
 import { now } from "../core/clock.ts";
 import { copyText } from "../core/clipboard.ts";
-import { absoluteUtc, relative } from "../core/format.ts";
+import { absoluteUtc, relative, urlEnd } from "../core/format.ts";
 import { Button } from "./button.tsx";
 import { classes } from "./classes.ts";
 import { toast } from "./feedback.tsx";
@@ -83,12 +83,19 @@ export function KeyValue({ facts }: { readonly facts: readonly (Fact | null)[] }
   );
 }
 
-/** The URL of a webhook: the host strong, the rest weak. */
+/**
+ * The URL of a webhook: the host strong, the rest weak. Where there is no room it
+ * is cut in the middle, since its end tells webhooks of one host apart.
+ */
 export function UrlText({ host, rest, wrap = false }: { readonly host: string; readonly rest: string; readonly wrap?: boolean }) {
+  const end = wrap ? "" : urlEnd(rest);
   return (
-    <span class={classes(wrap ? "anywhere" : "truncate")}>
-      <span class="strong">{host}</span>
-      <span class="muted">{rest}</span>
+    <span class={wrap ? "anywhere" : "url-text"}>
+      <span class={classes(!wrap && "truncate")}>
+        <span class="strong">{host}</span>
+        <span class="muted">{rest.slice(0, rest.length - end.length)}</span>
+      </span>
+      {end !== "" && <span class="muted">{end}</span>}
     </span>
   );
 }

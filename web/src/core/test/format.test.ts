@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { absoluteUtc, bytes, count, duration, milliseconds, percent, relative, until, urlParts } from "../format.ts";
+import { absoluteUtc, bytes, count, duration, milliseconds, percent, relative, until, urlEnd, urlParts } from "../format.ts";
 
 // The tests run with the locale en-US; what is tested is ours, not that of Intl.
 
@@ -45,4 +45,17 @@ test("URLs have a strong host and a weak rest", () => {
   assert.deepEqual(urlParts("https://example.com/hooks?x=1"), { scheme: "https", host: "example.com", rest: "/hooks?x=1" });
   assert.deepEqual(urlParts("http://127.0.0.1:80/"), { scheme: "http", host: "127.0.0.1:80", rest: "" });
   assert.deepEqual(urlParts("nonsense"), { scheme: "", host: "nonsense", rest: "" });
+});
+
+test("a URL that is cut keeps the end of its path", () => {
+  for (const [rest, end] of [
+    ["", ""],
+    ["/hooks", "/hooks"],
+    ["/analytics/v2/collect", "/collect"],
+    ["/v1/customers/7/", "customers/7/"],
+    ["/hooks/of-the-warehouse-in-bremen", "se-in-bremen"],
+    ["/hooks?environment=production", "t=production"],
+  ] as const) {
+    assert.equal(urlEnd(rest), end);
+  }
 });

@@ -3,7 +3,7 @@ import { agentLink, useAgentId } from "../../core/agent.ts";
 import { base, collect } from "../../core/api.ts";
 import { endpoints, eventTypes, server } from "../../core/client.ts";
 import { publishCommand } from "../../core/curl.ts";
-import { profileTitle, urlParts } from "../../core/format.ts";
+import { profileTitle, urlName, urlParts } from "../../core/format.ts";
 import { useLoad } from "../../core/load.ts";
 import { link } from "../../core/router.ts";
 import { can } from "../../core/session.ts";
@@ -116,8 +116,8 @@ function Takers({ type, takers }: { readonly type: EventType; readonly takers: r
     <Card title="Webhooks that take it" flush>
       <ul class="list-plain">
         {takers.map((e) => (
-          <li key={e.id} class="row">
-            <a class="cell-link grow" href={agentLink(`webhooks/${e.id}`)}><UrlText {...urlParts(e.url)} /></a>
+          <li key={e.id} class="row taker">
+            <a class="cell-link" title={e.url} aria-label={urlName(e.url)} href={agentLink(`webhooks/${e.id}`)}><UrlText {...urlParts(e.url)} /></a>
             {e.events.includes("*") && <Badge>All events</Badge>}
             <State info={webhookStates[webhookState(e)]} />
           </li>

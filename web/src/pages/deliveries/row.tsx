@@ -20,12 +20,14 @@ export interface RowProps {
 /** One delivery in the log. The whole row is its link. */
 export function DeliveryRow({ delivery: d, endpoint, href, chosen, onChoose, oneWebhook, webhooksLoaded }: RowProps) {
   const phrase = d.state === "retrying" ? deliveryPhrase(d, now.value, attemptsOf(endpoint)) : deliveryStates[d.state].word;
+  // Those who hear the links alone hear which is which.
+  const names = [`${d.id}-state`, `${d.id}-event`, ...(oneWebhook ? [] : [`${d.id}-webhook`])].join(" ");
   return (
     <>
       {onChoose !== null && <span class="log-check"><Checkbox label={`Select ${d.event}, ${d.id}`} hideLabel checked={chosen} onChecked={(on) => onChoose(d.id, on)} /></span>}
-      <a class="log-link log-state" href={href} data-id={d.id}><State info={deliveryStates[d.state]}>{phrase}</State></a>
-      <code class="log-event truncate">{d.event}</code>
-      {!oneWebhook && <span class="log-webhook truncate">{endpoint === undefined ? <span class="muted">{webhooksLoaded ? "Deleted webhook" : ""}</span> : <WebhookText endpoint={endpoint} />}</span>}
+      <a class="log-link log-state" id={`${d.id}-state`} aria-labelledby={names} href={href} data-id={d.id}><State info={deliveryStates[d.state]}>{phrase}</State></a>
+      <code class="log-event truncate" id={`${d.id}-event`}>{d.event}</code>
+      {!oneWebhook && <span class="log-webhook truncate" id={`${d.id}-webhook`}>{endpoint === undefined ? <span class="muted">{webhooksLoaded ? "Deleted webhook" : ""}</span> : <WebhookText endpoint={endpoint} />}</span>}
       <span class="log-answer"><Answer delivery={d} /></span>
       <span class="log-attempts number muted"><span class="log-label">Attempts </span>{d.attempts}</span>
       <span class="log-time muted"><Time at={d.created_at} /></span>

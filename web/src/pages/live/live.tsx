@@ -69,7 +69,7 @@ function Counts({ view, shown, rate, paused, onClear }: { readonly view: FeedVie
 function Rows({ rows, any, webhooks }: { readonly rows: readonly LiveRow[]; readonly any: boolean; readonly webhooks: Webhooks }) {
   const frame = useRef<HTMLDivElement>(null);
   const height = useFill(frame);
-  const rowHeight = useNarrow() ? 64 : 40;
+  const rowHeight = useNarrow() ? 84 : 40;
   if (rows.length === 0) {
     if (any) return <Empty icon="filter" title="Nothing that fits these filters happened yet">It appears here by itself. Or clear a filter to see the rest.</Empty>;
     return <Empty icon="live" title="Waiting for something to happen">New deliveries appear here by themselves. To see one now, open a <a href={agentLink("webhooks")}>webhook</a> and send a test{can("events:write") && <>, or publish an event: the <a href={agentLink("catalogue")}>catalogue</a> has the command for each</>}. What happened before is in <a href={agentLink("deliveries")}>Deliveries</a>.</Empty>;
@@ -85,14 +85,14 @@ function Rows({ rows, any, webhooks }: { readonly rows: readonly LiveRow[]; read
   );
 }
 
-function Row({ row: { at, delivery: d }, webhooks }: { readonly row: LiveRow; readonly webhooks: Webhooks }) {
+function Row({ row: { key, at, delivery: d }, webhooks }: { readonly row: LiveRow; readonly webhooks: Webhooks }) {
   const endpoint = webhooks.byId.get(d.endpoint_id);
   return (
     <>
       <time class="live-time time muted" dateTime={at} title={at}>{clockTime(at)}</time>
-      <a class="log-link live-state" href={agentLink(`deliveries/${d.id}`)}><State info={stateOf(d)} /></a>
-      <code class="live-event truncate">{d.event}</code>
-      <span class="live-webhook truncate">{endpoint === undefined ? <span class="muted">{webhooks.loaded ? "Deleted webhook" : ""}</span> : <UrlText {...urlParts(endpoint.url)} />}</span>
+      <a class="log-link live-state" id={`live-${key}-state`} aria-labelledby={`live-${key}-state live-${key}-event live-${key}-webhook`} href={agentLink(`deliveries/${d.id}`)}><State info={stateOf(d)} /></a>
+      <code class="live-event truncate" id={`live-${key}-event`}>{d.event}</code>
+      <span class="live-webhook truncate" id={`live-${key}-webhook`}>{endpoint === undefined ? <span class="muted">{webhooks.loaded ? "Deleted webhook" : ""}</span> : <UrlText {...urlParts(endpoint.url)} />}</span>
       <span class="live-what muted truncate">{happened(d)}</span>
       <span class="live-took number muted">{d.attempt === null ? "" : milliseconds(d.attempt.duration_ms)}</span>
     </>

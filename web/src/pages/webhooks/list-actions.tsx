@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { agentLink } from "../../core/agent.ts";
 import { copyText } from "../../core/clipboard.ts";
-import { urlParts } from "../../core/format.ts";
+import { urlName } from "../../core/format.ts";
 import { can } from "../../core/session.ts";
 import type { SecretInfo } from "../../core/types.ts";
 import { Menu, type MenuItem, toast } from "../../ui/index.ts";
@@ -35,7 +35,7 @@ export function WebhookMenu({ row: { endpoint: e }, onAction, onChanged }: Webho
   if (can("secrets:write")) items.push({ label: e.signed ? "Rotate secret…" : "Set a secret…", icon: "key", onSelect: () => onAction("rotate") });
   items.push({ label: "Copy id", icon: "copy", onSelect: copy });
   if (can("endpoints:write")) items.push("rule", { label: "Delete…", icon: "delete", danger: true, onSelect: () => onAction("delete") });
-  return <Menu label={`Actions for ${urlParts(e.url).host}`} items={items} />;
+  return <Menu label={`Actions for ${urlName(e.url)}`} items={items} />;
 }
 
 interface ActionDialogProps {

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { agentLink } from "../../core/agent.ts";
-import { count, number, percent, urlParts } from "../../core/format.ts";
+import { count, number, percent, urlName, urlParts } from "../../core/format.ts";
 import { deliveryStates, type StateInfo, webhookDetail, webhookStates } from "../../core/state.ts";
 import type { EventType } from "../../core/types.ts";
 import { type Column, Sparkline, State, Table, Time, UrlText } from "../../ui/index.ts";
@@ -39,7 +39,7 @@ export function WebhookTable({ rows, all, types, starting, onChanged }: WebhookT
 function UrlCell({ row: { endpoint: e } }: { readonly row: Row }) {
   return (
     <div class="webhook-url">
-      <a class="cell-link truncate" href={agentLink(`webhooks/${e.id}`)} title={e.url}><UrlText {...urlParts(e.url)} /></a>
+      <a class="cell-link truncate" href={agentLink(`webhooks/${e.id}`)} title={e.url} aria-label={urlName(e.url)}><UrlText {...urlParts(e.url)} /></a>
       <span class="webhook-note small muted">
         <span class="tag">{e.method}</span>
         {e.description !== "" && <span class="truncate">{e.description}</span>}
