@@ -38,9 +38,9 @@ export default function AgentList() {
           label="Agents" rows={list.rows} id={(a) => a.id} href={href} keyboard
           columns={[
             { name: "Name", main: true, cell: (a) => <a class="cell-link strong truncate" href={href(a)}>{a.name}</a> },
-            { name: "Id", cell: (a) => <CopyText text={a.id} label="Agent id" /> },
-            { name: "Webhooks", cell: (a) => <a href={href(a)}>{(a.endpoint_count ?? 0) === 0 ? "None yet" : count(a.endpoint_count ?? 0, "webhook")}</a> },
-            { name: "Events", cell: (a) => availableWords(a) },
+            { name: "Id", cell: (a) => <span class="cell-id"><CopyText text={a.id} label="Agent id" /></span> },
+            { name: "Webhooks", cell: (a) => <a href={href(a)}>{(a.endpoint_count ?? 0) === 0 ? "None yet" : <span class="nowrap">{count(a.endpoint_count ?? 0, "webhook")}</span>}</a> },
+            { name: "Events", cell: (a) => <span class="nowrap" title={a.available_events === null ? "All, now and later" : a.available_events.join(", ")}>{availableWords(a)}</span> },
             { name: "Profile", cell: (a) => profileTitle(a.profile) },
             { name: "Created", cell: (a) => <Time at={a.created_at} /> },
             { name: "Actions", actions: true, cell: (a) => <RowMenu agent={a} show={setShown} /> },

@@ -2,9 +2,9 @@
 import { count } from "../../core/format.ts";
 import type { Agent, AgentInput } from "../../core/types.ts";
 
-/** "All events", "3 events". */
+/** "All", "3 events". */
 export function availableWords(agent: Agent): string {
-  return agent.available_events === null ? "All, now and later" : count(agent.available_events.length, "event");
+  return agent.available_events === null ? "All" : count(agent.available_events.length, "event");
 }
 
 /** An id that fits a name: what people type is no id, and ids stay for ever. */

@@ -28,7 +28,7 @@ export function KeysTab() {
             { name: "Name", main: true, cell: (k) => <span class="row"><span class="strong truncate">{keyName(k)}</span>{k.root && <Badge tone="info" icon="key">First key</Badge>}</span> },
             { name: "May", cell: (k) => scopeWords(k.scopes) },
             { name: "Agents", cell: (k) => <Agents ids={k.agent_ids} /> },
-            { name: "Id", cell: (k) => <CopyText text={k.id} label="Key id" /> },
+            { name: "Id", cell: (k) => <span class="cell-id"><CopyText text={k.id} label="Key id" /></span> },
             { name: "Created", cell: (k) => <Time at={k.created_at} /> },
             { name: "Actions", actions: true, cell: (k) => <Menu label={`Actions for ${keyName(k)}`} items={[{ label: "Revoke…", icon: "delete", danger: true, onSelect: () => setRevoking(k) }]} /> },
           ]}
@@ -45,7 +45,7 @@ const keyName = (k: ApiKey): string => (k.name === "" ? k.id : k.name);
 
 function Agents({ ids }: { readonly ids: readonly string[] | null }) {
   if (ids === null) return <span>All</span>;
-  const list = <ul>{ids.map((id) => <li key={id}><code class="anywhere">{id}</code></li>)}</ul>;
+  const list = <ul>{ids.map((id) => <li key={id}><span class="cell-id"><code class="truncate" title={id}>{id}</code></span></li>)}</ul>;
   if (ids.length <= 2) return list;
   return <details class="fold"><summary>{count(ids.length, "agent")}</summary>{list}</details>;
 }
