@@ -86,6 +86,47 @@ s.journey('a session that ended is told in words, and the way back in is there',
   await page.getByRole('heading', { name: 'Agents' }).waitFor();
 });
 
+s.journey('a link of somebody else does not take the place of a session unasked', async (visit) => {
+  await s.api.agent({ id: 'mine', name: 'My desk' });
+  await s.api.agent({ id: 'strange', name: 'Stranger' });
+  const { page } = await visit();
+  const named = (name) => see(page.getByRole('banner'), name);
+  const exchanged = (follow) => Promise.all([page.waitForResponse((r) => r.url().endsWith('/v1/sessions') && r.status() === 201), follow()]).then(([r]) => r.json());
+  await page.goto(await s.api.portalLink('mine'));
+  await named('My desk');
+  await goto(page, '/webhooks/new');
+  await page.getByLabel('URL', { exact: true }).fill('https://example.com/not-saved-yet');
+
+  // In the tab of the session: what is being entered stays, and the stranger's session ends.
+  const strange = await s.api.portalLink('strange');
+  const { token } = await exchanged(() => page.goto(strange));
+  await page.getByRole('heading', { name: 'Sign in for Stranger?' }).waitFor();
+  await see(page.getByRole('dialog'), 'You are signed in for My desk.');
+  assert(!page.url().includes('wbo_'), page.url());
+  await page.getByRole('button', { name: 'Stay signed in' }).click();
+  await until('the stranger\'s session has ended', () => s.api.as(token).get('/v1/session').then(() => false, (e) => e.status === 401));
+  await named('My desk');
+  assert.equal(await page.getByLabel('URL', { exact: true }).inputValue(), 'https://example.com/not-saved-yet');
+
+  // A link of the same agent asks nothing.
+  const again = await s.api.portalLink('mine');
+  await exchanged(() => page.goto(again));
+  assert.equal(await page.getByLabel('URL', { exact: true }).inputValue(), 'https://example.com/not-saved-yet');
+  assert.equal(await page.getByRole('dialog').count(), 0);
+  await page.getByLabel('URL', { exact: true }).fill('');
+  await goto(page, '/inbox');
+  await see(page, 'No inbox yet');
+
+  // Loaded anew, it is the same; who wants the other agent gets it.
+  await page.goto('about:blank');
+  await page.goto(await s.api.portalLink('strange'));
+  await page.getByRole('button', { name: 'Sign in for Stranger' }).click();
+  await named('Stranger');
+  await page.getByRole('heading', { name: 'Webhooks', level: 1 }).waitFor();
+  await page.reload();
+  await named('Stranger');
+});
+
 s.journey('a browser with a wrong clock works as any other', async (visit) => {
   const { id } = await s.api.agent({ id: 'clock', name: 'Clock' });
   await s.api.endpoint(id, { url: s.receiver.hook('/clock', 500).url, retry: { schedule_seconds: [] } });

@@ -21,6 +21,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
   /** Send no token, and take a 401 for an answer like any other. */
   readonly anonymous?: boolean;
+  /** Send this token instead of the page's, and take a 401 for an answer like any other. */
+  readonly token?: string | undefined;
 }
 
 export interface Answer<T> {
@@ -98,7 +100,7 @@ export const reconnects = signal(0);
 
 export async function request<T>(method: Method, pathname: string, options: RequestOptions = {}): Promise<Answer<T>> {
   let response = await send(method, pathname, options);
-  if (response.status === 401 && !options.anonymous && (await auth.refused())) {
+  if (response.status === 401 && !options.anonymous && options.token === undefined && (await auth.refused())) {
     response = await send(method, pathname, options);
   }
   if (!response.ok) throw await problemOf(response);
@@ -117,7 +119,8 @@ export async function open(pathname: string, options: RequestOptions & { headers
 async function send(method: Method, pathname: string, options: RequestOptions, extra: Record<string, string> = {}): Promise<Response> {
   const headers = new Headers(extra);
   if (!headers.has("Accept")) headers.set("Accept", "application/json");
-  if (auth.token !== null && !options.anonymous) headers.set("Authorization", `Bearer ${auth.token}`);
+  const token = options.token ?? auth.token;
+  if (token !== null && !options.anonymous) headers.set("Authorization", `Bearer ${token}`);
   if (options.ifMatch !== undefined) headers.set("If-Match", options.ifMatch);
   const init: RequestInit = { method, headers, cache: "no-store", credentials: "omit", signal: options.signal ?? null };
   if (options.body !== undefined) {

@@ -21,7 +21,8 @@ const remove = (pathname: string, ifMatch?: string): Promise<void> => of(request
 export const sessions = {
   exchange: (key: string): Promise<Session> => of(request<Session>("POST", "v1/sessions", { body: { key }, anonymous: true })),
   current: (signal?: Abort): Promise<Session> => get("v1/session", {}, signal),
-  end: (): Promise<void> => remove("v1/session"),
+  /** Ends the session of this page, or that of another token. */
+  end: (token?: string): Promise<void> => of(request<void>("DELETE", "v1/session", { token })),
   createPortal: (agentId: string, input: PortalSessionInput): Promise<PortalSession> =>
     post(path`v1/agents/${agentId}/portal-sessions`, input),
   createConsole: (input: { ttl_seconds?: number } = {}): Promise<ConsoleSession> => post("v1/console-sessions", input),

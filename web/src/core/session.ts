@@ -24,6 +24,9 @@ export type SessionState =
 export const sessionState = signal<SessionState>({ kind: "starting" });
 export const session = computed(() => (sessionState.value.kind === "active" ? sessionState.value.session : null));
 
+/** A link was opened that would sign in as somebody else: the reader decides. */
+export const offered = signal<Session | null>(null);
+
 let shell: Shell = "console";
 const storageName = (): string => `waybell.token.${shell}`;
 const framed = window.parent !== window;
@@ -43,36 +46,67 @@ function allows(now: Session, scope: Scope): boolean {
   });
 }
 
-/** Starts with the link's key, or else with the token of this tab. */
+/** Starts with the token of this tab and the link's key: a session that lives is not replaced unseen. */
 export async function startSession(which: Shell): Promise<void> {
   shell = which;
   auth.refused = refused;
   if (which === "portal") host.onSession = (key) => void exchange(key);
   // A link that is opened in a tab which has this page changes the fragment alone.
-  window.addEventListener("hashchange", () => {
-    const pasted = takeKey();
+  window.addEventListener("hashchange", (event) => {
+    // Who is signed in stays on the page that they had.
+    const pasted = takeKey(session.peek() === null ? undefined : new URL(event.oldURL).hash);
     if (pasted !== null) void exchange(pasted);
   });
   const key = takeKey();
-  if (key !== null) return exchange(key);
   const token = framed ? null : stored("sessionStorage", storageName());
-  if (token !== null) return adopt(token, { quietly: true });
+  if (token !== null) await adopt(token, { quietly: true });
+  if (key !== null) {
+    if (session.peek() === null) sessionState.value = { kind: "starting" };
+    return exchange(key);
+  }
+  if (token !== null) return;
   if (framed && host.known) host.post({ type: "refresh-needed" });
   sessionState.value = { kind: "out", why: "no_link" };
 }
 
 /** The key of a link; it is removed from the address, and so from the history. */
-function takeKey(): string | null {
+function takeKey(instead = "#/"): string | null {
   const key = keyOf(window.location.hash);
-  if (key !== null) window.history.replaceState(null, "", `${window.location.pathname}${window.location.search}#/`);
+  if (key !== null) window.history.replaceState(null, "", `${window.location.pathname}${window.location.search}${instead}`);
   return key;
+}
+
+/**
+ * Whether a session may take the place of the one that is there without a
+ * question. Anybody can send a link: it must not sign people in to another
+ * agent unseen, whose owner reads what they then set up. A host's are trusted.
+ */
+function replaces(next: Session): boolean {
+  const now = session.peek();
+  return framed || now === null || (now.kind === next.kind && now.agent_id === next.agent_id);
+}
+
+/** Takes the session that a link offered. */
+export function acceptOffer(): void {
+  const next = offered.peek();
+  offered.value = null;
+  if (next?.token !== undefined) keep(next.token, next);
+}
+
+/** Leaves everything as it is, and ends the session that nobody wanted. */
+export function declineOffer(): void {
+  const { token } = offered.peek() ?? {};
+  offered.value = null;
+  if (token !== undefined) sessions.end(token).catch(() => undefined); // it ends by itself
 }
 
 async function exchange(key: string): Promise<void> {
   try {
     const next = await sessions.exchange(key);
     if (next.token === undefined) throw new Error("The server gave no token.");
-    keep(next.token, next);
+    declineOffer(); // an earlier one
+    if (replaces(next)) keep(next.token, next);
+    else offered.value = next;
   } catch (error) {
     // A key that cannot be used does not end a session that works.
     if (session.peek() !== null) return settle(false);
@@ -185,6 +219,7 @@ async function refused(): Promise<boolean> {
 
 function end(why: "ended" | "signed_out"): void {
   clearTimeout(timer);
+  declineOffer();
   auth.token = null;
   store("sessionStorage", storageName(), null);
   sessionState.value = { kind: "out", why };

@@ -10,6 +10,7 @@ import { sessionState, type Shell, startSession } from "../core/session.ts";
 import { Loading } from "../ui/feedback.tsx";
 import { Toasts } from "../ui/index.ts";
 import { KeyboardHelp } from "./help.tsx";
+import { OfferedSession } from "./offered-session.tsx";
 import { SignedOut } from "./signed-out.tsx";
 
 const framed = window.parent !== window;
@@ -24,6 +25,7 @@ function App({ name, Main }: { readonly name: Shell; readonly Main: preact.Compo
       {state.kind === "out" && <SignedOut state={state} shell={name} framed={framed} />}
       {state.kind === "active" && <Main />}
       {state.kind === "active" && <KeyboardHelp />}
+      {state.kind === "active" && <OfferedSession />}
       <Toasts />
     </div>
   );

@@ -89,6 +89,8 @@ export interface ConfirmDialogProps {
   readonly children: ComponentChildren;
   /** The action in its own words: "Delete webhook", never "OK". */
   readonly action: string;
+  /** The button that leaves all as it is, if it is not "Cancel". */
+  readonly stay?: string;
   readonly danger?: boolean;
   /** What must be typed first. */
   readonly typed?: string;
@@ -99,7 +101,7 @@ export interface ConfirmDialogProps {
   readonly onClose: () => void;
 }
 
-export function ConfirmDialog({ title, children, action, danger = false, typed, loading = false, onConfirm, onClose }: ConfirmDialogProps) {
+export function ConfirmDialog({ title, children, action, stay = "Cancel", danger = false, typed, loading = false, onConfirm, onClose }: ConfirmDialogProps) {
   const [text, setText] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState("");
@@ -118,7 +120,7 @@ export function ConfirmDialog({ title, children, action, danger = false, typed, 
   };
   const foot = (
     <>
-      <Button disabled={busy} onClick={onClose}>Cancel</Button>
+      <Button disabled={busy} onClick={onClose}>{stay}</Button>
       <Button kind={danger ? "danger" : "primary"} busy={busy} disabled={!ready} onClick={() => void confirm()}>{action}</Button>
     </>
   );
