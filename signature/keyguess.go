@@ -56,7 +56,13 @@ func (s Scheme) guessKeys(secret Secret, flaws []Verdict) []keyGuess {
 	if secret.Asymmetric() {
 		return []keyGuess{{flaws: flaws, public: secret.content().public}}
 	}
+	text := secret.content().text
 	var guesses []keyGuess
+	if inner, ok := unquoted(text); ok {
+		if bare, err := ParseSecret(inner); err == nil {
+			guesses = s.guessKeys(bare, slices.Concat(flaws, []Verdict{VerdictSecretQuoted}))
+		}
+	}
 	add := func(key []byte, detail string, more ...Verdict) {
 		guesses = append(guesses, keyGuess{
 			flaws:  slices.Concat(flaws, more),
@@ -64,7 +70,6 @@ func (s Scheme) guessKeys(secret Secret, flaws []Verdict) []keyGuess {
 			mac:    hmac.New(s.Algorithm.newHash(), key),
 		})
 	}
-	text := secret.content().text
 	add(secret.hmacKey(s.KeyDerivation), "")
 	stripped, symmetric := strings.CutPrefix(text, PrefixSymmetric)
 	switch {
@@ -76,7 +81,12 @@ func (s Scheme) guessKeys(secret Secret, flaws []Verdict) []keyGuess {
 		add([]byte(stripped), "the key was the text after "+PrefixSymmetric, VerdictSecretDecoded)
 	default:
 		if raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "=")); err == nil {
-			add(raw, "the key was the secret decoded from base64", VerdictSecretDecoded)
+			if s.KeyDerivation == KeyWhsec { // what stands after whsec_ is decoded
+				add(raw, "", VerdictSecretPrefixMissing)
+			} else {
+				add([]byte(PrefixSymmetric+text), "", VerdictSecretPrefixMissing)
+				add(raw, "the key was the secret decoded from base64", VerdictSecretDecoded)
+			}
 		}
 		if raw, err := hex.DecodeString(text); err == nil {
 			add(raw, "the key was the secret decoded from hex", VerdictSecretDecoded)
@@ -90,4 +100,13 @@ func (s Scheme) guessKeys(secret Secret, flaws []Verdict) []keyGuess {
 		}
 	}
 	return guesses
+}
+
+// unquoted is the text between a pair of quotes.
+func unquoted(text string) (string, bool) {
+	last := len(text) - 1
+	if last < 1 || text[0] != text[last] || text[0] != '"' && text[0] != '\'' {
+		return "", false
+	}
+	return text[1:last], true
 }

@@ -197,7 +197,12 @@ func (b *builder) standardMistakes() {
 	b.add(std("whole whsec_ string as key", sign(whsec("one"), content), leadBody).fails("no_match", signature.VerdictSecretNotDecoded))
 	b.add(std("text after whsec_ as key", sign(strings.TrimPrefix(whsec("one"), "whsec_"), content), leadBody).fails("no_match", signature.VerdictSecretNotDecoded))
 	b.add(std("secret without whsec_ decoded from base64", sign("plain secret in base64!", content), leadBody).secrets(plainB64).
-		fails("no_match", signature.VerdictSecretDecoded))
+		fails("no_match", signature.VerdictSecretPrefixMissing))
+	b.add(std("whsec_ left out", sign(one, content), leadBody).secrets(strings.TrimPrefix(whsec("one"), "whsec_")).
+		fails("no_match", signature.VerdictSecretPrefixMissing))
+	b.add(std("secret in quotes", sign(one, content), leadBody).secrets(`"`+whsec("one")+`"`).fails("no_match", signature.VerdictSecretQuoted))
+	b.add(std("secret in quotes, whsec_ left out", sign(one, content), leadBody).secrets("'"+strings.TrimPrefix(whsec("one"), "whsec_")+"'").
+		fails("no_match", signature.VerdictSecretQuoted, signature.VerdictSecretPrefixMissing))
 	b.add(std("secret with a line feed", sign(plainText+"\n", content), leadBody).secrets(plainText).fails("no_match", signature.VerdictSecretWhitespace))
 	b.add(std("only the body signed", sign(one, leadBody), leadBody).fails("no_match", signature.VerdictSignedBodyOnly))
 	b.add(std("only the body signed, in hex, without prefix", sha256Hex(one, leadBody), leadBody).
@@ -290,6 +295,9 @@ func (b *builder) chatzuriMistakes() {
 	good := sign(plainText, leadBody)
 	b.add(zuri("decoded whsec_ as key", sign(string(keyBytes("one")), leadBody), leadBody, whsec("one")).fails("no_match", signature.VerdictSecretDecoded))
 	b.add(zuri("text after whsec_ as key", sign(strings.TrimPrefix(whsec("one"), "whsec_"), leadBody), leadBody, whsec("one")).fails("no_match", signature.VerdictSecretDecoded))
+	b.add(zuri("whsec_ left out", sign(whsec("one"), leadBody), leadBody, strings.TrimPrefix(whsec("one"), "whsec_")).
+		fails("no_match", signature.VerdictSecretPrefixMissing))
+	b.add(zuri("secret in quotes", good, leadBody, `"`+plainText+`"`).fails("no_match", signature.VerdictSecretQuoted))
 	b.add(zuri("hex secret decoded", sign("key-key-key-key-", leadBody), leadBody, plainHex).fails("no_match", signature.VerdictSecretDecoded))
 	b.add(zuri("secret with CRLF", sign(plainText+"\r\n", leadBody), leadBody, plainText).fails("no_match", signature.VerdictSecretWhitespace))
 	b.add(zuri("no prefix", strings.TrimPrefix(good, "sha256="), leadBody, plainText).fails("malformed", signature.VerdictMissingPrefix))

@@ -17,6 +17,8 @@ const (
 	VerdictSecretNotDecoded      Verdict = "secret_not_decoded"
 	VerdictSecretDecoded         Verdict = "secret_decoded"
 	VerdictSecretWhitespace      Verdict = "secret_whitespace"
+	VerdictSecretPrefixMissing   Verdict = "secret_prefix_missing"
+	VerdictSecretQuoted          Verdict = "secret_quoted"
 	VerdictOldSecret             Verdict = "old_secret"
 	VerdictSignedBodyOnly        Verdict = "signed_body_only"
 	VerdictSignedIDTimestampBody Verdict = "signed_id_timestamp_body"
@@ -32,9 +34,9 @@ func Verdicts() []Verdict {
 	return []Verdict{
 		VerdictOK, VerdictMissingHeader, VerdictMalformed, VerdictMissingPrefix, VerdictUnexpectedPrefix,
 		VerdictWrongEncoding, VerdictUpperCaseHex, VerdictReserialisedBody, VerdictSecretNotDecoded,
-		VerdictSecretDecoded, VerdictSecretWhitespace, VerdictOldSecret, VerdictSignedBodyOnly,
-		VerdictSignedIDTimestampBody, VerdictWrongID, VerdictTimestampMilliseconds, VerdictTimestampStale,
-		VerdictTimestampFuture, VerdictWrongSecret,
+		VerdictSecretDecoded, VerdictSecretWhitespace, VerdictSecretPrefixMissing, VerdictSecretQuoted,
+		VerdictOldSecret, VerdictSignedBodyOnly, VerdictSignedIDTimestampBody, VerdictWrongID,
+		VerdictTimestampMilliseconds, VerdictTimestampStale, VerdictTimestampFuture, VerdictWrongSecret,
 	}
 }
 
@@ -87,6 +89,12 @@ func (v Verdict) texts() (explanation, fix string) {
 	case VerdictSecretWhitespace:
 		return "The key was the secret with a blank or line break at its end.",
 			"Trim the secret after reading it from a file, an environment variable or a form."
+	case VerdictSecretPrefixMissing:
+		return "The signature fits the secret with whsec_ before it: the secret you gave lacks its whsec_.",
+			"Give the whole secret, whsec_ included; where it is shown without, use its text as the key and decode nothing."
+	case VerdictSecretQuoted:
+		return "The signature fits what stands between the quotes: the secret you gave has quotes around it.",
+			"Give the secret without the quotes, and see whether the receiver reads it with them."
 	case VerdictOldSecret:
 		return "The signature was made with an earlier secret.",
 			"Use the present secret; while it is being changed, accept both for a time."

@@ -483,8 +483,9 @@ async function keyGuesses(e: Evidence): Promise<KeyGuess[]> {
   return guesses.flat().sort((a, b) => a.flaws.length - b.flaws.length);
 }
 
-function guessKeys(s: Scheme, secret: Secret, flaws: readonly Verdict[]): Promise<KeyGuess[]> {
-  if (s.algorithm === "ed25519") return Promise.resolve(secret.publicKey === undefined ? [] : [{ flaws, detail: "", key: secret.publicKey }]);
+async function guessKeys(s: Scheme, secret: Secret, flaws: readonly Verdict[]): Promise<KeyGuess[]> {
+  if (s.algorithm === "ed25519") return secret.publicKey === undefined ? [] : [{ flaws, detail: "", key: secret.publicKey }];
+  if (secret.publicKey !== undefined) return [];
   const hmac = { name: "HMAC", hash: hashes[s.algorithm] };
   const guesses: Promise<KeyGuess>[] = [];
   const add = (raw: Bytes | null, detail: string, ...more: Verdict[]): void => {
@@ -502,11 +503,19 @@ function guessKeys(s: Scheme, secret: Secret, flaws: readonly Verdict[]): Promis
     else add(decoded, "the key was the decoded part after whsec_", flaw);
     add(utf8(text.slice("whsec_".length)), "the key was the text after whsec_", flaw);
   } else {
-    add(fromRawBase64(text.replace(/=+$/, "")), "the key was the secret decoded from base64", "secret_decoded");
+    const raw = fromRawBase64(text.replace(/=+$/, ""));
+    if (s.key_derivation === "whsec") add(raw, "", "secret_prefix_missing"); // what stands after whsec_ is decoded
+    else if (raw !== null) {
+      add(utf8("whsec_" + text), "", "secret_prefix_missing");
+      add(raw, "the key was the secret decoded from base64", "secret_decoded");
+    }
     add(fromHex(text), "the key was the secret decoded from hex", "secret_decoded");
   }
   for (const end of ["\n", "\r\n", " "]) add(utf8(text + end), "", ...(derived ? (["secret_not_decoded"] as const) : []), "secret_whitespace");
-  return Promise.all(guesses);
+  const inner = /^(["'])(.*)\1$/s.exec(text)?.[2];
+  const bare = inner === undefined ? null : await parseSecret(inner).catch(() => null);
+  const quoted = bare === null ? [] : await guessKeys(s, bare, [...flaws, "secret_quoted"]);
+  return [...quoted, ...(await Promise.all(guesses))];
 }
 
 /** The presentation that the key gives for the content. */

@@ -44,6 +44,14 @@ export const texts = {
     "The key was the secret with a blank or line break at its end.",
     "Trim the secret after reading it from a file, an environment variable or a form.",
   ],
+  secret_prefix_missing: [
+    "The signature fits the secret with whsec_ before it: the secret you gave lacks its whsec_.",
+    "Give the whole secret, whsec_ included; where it is shown without, use its text as the key and decode nothing.",
+  ],
+  secret_quoted: [
+    "The signature fits what stands between the quotes: the secret you gave has quotes around it.",
+    "Give the secret without the quotes, and see whether the receiver reads it with them.",
+  ],
   old_secret: [
     "The signature was made with an earlier secret.",
     "Use the present secret; while it is being changed, accept both for a time.",
