@@ -48,13 +48,46 @@ func (c *configuration) checkStore() error {
 const leastConnections = 8
 
 // checkDatabaseURL never repeats the value, which may hold a password. What is
-// in detail wrong with it the driver knows.
+// in detail wrong with it the driver knows; but where a part of the password
+// would be read as host or database, nobody may go on, since these are shown.
 func checkDatabaseURL(name string, value secretValue) error {
 	text := string(value)
-	if text == "" || strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://") {
+	scheme, rest, ok := strings.Cut(text, "://")
+	switch {
+	case text == "":
 		return nil
+	case !ok || scheme != "postgres" && scheme != "postgresql":
+		return fmt.Errorf("%s: is not of the form postgres://user:password@host:5432/database", name)
+	case !plainlySplit(rest):
+		return fmt.Errorf("%s: cannot be split into user, password, host and database: percent-encode special characters "+
+			"of the password, such as %%40 for @, %%2F for /, %%3F for ?, %%23 for # and %%25 for %%", name)
 	}
-	return fmt.Errorf("%s: is not of the form postgres://user:password@host:5432/database", name)
+	return nil
+}
+
+// plainlySplit tells whether what follows the scheme has its delimiters where a
+// URL has them, and nowhere else.
+func plainlySplit(rest string) bool {
+	base, query, _ := strings.Cut(rest, "?")
+	authority, path, _ := strings.Cut(base, "/")
+	for pair := range strings.SplitSeq(query, "&") {
+		if key, _, _ := strings.Cut(pair, "="); strings.ContainsAny(key, "@:/") {
+			return false
+		}
+	}
+	hosts := authority
+	if user, after, ok := strings.Cut(authority, "@"); ok {
+		if _, err := url.PathUnescape(user); err != nil {
+			return false
+		}
+		hosts = after
+	}
+	for host := range strings.SplitSeq(hosts, ",") {
+		if port := host[strings.LastIndexAny(host, ":]")+1:]; port != host && strings.Trim(port, "0123456789") != "" {
+			return false // a password without its host
+		}
+	}
+	return !strings.ContainsAny(hosts+path, "@") && !strings.Contains(rest, "#")
 }
 
 const (

@@ -81,3 +81,34 @@ func TestAwaitDatabase(t *testing.T) {
 		}
 	})
 }
+
+// A password whose special characters stand in the URL as they are must not be
+// taken for a host or a database, which are shown.
+func TestCheckDatabaseURL(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{
+		"", "postgres://db/waybell", "postgresql://u@db", "postgres://u:p%40ss%2Fw@127.0.0.1:5432/x?sslmode=disable",
+		"postgres://u:p@h1:5432,h2:5433/x?target_session_attrs=read-write", "postgres://u:p:q@[::1]:5432/x", "postgres://u:p@[::1]/x",
+		"postgres:///x?host=/run/postgresql&user=a@b", "postgres://h/x?password=a@b/c",
+	} {
+		if err := checkDatabaseURL("database-url", secretValue(good)); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	for _, bad := range []string{
+		"postgres://waybell:hun@ter/2@127.0.0.1/x", "postgres://waybell:hun/ter@127.0.0.1/x", "postgres://waybell:hun@ter@127.0.0.1/x",
+		"postgres://waybell:hun?ter@127.0.0.1/x", "postgres://waybell:12?ter@127.0.0.1/x", "postgres://waybell:12#ter@127.0.0.1/x",
+		"postgres://waybell:hun#ter@127.0.0.1/x", "postgres://waybell:hun%ter@127.0.0.1/x", "postgres://waybell:hunter", "mysql://waybell:hunter@db/x", "hunter",
+	} {
+		err := checkDatabaseURL("database-url", secretValue(bad))
+		if err == nil || !strings.HasPrefix(err.Error(), "database-url: ") {
+			t.Errorf("%s: %v", bad, err)
+			continue
+		}
+		for _, part := range []string{"hun", "127", "waybell"} {
+			if strings.Contains(err.Error(), part) {
+				t.Errorf("%s is in %v", part, err)
+			}
+		}
+	}
+}
