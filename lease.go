@@ -232,7 +232,12 @@ func (s *Service) configRead(at time.Time) {
 // findAgent finds an agent by its id. One that another node made a moment ago is
 // looked for, so that behind a load balancer the call after the one that made it
 // finds it. Unknown ids cost a question to the store now and then, not each time.
+// All that is done at an agent, publishing too, begins here; before the start no
+// agent is known, which says nothing about the agent.
 func (s *Service) findAgent(ctx context.Context, id string) (*agentEntry, *Error) {
+	if s.startedAt.Load() == nil {
+		return nil, &Error{Code: CodeUnavailable, Message: "the service has not started", RetryAfter: time.Second}
+	}
 	agent, e := s.dir.agent(id)
 	if e == nil || !s.shared() || within(s.missed.Load(), missPace) {
 		return agent, e

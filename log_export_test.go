@@ -4,13 +4,18 @@ import (
 	"context"
 	"crypto/sha256"
 	"net/http"
+	"time"
 
 	"github.com/waybell/waybell/internal/egress"
 )
 
 // LoadLog brings the directory up to the store, as starting would, so that the
 // log can be read without an engine that changes it.
-func (s *Service) LoadLog(ctx context.Context) error { return s.refresh(ctx) }
+func (s *Service) LoadLog(ctx context.Context) error {
+	now := time.Now()
+	s.startedAt.Store(&now)
+	return s.refresh(ctx)
+}
 
 // SentDetail is the detail of an attempt that sent an event to an endpoint as
 // it is now, and got an empty answer.

@@ -255,7 +255,7 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 		return nil, invalidEvent(fieldErrors(env.Problems))
 	}
 	agent, e := s.findAgent(ctx, env.AgentID)
-	if e != nil && s.cfg.CreateAgents && len(env.Problems) == 0 {
+	if e != nil && e.Code == CodeAgentNotFound && s.cfg.CreateAgents && len(env.Problems) == 0 {
 		var err error
 		if agent, err = s.ensureAgent(ctx, env.AgentID); err != nil {
 			return nil, asError(err)

@@ -406,3 +406,28 @@ func TestTooManyLinesCostNothing(t *testing.T) {
 		t.Errorf("%v allocations", allocs)
 	}
 }
+
+// Before the start no agent is known: nothing may be told of one.
+func TestNothingBeforeTheStart(t *testing.T) {
+	t.Parallel()
+	for _, create := range []bool{false, true} {
+		svc, err := waybell.New(waybell.Config{
+			Store: struct{ waybell.Store }{}, EncryptionKeys: []waybell.Secret{testKey}, CreateAgents: create,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, one := svc.Publish(t.Context(), "bot", waybell.PublishInput{Type: "lead.submit"})
+		_, json := svc.PublishJSON(t.Context(), "bot", []byte(`{"event":"lead.submit"}`), "")
+		_, ledger := svc.Ledger(t.Context(), "bot", "")
+		items, err := svc.PublishBatch(t.Context(), waybell.BatchRequest{Body: []byte(`{"events":[{"agent_id":"bot","event":"lead.submit"}]}`)})
+		if err != nil || len(items) != 1 {
+			t.Fatalf("%v, %v", items, err)
+		}
+		for _, err := range []error{one, json, ledger, items[0].Err} {
+			if waybell.ErrorCode(err) != waybell.CodeUnavailable || !strings.Contains(err.Error(), "the service has not started") {
+				t.Errorf("%v", err)
+			}
+		}
+	}
+}
