@@ -5,8 +5,6 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-
-	"github.com/waybell/waybell"
 )
 
 func newConfigCommand() *cobra.Command {
@@ -22,7 +20,7 @@ them, without starting anything. Exit code 2 when something is wrong.`,
 		Example: "  waybell config check --config waybell.yaml",
 		Args:    exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := checkedSettings(cmd)
+			c, err := loadSettings(cmd.Flags(), os.Environ())
 			if err != nil {
 				return err
 			}
@@ -36,27 +34,6 @@ them, without starting anything. Exit code 2 when something is wrong.`,
 	}
 	addSettingFlags(cmd.Flags())
 	return cmd
-}
-
-// checkedSettings loads the settings and lets the service judge them too.
-func checkedSettings(cmd *cobra.Command) (*configuration, error) {
-	c, err := loadSettings(cmd.Flags(), os.Environ())
-	if err != nil {
-		return nil, err
-	}
-	cfg := c.service()
-	// New needs a store and a key, but uses neither before Start.
-	cfg.Store = struct{ waybell.Store }{}
-	if cfg.EncryptionKeys, err = encryptionKeys(waybell.Secret(c.EncryptionKey)); err != nil {
-		return nil, err
-	}
-	if cfg.EncryptionKeys == nil {
-		cfg.EncryptionKeys = []waybell.Secret{"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}
-	}
-	if _, err := waybell.New(cfg); err != nil {
-		return nil, &exitError{exitUsage, fmt.Errorf("the configuration is wrong:\n%s", indent(err.Error()))}
-	}
-	return c, nil
 }
 
 // settingView is one line of `config show`.
@@ -76,7 +53,7 @@ a flag, the environment, a line of the file, or the default. Secrets are masked.
 		Example: "  waybell config show --config waybell.yaml -o json",
 		Args:    exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := checkedSettings(cmd)
+			c, err := loadSettings(cmd.Flags(), os.Environ())
 			if err != nil {
 				return err
 			}

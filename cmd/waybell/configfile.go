@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/format"
 )
 
 // structure is a setting that only the configuration file can hold: a list of
@@ -95,11 +96,17 @@ func readConfigFile(path string) (*configFile, error) {
 	return f, nil
 }
 
-// yamlError keeps the first line: the rest quotes the file, which may hold
-// secrets.
+// yamlError tells where a file is wrong, and no more than that: the reader's
+// messages quote the file, which may hold secrets.
 func yamlError(path string, err error) error {
-	first, _, _ := strings.Cut(err.Error(), "\n")
-	return fmt.Errorf("%s: %s", path, first)
+	if e, ok := errors.AsType[yaml.Error](err); ok && e.GetToken() != nil && e.GetToken().Position != nil {
+		at := e.GetToken().Position
+		path = fmt.Sprintf("%s:%d:%d", path, at.Line, at.Column)
+	}
+	if strings.Contains(err.Error(), "already defined at") { // the reader has no type for it
+		return fmt.Errorf("%s: this key is already defined above", path)
+	}
+	return fmt.Errorf("%s: this is not valid YAML; text that begins with one of * & ! | > %% @ ` or holds \": \" or \" #\" stands in quotes", path)
 }
 
 // get is a source of settings.
@@ -206,7 +213,7 @@ func (c *configuration) check() error {
 		errs = append(errs, fmt.Errorf("max-connections: is %d; it must be at least 1", c.MaxConnections))
 	}
 	_, err := encryptionKeys(waybell.Secret(c.EncryptionKey))
-	errs = append(errs, err, c.checkLimits(), c.checkEventTypes(), c.checkOrigins())
+	errs = append(errs, err, c.checkLimits(), c.checkOrigins(), c.checkTargets(), c.checkFormats(), c.checkEventTypes())
 	return errors.Join(errs...)
 }
 
@@ -226,9 +233,54 @@ func (c *configuration) checkLimits() error {
 	).Replace(err.Error()))
 }
 
+// checkTargets finds what the service would refuse of allow-targets, and of
+// public-url for the inboxes.
+func (c *configuration) checkTargets() error {
+	var errs []error
+	judge := func(cfg waybell.Config, prefix, format string) {
+		// New needs a store and a key, but uses neither before Start.
+		cfg.Store, cfg.EncryptionKeys = struct{ waybell.Store }{}, []waybell.Secret{"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}
+		if _, err := waybell.New(cfg); err != nil {
+			errs = append(errs, fmt.Errorf(format, strings.TrimPrefix(err.Error(), prefix)))
+		}
+	}
+	for _, target := range c.AllowTargets {
+		judge(waybell.Config{AllowTargets: []string{target}}, "config: egress: allowed target ",
+			"allow-targets: %s; a target is a network such as 10.0.0.0/8, an address, a host or host:port, without https://")
+	}
+	if c.PublicURL != "" && checkPublicURL(string(c.PublicURL)) == nil {
+		judge(waybell.Config{OwnURL: string(c.PublicURL), InboxTTL: c.service().InboxTTL},
+			"config: egress: the base of the inboxes: ", "public-url: %s")
+	}
+	return errors.Join(errs...)
+}
+
+// checkFormats finds what is wrong with formats, retry policies and profiles,
+// which refer to each other: where one of these lists cannot be read, none is
+// judged.
+func (c *configuration) checkFormats() error {
+	if slices.ContainsFunc(c.unread, func(name string) bool { return name != "event-types" }) {
+		return nil
+	}
+	_, err := format.NewSet(c.Formats)
+	invalid, ok := errors.AsType[*format.Error](err)
+	if !ok {
+		return err
+	}
+	var errs []error
+	for _, p := range invalid.Problems {
+		at := strings.Replace(p.Location, "retry_policies[", "retry-policies[", 1)
+		errs = append(errs, fmt.Errorf("%s %s", at, p.Message))
+	}
+	return errors.Join(errs...)
+}
+
 // checkEventTypes finds what registering the event types at the start would
 // refuse.
 func (c *configuration) checkEventTypes() error {
+	if slices.Contains(c.unread, "event-types") {
+		return nil
+	}
 	var errs []error
 	names := map[string]bool{}
 	for i, t := range c.EventTypes {

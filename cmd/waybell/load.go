@@ -31,6 +31,7 @@ type configuration struct {
 	*settings
 	path    string            // of the file, or ""
 	origins map[string]string // setting → "flag --listen", "env WAYBELL_LISTEN", "waybell.yaml:3"
+	unread  []string          // structures of the file that could not be read, and so not be judged
 }
 
 // flagText is a flag as it was given. Flags only collect text, since a value
@@ -137,6 +138,7 @@ func loadSettings(flags *pflag.FlagSet, environ []string) (*configuration, error
 			c.origins[s.name] = fmt.Sprintf("%s:%d", c.path, line)
 			if err := file.decode(s.name, s.into); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %s: %w", c.origins[s.name], s.name, err))
+				c.unread = append(c.unread, s.name)
 			}
 		}
 	}

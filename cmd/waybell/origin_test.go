@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -15,7 +16,12 @@ func TestCheckOrigins(t *testing.T) {
 		{public: "http://10.0.0.1:8080/waybell/"},
 		{public: "hooks.example.com", want: "public-url"},
 		{public: "ftp://example.com", want: "public-url"},
+		{public: "http://a..b/", want: "public-url: "},
 		{public: "https://user@example.com", want: "public-url"},
+		{public: "https://u:hunter2@h/", want: `"https://••••@h/"`},
+		{public: "https://u:hunter2@hunter2@h/%zz", want: `"https://••••@h/%zz"`},
+		{public: "hunter2@h", want: `"••••@h"`},
+		{origin: "https://u:hunter2@app.example.com", want: `"https://••••@app.example.com"`},
 		{public: "https://example.com/?a", want: "public-url"},
 		{origin: "https://app.example.com"},
 		{origin: "https://app.example.com:8443"},
@@ -36,9 +42,12 @@ func TestCheckOrigins(t *testing.T) {
 		if tt.origin != "" {
 			c.PortalOrigins = listValue{tt.origin}
 		}
-		err := c.checkOrigins()
+		err := errors.Join(c.checkOrigins(), c.checkTargets())
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("public-url %q, portal-origins %q: %v, want %q", tt.public, tt.origin, err, tt.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("a password is shown: %v", err)
 		}
 	}
 }
