@@ -22,8 +22,8 @@ type room struct {
 	give func(t *testing.T, s *server)
 }
 
-// TestDiskFull fills the disk under the server. It refuses with 503 and
-// Retry-After, accepts nothing that it cannot keep, and goes on by itself when
+// TestDiskFull fills the disk under the server, and kills the process every second
+// time before there is room again. It refuses with 503 and Retry-After, accepts nothing that it cannot keep, and goes on by itself when
 // there is room. The disk is a small tmpfs; a user who may not mount one
 // gets a limit on the size of files alone, which TestFileSizeLimit tests for
 // everybody.
@@ -54,7 +54,8 @@ func TestDiskFull(t *testing.T) {
 
 // TestFileSizeLimit lets every write fail that makes the server's files longer
 // than they may be, as a quota does: an error of the medium, other than a full
-// disk, after which the store opens the database anew.
+// disk, after which the store opens the database anew; and kills the process every
+// second time before they work again.
 func TestFileSizeLimit(t *testing.T) {
 	t.Parallel()
 	testFileSizeLimit(t)

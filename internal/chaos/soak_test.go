@@ -64,8 +64,8 @@ type soak struct {
 }
 
 // TestSoak loads the embedded store for long, 1 % of the answers bad: nothing is
-// lost, and nothing grows. Without -chaos.soak or -chaos.long it is short, and
-// judges what is lost alone.
+// lost, and memory, descriptors and, at the same pace of events, the disk do not
+// grow. Without -chaos.soak or -chaos.long it is short, and judges what is lost alone.
 func TestSoak(t *testing.T) {
 	if soakLasts() == 0 {
 		t.Parallel()
@@ -76,7 +76,8 @@ func TestSoak(t *testing.T) {
 }
 
 // TestSoakDatabase loads a node on PostgreSQL for long, 1 % of the answers bad:
-// nothing is lost, nothing grows, and a day goes that retention no longer keeps.
+// nothing is lost, memory, descriptors and, but for the day that lasts, the disk do not
+// grow, and a day goes that retention no longer keeps.
 func TestSoakDatabase(t *testing.T) {
 	dir := ""
 	if soakLasts() == 0 {
@@ -330,7 +331,7 @@ func (s *soak) judgeGrowth(r *result.Result) {
 	if b > a*soakFlat*pace {
 		complain("disk: at most %.0f bytes in the middle third, %.0f in the last, at %.2f times the pace", a, b, pace)
 	}
-	r.Note = fmt.Sprintf("Live memory grows by %s, resident memory by %s.", heap, rss)
+	r.Note = fmt.Sprintf("Slope of live memory: %s, of resident memory: %s.", heap, rss)
 	if !judged {
 		r.Note += fmt.Sprintf(" A soak of %v tells nothing about growth: slopes and disk are judged from %v on.", s.lasts, soakJudged)
 	}

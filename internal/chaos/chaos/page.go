@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	_ "embed"
+	"encoding/csv"
 	"fmt"
 	"maps"
 	"os"
@@ -52,8 +53,48 @@ func renderPage(root string) ([]byte, error) {
 		return nil, err
 	}
 	var b bytes.Buffer
-	err = t.Execute(&b, map[string]any{"Programmes": describe(list), "Groups": groups(results), "Total": total(results)})
+	soaked, err := soakDisk(filepath.Join(root, resultsDir, "soak-sqlite.csv"))
+	if err != nil {
+		return nil, err
+	}
+	err = t.Execute(&b, map[string]any{"Programmes": describe(list), "Groups": groups(results), "Total": total(results), "Soaked": soaked})
 	return b.Bytes(), err
+}
+
+// third is what a soak had on disk, at most, in a third of its time, and how fast
+// events came.
+type third struct{ MiB, Rate int64 }
+
+// soakDisk reads the samples of a soak of the embedded store: the middle third and
+// the last.
+func soakDisk(path string) (thirds [2]third, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return thirds, err
+	}
+	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	if err != nil || len(rows) < 7 {
+		return thirds, fmt.Errorf("%s: %d samples: %w", path, len(rows), err)
+	}
+	column := func(row []string, name string) float64 {
+		v, _ := strconv.ParseFloat(row[slices.Index(rows[0], name)], 64)
+		return v
+	}
+	samples := rows[1:]
+	for i := range thirds {
+		part := samples[(i+1)*(len(samples)/3):]
+		if i == 0 {
+			part = part[:len(samples)/3]
+		}
+		most := 0.0
+		for _, row := range part {
+			most = max(most, column(row, "store")+column(row, "log"))
+		}
+		first, last := part[0], part[len(part)-1]
+		rate := (column(last, "events") - column(first, "events")) / (column(last, "seconds") - column(first, "seconds"))
+		thirds[i] = third{int64(most/(1<<20) + 0.5), int64(rate + 0.5)}
+	}
+	return thirds, nil
 }
 
 // described is a programme as the page has it.
@@ -158,10 +199,8 @@ func groups(results []result.Result) (list []group) {
 		}
 		for _, r := range byName[name] {
 			g.Rows = append(g.Rows, newRow(&r))
-			if line := runLine(&r); !slices.Contains(g.Runs, line) {
-				g.Runs = append(g.Runs, line)
-			}
 		}
+		g.Runs = runLines(byName[name])
 		list = append(list, g)
 	}
 	return list
@@ -250,12 +289,52 @@ func word(name string) string {
 	return strings.ReplaceAll(name, "_", " ")
 }
 
-// runLine tells of a run what repeats it.
-func runLine(r *result.Result) string {
-	name, _, points := strings.Cut(r.Programme, ":")
-	if !points || name != "point" { // the points of a store are one run
-		name = r.Programme
+// runLines tells of each run what repeats it. Points of the same run, whose times
+// since its begin differ, are told together.
+func runLines(results []result.Result) (lines []string) {
+	type run struct {
+		store, date, version, note string
+		seed                       int64
 	}
+	points := map[run][]result.Result{}
+	var order []run
+	for _, r := range results {
+		if !strings.HasPrefix(r.Programme, "point:") {
+			lines = append(lines, runLine(&r, r.Programme))
+			continue
+		}
+		of := run{r.Store, r.Date, r.Version, r.Note, r.Seed}
+		if points[of] == nil {
+			order = append(order, of)
+		}
+		points[of] = append(points[of], r)
+	}
+	for _, of := range order {
+		longest := slices.MaxFunc(points[of], func(a, b result.Result) int { return cmp.Compare(a.Seconds, b.Seconds) })
+		var names []string
+		for _, r := range points[of] {
+			names = append(names, r.Programme)
+		}
+		lines = append(lines, runLine(&longest, pointNames(names)))
+	}
+	return lines
+}
+
+// pointNames names points, those with a common beginning by it.
+func pointNames(names []string) string {
+	var list []string
+	for i, name := range names {
+		noun, word, _ := cutLast(name, ".")
+		if before, _, ok := cutLast(names[max(i-1, 0)], "."); i > 0 && ok && before == noun {
+			name = "." + word
+		}
+		list = append(list, name)
+	}
+	return strings.Join(list, "`, `")
+}
+
+// runLine tells of a run what repeats it.
+func runLine(r *result.Result, name string) string {
 	line := fmt.Sprintf("`%s` on %s: %s", name, r.Store, r.Date)
 	if r.Seed != 0 { // some have no random moments
 		line += fmt.Sprintf(", seed %d", r.Seed)

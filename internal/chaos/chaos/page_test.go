@@ -110,6 +110,12 @@ func TestGroups(t *testing.T) {
 			t.Errorf("the row is %+v, want %+v", c.got, c.want)
 		}
 	}
+	if want := []string{"`point:b`, `point:a` on sqlite: , 0 s, "}; !slices.Equal(list[0].Runs, want) {
+		t.Errorf("the runs are %q, want %q", list[0].Runs, want)
+	}
+	if got, want := pointNames([]string{"point:a.x", "point:a.y", "point:b.y", "point:c"}), "point:a.x`, `.y`, `point:b.y`, `point:c"; got != want {
+		t.Errorf("the points are %q, want %q", got, want)
+	}
 	if want := "`zebra` on memory: 2026-01-02, seed 5, 61 s, v; striped"; list[1].Runs[0] != want {
 		t.Errorf("the run is %q, want %q", list[1].Runs[0], want)
 	}
@@ -127,7 +133,7 @@ func TestTotal(t *testing.T) {
 	if want := (sum{Results: 3, Faults: 5, Events: 50, Cuts: 20, Lost: 1, Explained: 3, Changed: 1}); got != want {
 		t.Errorf("the total is %+v, want %+v", got, want)
 	}
-	if line := runLine(&result.Result{Programme: "herd", Store: "sqlite", Version: "v", Date: "2026-01-02"}); strings.Contains(line, "seed") {
+	if line := runLine(&result.Result{Store: "sqlite", Version: "v", Date: "2026-01-02"}, "herd"); strings.Contains(line, "seed") {
 		t.Errorf("the run is %q", line)
 	}
 }
