@@ -57,8 +57,8 @@ type Config struct {
 	WriterCache int
 	ReaderCache int
 	// CheckpointBytes is how far the write-ahead log grows before it is copied
-	// into the database, beside the writer; default 48 MiB. Above MaxLogBytes,
-	// default 256 MiB, the writer waits for it.
+	// into the database, beside the writer; default 48 MiB. Under load it grows on
+	// meanwhile: at MaxLogBytes, default 256 MiB, the writer waits for the copy.
 	CheckpointBytes int64
 	MaxLogBytes     int64
 	// Logger gets the store's own failures and recoveries; nil discards them.
