@@ -143,6 +143,9 @@ func problemOf(err error) *problemView {
 		return newProblem(waybell.CodeInternal, "something went wrong on our side; the server's log has more under the request id")
 	}
 	p := newProblem(e.Code, e.Message)
+	if e.Code == waybell.CodeAgentNotFound {
+		p.Detail += "; POST /v1/agents makes one, or its first event where the server has create-agents"
+	}
 	for _, f := range e.Fields {
 		p.Errors = append(p.Errors, fieldProblemView{f.Location, f.Message, f.Value})
 	}

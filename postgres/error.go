@@ -28,6 +28,9 @@ const (
 	stateLocked       = "55P03" // lock_timeout
 	statePrerequisite = "55000" // of a partition: its removal was begun already
 	stateNoTable      = "42P01"
+	stateTableThere   = "42P07"
+	stateNoColumn     = "42703"
+	stateNoRight      = "42501" // insufficient_privilege
 	stateCanceled     = "57014" // statement_timeout, or by us
 	stateIdleTimeout  = "25P03" // idle_in_transaction_session_timeout
 	classConnection   = "08"

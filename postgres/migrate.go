@@ -103,14 +103,14 @@ func applied(ctx context.Context, conn *pgx.Conn, list []Migration) ([]Migration
 	}
 	rows, err := conn.Query(ctx, "SELECT version, name, applied_at FROM migrations ORDER BY version")
 	if err != nil {
-		return nil, translate(err)
+		return nil, explainMigration(translate(err))
 	}
 	found, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (m Migration, err error) {
 		err = r.Scan(&m.Version, &m.Name, &m.AppliedAt)
 		return m, err
 	})
 	if err != nil {
-		return nil, translate(err)
+		return nil, explainMigration(translate(err))
 	}
 	for _, f := range found {
 		known := false
@@ -145,7 +145,7 @@ func migrate(ctx context.Context, conn *pgx.Conn) ([]Migration, error) {
 		case m.AppliedAt.IsZero():
 			ran, err := m.apply(ctx, conn)
 			if err != nil {
-				return done, fmt.Errorf("migration %s: %w", m.Name, err)
+				return done, fmt.Errorf("migration %s: %w", m.Name, explainMigration(err))
 			}
 			if ran {
 				done = append(done, *m)
@@ -153,6 +153,18 @@ func migrate(ctx context.Context, conn *pgx.Conn) ([]Migration, error) {
 		}
 	}
 	return done, nil
+}
+
+// explainMigration says what to do about a schema in which Waybell's tables cannot
+// be made.
+func explainMigration(err error) error {
+	switch state(err) {
+	case stateNoRight:
+		return fmt.Errorf("%w: the user must be allowed to make tables there: GRANT CREATE ON SCHEMA public TO the user, or make it the owner of the database", err)
+	case stateTableThere, stateNoColumn:
+		return fmt.Errorf("%w: the schema holds tables of another program: give Waybell a database, or a schema, of its own", err)
+	}
+	return err
 }
 
 // apply runs one migration, unless another node did meanwhile.

@@ -171,6 +171,9 @@ func makeDataDir(dir string) error {
 		above = append(above, filepath.Dir(d))
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w: choose another with --data-dir, or make it and let this user own it", err)
+		}
 		return fmt.Errorf("data directory: %w", err)
 	}
 	for _, d := range above {

@@ -148,8 +148,26 @@ func editDistance(a, b string) int {
 func exactly(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usageErrorf("%q takes %d argument(s), got %d: %s", cmd.CommandPath(), n, len(args), cmd.UseLine())
+			return usageErrorf("%q takes %d argument(s), got %d%s: %s", cmd.CommandPath(), n, len(args), strayValue(cmd, args), cmd.UseLine())
 		}
 		return nil
 	}
+}
+
+// strayValue explains the first argument that is a boolean: its flag takes a value
+// behind = only.
+func strayValue(cmd *cobra.Command, args []string) string {
+	for _, arg := range args {
+		if new(boolValue).Set(arg) != nil {
+			continue
+		}
+		hint := ""
+		cmd.Flags().Visit(func(f *pflag.Flag) {
+			if f.NoOptDefVal != "" && hint == "" {
+				hint = fmt.Sprintf("; %q is one: is --%s=%s meant?", arg, f.Name, arg)
+			}
+		})
+		return hint
+	}
+	return ""
 }

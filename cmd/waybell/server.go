@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	stdlog "log"
 	"log/slog"
 	"net"
@@ -292,6 +293,8 @@ func (s *server) listen(address string) (net.Listener, error) {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("listen on %s: %w: stop the other program, or choose another address with --listen", address, errAddressInUse)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("listen: %w: ports below 1024 need a right (CAP_NET_BIND_SERVICE); choose another address with --listen, behind a proxy", err)
 	case err != nil:
 		return nil, fmt.Errorf("listen: %w", err)
 	}

@@ -80,6 +80,9 @@ func (c *Client) ParseTarget(raw string) (Target, error) {
 
 func invalid(why string) *TargetError { return &TargetError{CodeInvalidURL, why} }
 
+// exception is added where the operator may permit what is refused.
+const exception = " The operator of this server can allow it with allow-targets."
+
 func notAllowed(why string) *TargetError { return &TargetError{CodeTargetNotAllowed, why} }
 
 func parseTarget(raw string, p *policy) (Target, *TargetError) {
@@ -246,7 +249,7 @@ func (t *Target) setLiteral6(text string, p *policy) (bool, *TargetError) {
 
 func (t *Target) checkLiteral(a netip.Addr, p *policy) (bool, *TargetError) {
 	if !p.permits(a, t.port, t.host) {
-		return false, notAllowed("The address is not on the public internet.")
+		return false, notAllowed("The address is not on the public internet." + exception)
 	}
 	return p.excepted(a, t.port, t.host), nil
 }
@@ -261,7 +264,7 @@ func (t *Target) setName(text string, p *policy) (bool, *TargetError) {
 		return true, nil
 	}
 	if why := refusedName(name); why != "" {
-		return false, notAllowed(why)
+		return false, notAllowed(why + exception)
 	}
 	return false, nil
 }

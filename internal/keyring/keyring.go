@@ -141,7 +141,7 @@ func (r *Ring) Open(sealed []byte, at Place) ([]byte, error) {
 	}
 	k := r.find(sealed[:idBytes])
 	if k == nil {
-		return nil, fmt.Errorf("%w: it was encrypted with key %s, the configured ones are %s", ErrUnknownKey, KeyID(sealed), r)
+		return nil, fmt.Errorf("%w: it was encrypted with key %s, those of encryption-key are %s: add that one, behind a comma", ErrUnknownKey, KeyID(sealed), r)
 	}
 	plain, err := k.aead.Open(nil, nil, sealed[idBytes:], at.data())
 	if err != nil {
