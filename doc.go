@@ -3,9 +3,9 @@
 // agents' owners subscribed, retrying for up to 24 hours and logging every
 // attempt.
 //
-// An embedder opens a store (package sqlite), builds a [Service] with [New],
-// calls [Service.Start], publishes with [Service.Publish] and ends with
-// [Service.Stop]. The command in cmd/waybell is the same library behind HTTP.
+// An embedder opens a store (package sqlite, or postgres, which nodes may share),
+// builds a [Service] with [New], calls [Service.Start], publishes with
+// [Service.Publish], ends with [Service.Stop], and closes the store. The command in cmd/waybell is the same library behind HTTP.
 //
 // # Words
 //
