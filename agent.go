@@ -14,6 +14,9 @@ import (
 	"github.com/waybell/waybell/internal/jsjson"
 )
 
+// AnyVersion as an ifMatch is any version, of what must be there.
+const AnyVersion int64 = -1
+
 // AgentNumber is an agent's internal number, given by the store and never used
 // again: an agent created anew under an old id does not see the old log.
 type AgentNumber int64
@@ -220,7 +223,7 @@ func (s *Service) changeAgent(ctx context.Context, id string, ifMatch int64, cha
 		if err != nil {
 			return Agent{}, err
 		}
-		if ifMatch != 0 && a.Version != ifMatch {
+		if ifMatch > 0 && a.Version != ifMatch {
 			return Agent{}, versionMismatch()
 		}
 		if err := change(&a); err != nil {
@@ -250,7 +253,7 @@ func (s *Service) DeleteAgent(ctx context.Context, id string, ifMatch int64) err
 		if err != nil {
 			return err
 		}
-		if ifMatch != 0 && a.Version != ifMatch {
+		if ifMatch > 0 && a.Version != ifMatch {
 			return versionMismatch()
 		}
 		a.DeletedAt = clock()

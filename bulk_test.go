@@ -120,7 +120,7 @@ func TestRetryManySkips(t *testing.T) {
 		r.publishMany(2)
 		time.Sleep(time.Second)
 		for _, err := range []error{
-			func() error { _, err := r.svc.PauseEndpoint(r.ctx, "bot", paused.ID); return err }(),
+			func() error { _, err := r.svc.PauseEndpoint(r.ctx, "bot", paused.ID, 0); return err }(),
 			func() error {
 				_, err := r.svc.UpdateEndpoint(r.ctx, "bot", disabled.ID, waybell.EndpointInput{Enabled: waybell.Some(false)}, 0)
 				return err

@@ -303,7 +303,7 @@ func (s *Service) changeEndpoint(ctx context.Context, agentID, id string, ifMatc
 		if err != nil {
 			return Endpoint{}, err
 		}
-		if ifMatch != 0 && e.Version != ifMatch {
+		if ifMatch > 0 && e.Version != ifMatch {
 			return Endpoint{}, versionMismatch()
 		}
 		next := e.clone()

@@ -15,12 +15,12 @@ func TestPauseAndResume(t *testing.T) {
 		ctx := t.Context()
 		e := mustEndpoint(t, n, endpointInput()).Endpoint
 		time.Sleep(time.Minute)
-		paused, err := n.PauseEndpoint(ctx, "a", e.ID)
+		paused, err := n.PauseEndpoint(ctx, "a", e.ID, 0)
 		if err != nil || paused.State != waybell.EndpointPaused || !paused.StateSince.Equal(time.Now()) || !paused.Enabled {
 			t.Fatalf("got %+v, %v", paused, err)
 		}
 		time.Sleep(time.Hour)
-		again, err := n.PauseEndpoint(ctx, "a", e.ID)
+		again, err := n.PauseEndpoint(ctx, "a", e.ID, 0)
 		if err != nil || again.Version != paused.Version || !again.StateSince.Equal(paused.StateSince) {
 			t.Errorf("a second pause made %+v, %v", again, err)
 		}
@@ -29,28 +29,28 @@ func TestPauseAndResume(t *testing.T) {
 		if err != nil || r.Endpoint.State != waybell.EndpointPaused || !n.DirectoryEndpoint(e.Number).IsHeld() {
 			t.Errorf("enabled again made %+v, %v", r.Endpoint, err)
 		}
-		resumed, err := n.ResumeEndpoint(ctx, "a", e.ID, "")
+		resumed, err := n.ResumeEndpoint(ctx, "a", e.ID, "", 0)
 		if err != nil || resumed.State != waybell.EndpointActive || resumed.Held != time.Hour || resumed.CancelUpTo != 0 ||
 			resumed.DrainUpTo < waybell.KeyAt(time.Now()) {
 			t.Errorf("got %+v, %v", resumed, err)
 		}
-		if again, err := n.ResumeEndpoint(ctx, "a", e.ID, waybell.HeldCancel); err != nil || again.Version != resumed.Version {
+		if again, err := n.ResumeEndpoint(ctx, "a", e.ID, waybell.HeldCancel, 0); err != nil || again.Version != resumed.Version {
 			t.Errorf("resuming an active one made %+v, %v", again, err)
 		}
-		if _, err := n.PauseEndpoint(ctx, "a", e.ID); err != nil {
+		if _, err := n.PauseEndpoint(ctx, "a", e.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		resumed, err = n.ResumeEndpoint(ctx, "a", e.ID, waybell.HeldCancel)
+		resumed, err = n.ResumeEndpoint(ctx, "a", e.ID, waybell.HeldCancel, 0)
 		if err != nil || resumed.Held != time.Hour+time.Minute || resumed.CancelUpTo < waybell.KeyAt(time.Now()) || resumed.CancelUpTo <= resumed.DrainUpTo {
 			t.Errorf("got %+v, %v", resumed, err)
 		}
-		_, err = n.ResumeEndpoint(ctx, "a", e.ID, "both")
+		_, err = n.ResumeEndpoint(ctx, "a", e.ID, "both", 0)
 		wantFields(t, err, "body.held")
 		for _, id := range []string{"", "ep_x"} {
-			_, err = n.PauseEndpoint(ctx, "a", id)
+			_, err = n.PauseEndpoint(ctx, "a", id, 0)
 			wantCode(t, err, waybell.CodeEndpointNotFound)
-			_, err = n.ResumeEndpoint(ctx, "a", id, "")
+			_, err = n.ResumeEndpoint(ctx, "a", id, "", 0)
 			wantCode(t, err, waybell.CodeEndpointNotFound)
 		}
 	})
@@ -66,9 +66,9 @@ func TestDisableAndEnable(t *testing.T) {
 	if err != nil || r.Endpoint.State != waybell.EndpointDisabled || r.Endpoint.Enabled || r.Endpoint.CancelUpTo == 0 {
 		t.Fatalf("got %+v, %v", r.Endpoint, err)
 	}
-	_, err = n.PauseEndpoint(ctx, "a", e.ID)
+	_, err = n.PauseEndpoint(ctx, "a", e.ID, 0)
 	wantCode(t, err, waybell.CodeEndpointDisabled)
-	_, err = n.ResumeEndpoint(ctx, "a", e.ID, "")
+	_, err = n.ResumeEndpoint(ctx, "a", e.ID, "", 0)
 	wantCode(t, err, waybell.CodeEndpointDisabled)
 	if err := n.SuspendEndpoint(ctx, e.Number, "gone"); err != nil || n.DirectoryEndpoint(e.Number).State != waybell.EndpointDisabled {
 		t.Errorf("suspending a disabled one: %v", err)
@@ -108,7 +108,7 @@ func TestSuspend(t *testing.T) {
 	if err := n.SuspendEndpoint(ctx, e.Number, "again"); err != nil || n.DirectoryEndpoint(e.Number).StateReason != "gone" {
 		t.Errorf("suspended again: %v", err)
 	}
-	got, err = n.ResumeEndpoint(ctx, "a", e.ID, waybell.HeldSend)
+	got, err = n.ResumeEndpoint(ctx, "a", e.ID, waybell.HeldSend, 0)
 	if err != nil || got.State != waybell.EndpointActive || got.StateReason != "" {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -181,9 +181,9 @@ func TestChangesAreTold(t *testing.T) {
 	here, there := listen(n), listen(other)
 	e := mustEndpoint(t, n, endpointInput()).Endpoint
 	for _, call := range []func() error{
-		func() error { _, err := n.PauseEndpoint(ctx, "a", e.ID); return err },
-		func() error { _, err := n.PauseEndpoint(ctx, "a", e.ID); return err }, // changes nothing
-		func() error { _, err := n.ResumeEndpoint(ctx, "a", e.ID, ""); return err },
+		func() error { _, err := n.PauseEndpoint(ctx, "a", e.ID, 0); return err },
+		func() error { _, err := n.PauseEndpoint(ctx, "a", e.ID, 0); return err }, // changes nothing
+		func() error { _, err := n.ResumeEndpoint(ctx, "a", e.ID, "", 0); return err },
 		func() error { return n.SuspendEndpoint(ctx, e.Number, "x") },
 		func() error { return n.DeleteAgent(ctx, "a", 0) },
 	} {

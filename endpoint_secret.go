@@ -31,6 +31,7 @@ type RotateInput struct {
 	Secret         Optional[Secret] // default: a generated one
 	// GenerateSecret is the kind to generate; "" = the kind of the present one.
 	GenerateSecret SecretKind
+	IfMatch        int64 // the version that must be changed, 0 = any
 }
 
 // The bounds of a rotation.
@@ -82,7 +83,7 @@ func isEd25519(s Secret) bool {
 
 // RotateSecret gives an endpoint a new signing secret; the present one stays
 // valid for the overlap. An endpoint without one gets its first. Errors:
-// CodeInvalid, CodeAgentNotFound, CodeEndpointNotFound.
+// CodeInvalid, CodeAgentNotFound, CodeEndpointNotFound, CodePreconditionFailed.
 func (s *Service) RotateSecret(ctx context.Context, agentID, id string, in RotateInput) (SecretView, error) {
 	var p problems
 	overlap := defaultOverlap
@@ -96,7 +97,7 @@ func (s *Service) RotateSecret(ctx context.Context, agentID, id string, in Rotat
 	if err := p.err("the rotation"); err != nil {
 		return SecretView{}, err
 	}
-	e, err := s.changeEndpoint(ctx, agentID, id, 0, func(_ Agent, e *Endpoint) error {
+	e, err := s.changeEndpoint(ctx, agentID, id, in.IfMatch, func(_ Agent, e *Endpoint) error {
 		var p problems
 		secret := given
 		if secret == "" {
@@ -185,10 +186,10 @@ func (s *Service) Secret(ctx context.Context, agentID, id string) (SecretView, e
 }
 
 // DeleteSecret removes all secrets of an endpoint: its requests are unsigned
-// from then on. Errors: CodeAgentNotFound, CodeEndpointNotFound,
-// CodeSecretNotFound.
-func (s *Service) DeleteSecret(ctx context.Context, agentID, id string) error {
-	_, err := s.changeEndpoint(ctx, agentID, id, 0, func(_ Agent, e *Endpoint) error {
+// from then on. ifMatch is the version that must be changed, 0 = any. Errors:
+// CodeAgentNotFound, CodeEndpointNotFound, CodeSecretNotFound, CodePreconditionFailed.
+func (s *Service) DeleteSecret(ctx context.Context, agentID, id string, ifMatch int64) error {
+	_, err := s.changeEndpoint(ctx, agentID, id, ifMatch, func(_ Agent, e *Endpoint) error {
 		if !e.Signed() {
 			return errorf(CodeSecretNotFound, "the endpoint has no secret")
 		}

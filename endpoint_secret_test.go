@@ -224,17 +224,17 @@ func TestReplaceAndDeleteSecret(t *testing.T) {
 	}
 	_, err := n.Secret(ctx, "a", id)
 	wantCode(t, err, waybell.CodeSecretNotFound)
-	wantCode(t, n.DeleteSecret(ctx, "a", id), waybell.CodeSecretNotFound)
+	wantCode(t, n.DeleteSecret(ctx, "a", id, 0), waybell.CodeSecretNotFound)
 	if _, err := n.RotateSecret(ctx, "a", id, waybell.RotateInput{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := n.DeleteSecret(ctx, "a", id); err != nil {
+	if err := n.DeleteSecret(ctx, "a", id, 0); err != nil {
 		t.Fatal(err)
 	}
 	if e, _ := n.Endpoint(ctx, "a", id); e.Signed() || n.DirectoryEndpoint(e.Number).Signed() {
 		t.Error("the secret is still there")
 	}
-	wantCode(t, n.DeleteSecret(ctx, "a", "ep_x"), waybell.CodeEndpointNotFound)
+	wantCode(t, n.DeleteSecret(ctx, "a", "ep_x", 0), waybell.CodeEndpointNotFound)
 	_, err = n.Secret(ctx, "b", id)
 	wantCode(t, err, waybell.CodeAgentNotFound)
 }

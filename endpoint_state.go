@@ -112,21 +112,21 @@ func (s *Service) moveEndpoint(ctx context.Context, agentID, id string, ifMatch 
 }
 
 // PauseEndpoint holds an endpoint's deliveries until it is resumed; it may be
-// repeated. Errors: CodeAgentNotFound, CodeEndpointNotFound;
+// repeated. ifMatch is the version that must be paused, 0 = any. Errors:
+// CodeAgentNotFound, CodeEndpointNotFound, CodePreconditionFailed;
 // CodeEndpointDisabled for a disabled one.
-func (s *Service) PauseEndpoint(ctx context.Context, agentID, id string) (Endpoint, error) {
-	return s.moveEndpoint(ctx, agentID, id, 0, movePause)
+func (s *Service) PauseEndpoint(ctx context.Context, agentID, id string, ifMatch int64) (Endpoint, error) {
+	return s.moveEndpoint(ctx, agentID, id, ifMatch, movePause)
 }
 
 // ResumeEndpoint ends a pause or a suspension; "" means [HeldSend]. It may be
-// repeated. Errors: CodeInvalid, CodeAgentNotFound, CodeEndpointNotFound;
-// CodeEndpointDisabled for a disabled one.
-func (s *Service) ResumeEndpoint(ctx context.Context, agentID, id string, held HeldChoice) (Endpoint, error) {
+// repeated. Errors as for [Service.PauseEndpoint], and CodeInvalid.
+func (s *Service) ResumeEndpoint(ctx context.Context, agentID, id string, held HeldChoice, ifMatch int64) (Endpoint, error) {
 	switch held {
 	case "", HeldSend:
-		return s.moveEndpoint(ctx, agentID, id, 0, moveResumeSend)
+		return s.moveEndpoint(ctx, agentID, id, ifMatch, moveResumeSend)
 	case HeldCancel:
-		return s.moveEndpoint(ctx, agentID, id, 0, moveResumeCancel)
+		return s.moveEndpoint(ctx, agentID, id, ifMatch, moveResumeCancel)
 	}
 	var p problems
 	p.addValue("body.held", string(held), "must be %q or %q", HeldSend, HeldCancel)

@@ -113,10 +113,10 @@ func TestCancelABacklogBehindARateLimit(t *testing.T) {
 		},
 		"deleted": func(r *rig, id string) error { return r.svc.DeleteEndpoint(r.ctx, "bot", id, 0) },
 		"resumed": func(r *rig, id string) error {
-			if _, err := r.svc.PauseEndpoint(r.ctx, "bot", id); err != nil {
+			if _, err := r.svc.PauseEndpoint(r.ctx, "bot", id, 0); err != nil {
 				return err
 			}
-			_, err := r.svc.ResumeEndpoint(r.ctx, "bot", id, waybell.HeldCancel)
+			_, err := r.svc.ResumeEndpoint(r.ctx, "bot", id, waybell.HeldCancel, 0)
 			return err
 		},
 	} {
@@ -177,7 +177,7 @@ func cancelAfterAnOutage(t *testing.T, paused bool) {
 	enable(false)
 	if paused {
 		enable(true)
-		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID); err != nil {
+		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 	}

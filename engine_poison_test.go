@@ -207,7 +207,7 @@ func TestSuspectOfAPausedEndpoint(t *testing.T) {
 		e := r.endpoint("a")
 		r.publish(1)
 		time.Sleep(time.Second)
-		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID); err != nil {
+		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		r.damage("UPDATE waiting SET deaths = 3, adopted = 1")
@@ -220,7 +220,7 @@ func TestSuspectOfAPausedEndpoint(t *testing.T) {
 		if l := r.ledger(); l.Held != 1 || r.receiver.Count() != 1 {
 			t.Errorf("ledger %+v, %d requests", l, r.receiver.Count())
 		}
-		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend); err != nil {
+		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend, 0); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Minute)

@@ -37,7 +37,7 @@ func TestWindowStandsStillWhileHeld(t *testing.T) {
 		})
 		r.publish(1)
 		time.Sleep(15 * time.Minute) // two attempts
-		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID); err != nil {
+		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		if d := r.only(); d.State != waybell.DeliveryHeld || !d.NextAt.IsZero() {
@@ -47,7 +47,7 @@ func TestWindowStandsStillWhileHeld(t *testing.T) {
 		if n := r.receiver.Count(); n != 2 {
 			t.Fatalf("%d attempts, want the 2 from before the pause", n)
 		}
-		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend); err != nil {
+		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend, 0); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Hour)
@@ -76,11 +76,11 @@ func TestRetryByState(t *testing.T) {
 				t.Errorf("retry: %v, want %q", err, want)
 			}
 		}
-		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID); err != nil {
+		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		retry(waybell.CodeDeliveryHeld)
-		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, ""); err != nil {
+		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, "", 0); err != nil {
 			t.Fatal(err)
 		}
 		retry("") // due now, the attempt counts
@@ -291,7 +291,7 @@ func TestTestSends(t *testing.T) {
 		if got := r.svc.Load(); got != (waybell.Load{}) {
 			t.Errorf("load %+v after tests", got)
 		}
-		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID); err != nil {
+		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		test(waybell.EndpointPaused)
@@ -339,7 +339,7 @@ func TestGoneSuspendsAndResumeSends(t *testing.T) {
 			t.Errorf("ledger %+v after %d requests and a restart", l, r.receiver.Count())
 		}
 		up.Store(true)
-		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend); err != nil {
+		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend, 0); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

@@ -162,7 +162,7 @@ func TestPauseHoldsAndResumeSendsOldestFirst(t *testing.T) {
 		r := newRig(t, nil, limits(func(l *waybell.Limits) { l.QueueLength = 32 }))
 		r.agent("standard")
 		e := r.endpoint("a", func(in *waybell.EndpointInput) { in.Concurrency = waybell.Some(1) })
-		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID); err != nil {
+		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		var want []string
@@ -176,7 +176,7 @@ func TestPauseHoldsAndResumeSendsOldestFirst(t *testing.T) {
 		if l := r.ledger(); l.Held != 200 {
 			t.Errorf("ledger %+v, want 200 held", l)
 		}
-		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend); err != nil {
+		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend, 0); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
@@ -200,13 +200,13 @@ func TestResumeWithCancel(t *testing.T) {
 		r := newRig(t, nil)
 		r.agent("standard")
 		e := r.endpoint("a")
-		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID); err != nil {
+		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 20 {
 			r.publish(i)
 		}
-		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldCancel); err != nil {
+		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldCancel, 0); err != nil {
 			t.Fatal(err)
 		}
 		id := r.publish(20)
@@ -272,7 +272,7 @@ func TestSuspendedAfterFiveDaysAndResumed(t *testing.T) {
 			t.Error("nothing is held")
 		}
 		up.Store(true)
-		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend); err != nil {
+		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend, 0); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(25 * time.Hour)

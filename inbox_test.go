@@ -167,7 +167,7 @@ func TestInboxJudgesByTheSecretsOfItsTime(t *testing.T) {
 		if v := send(secret()); v.Status != "verified" {
 			t.Errorf("the new one: %+v", v)
 		}
-		if err := r.svc.DeleteSecret(r.ctx, "bot", e.ID); err != nil {
+		if err := r.svc.DeleteSecret(r.ctx, "bot", e.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		r.publish(1)

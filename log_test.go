@@ -189,12 +189,12 @@ func (b *logbook) endpointsByState() map[string]waybell.Endpoint {
 			b.settle(b.accept("message.sent", e), e, state)
 		}
 	}
-	b.must(b.svc.PauseEndpoint(ctx, b.agent.ID, byName["paused"].ID))
+	b.must(b.svc.PauseEndpoint(ctx, b.agent.ID, byName["paused"].ID, 0))
 	b.must(nil, b.svc.SuspendEndpoint(ctx, byName["suspended"].Number, "410 Gone"))
 	b.must(b.svc.UpdateEndpoint(ctx, b.agent.ID, byName["disabled"].ID, waybell.EndpointInput{Enabled: waybell.Some(false)}, 0))
 	b.must(nil, b.svc.DeleteEndpoint(ctx, b.agent.ID, byName["deleted"].ID, 0))
-	b.must(b.svc.PauseEndpoint(ctx, b.agent.ID, byName["resumed"].ID))
-	b.must(b.svc.ResumeEndpoint(ctx, b.agent.ID, byName["resumed"].ID, waybell.HeldCancel))
+	b.must(b.svc.PauseEndpoint(ctx, b.agent.ID, byName["resumed"].ID, 0))
+	b.must(b.svc.ResumeEndpoint(ctx, b.agent.ID, byName["resumed"].ID, waybell.HeldCancel, 0))
 	return byName
 }
 
@@ -371,8 +371,8 @@ func TestDeliveriesSortedOut(t *testing.T) {
 	active, resumed := b.endpoint(), b.endpoint()
 	b.acceptMany("message.sent", active, 4)
 	b.acceptMany("message.sent", resumed, 60)
-	b.must(b.svc.PauseEndpoint(t.Context(), b.agent.ID, resumed.ID))
-	b.must(b.svc.ResumeEndpoint(t.Context(), b.agent.ID, resumed.ID, waybell.HeldCancel))
+	b.must(b.svc.PauseEndpoint(t.Context(), b.agent.ID, resumed.ID, 0))
+	b.must(b.svc.ResumeEndpoint(t.Context(), b.agent.ID, resumed.ID, waybell.HeldCancel, 0))
 	for state, rest := range map[string]int{"pending": 1, "canceled": 57} {
 		f := waybell.LogFilter{State: state, Limit: 3}
 		page, err := b.svc.Deliveries(t.Context(), b.agent.ID, f)
@@ -571,7 +571,7 @@ func TestEventWithDeliveries(t *testing.T) {
 	one, two := b.endpoint(), b.endpoint()
 	event := b.accept("message.sent", one, two)
 	b.settle(event, one, waybell.DeliveryDelivered)
-	b.must(b.svc.PauseEndpoint(t.Context(), b.agent.ID, two.ID))
+	b.must(b.svc.PauseEndpoint(t.Context(), b.agent.ID, two.ID, 0))
 	got, err := b.svc.Event(t.Context(), b.agent.ID, event.ID)
 	if err != nil || got.ID != event.ID || got.AgentID != b.agent.ID || string(got.Data) != string(event.Data) {
 		t.Errorf("the event is %+v, %v", got, err)

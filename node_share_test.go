@@ -94,7 +94,7 @@ func TestTestSendsOfOtherNodes(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		send("with a backlog")
-		if _, err := c.svc.PauseEndpoint(t.Context(), "bot", e.ID); err != nil {
+		if _, err := c.svc.PauseEndpoint(t.Context(), "bot", e.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)

@@ -112,7 +112,7 @@ func TestStaleConfigurationSendsNothing(t *testing.T) {
 		c.publishTo(b, 4)
 		time.Sleep(time.Second)
 		b.store.failBefore(waybell.ErrUnavailable, "ConfigVersion")
-		if _, err := c.svc.PauseEndpoint(t.Context(), "bot", e.ID); err != nil {
+		if _, err := c.svc.PauseEndpoint(t.Context(), "bot", e.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(8 * time.Second)
@@ -125,7 +125,7 @@ func TestStaleConfigurationSendsNothing(t *testing.T) {
 			t.Errorf("ready without the configuration: %v, want unavailable", b.Ready())
 		}
 		b.store.failBefore(nil, "ConfigVersion")
-		if _, err := c.svc.ResumeEndpoint(t.Context(), "bot", e.ID, waybell.HeldSend); err != nil {
+		if _, err := c.svc.ResumeEndpoint(t.Context(), "bot", e.ID, waybell.HeldSend, 0); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
@@ -190,7 +190,7 @@ func TestHangingStoreIsAnswered(t *testing.T) {
 				return err
 			},
 			"branding": func(ctx context.Context) error { _, err := n.Branding(ctx); return err },
-			"pause":    func(ctx context.Context) error { _, err := n.PauseEndpoint(ctx, "bot", e.ID); return err },
+			"pause":    func(ctx context.Context) error { _, err := n.PauseEndpoint(ctx, "bot", e.ID, 0); return err },
 			"nodes":    func(ctx context.Context) error { _, err := n.Nodes(ctx); return err },
 		}
 		var all sync.WaitGroup

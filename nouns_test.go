@@ -234,7 +234,7 @@ func TestStoreFailures(t *testing.T) {
 		{"Agents", func() error { _, err := n.Agents(ctx, waybell.ListQuery{}); return err }},
 		{"Agent", func() error { _, err := n.CreateEndpoint(ctx, "a", endpointInput()); return err }},
 		{"CreateEndpoint", func() error { _, err := n.CreateEndpoint(ctx, "a", endpointInput()); return err }},
-		{"UpdateEndpoint", func() error { _, err := n.PauseEndpoint(ctx, "a", e.ID); return err }},
+		{"UpdateEndpoint", func() error { _, err := n.PauseEndpoint(ctx, "a", e.ID, 0); return err }},
 		{"Endpoint", func() error { return n.DeleteEndpoint(ctx, "a", e.ID, 0) }},
 		{"Endpoints", func() error { _, err := n.Endpoints(ctx, "a", waybell.ListQuery{}); return err }},
 		{"PutEventType", func() error {
@@ -312,7 +312,7 @@ func TestConflictsAreRepeated(t *testing.T) {
 		}
 	}
 	overtake("UpdateEndpoint", describe("one"))
-	got, err := n.PauseEndpoint(ctx, "a", e.ID)
+	got, err := n.PauseEndpoint(ctx, "a", e.ID, 0)
 	if err != nil || got.Description != "one" || got.State != waybell.EndpointPaused {
 		t.Errorf("got %q, %v, %v; want both changes", got.Description, got.State, err)
 	}
@@ -434,7 +434,7 @@ func TestRestart(t *testing.T) {
 	in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some([]int{})})
 	r := mustEndpoint(t, n, in)
 	policies := mustEndpoint(t, n, endpointInput()).Endpoint
-	paused, err := n.PauseEndpoint(ctx, "a", policies.ID)
+	paused, err := n.PauseEndpoint(ctx, "a", policies.ID, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

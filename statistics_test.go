@@ -366,16 +366,16 @@ func TestEndpointsInTrouble(t *testing.T) {
 			r.start()
 			time.Sleep(time.Second)
 		}
-		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", gone.ID, waybell.HeldCancel); err != nil {
+		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", gone.ID, waybell.HeldCancel, 0); err != nil {
 			t.Fatal(err)
 		}
 		r.wantFailing(bad.ID)
-		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", bad.ID); err != nil {
+		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", bad.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		r.wantFailing(bad.ID)
 		mended.Store(true)
-		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", bad.ID, waybell.HeldSend); err != nil {
+		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", bad.ID, waybell.HeldSend, 0); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)

@@ -87,7 +87,7 @@ func TestStreamTellsWhatTheLogShows(t *testing.T) {
 		good, bad := r.endpoint("good"), r.endpoint("bad")
 		gone := r.endpoint("gone", once)
 		paused := r.endpoint("paused")
-		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", paused.ID); err != nil {
+		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", paused.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		f, all := r.follow(waybell.StreamQuery{AgentID: "bot"}), r.follow(waybell.StreamQuery{})
@@ -164,10 +164,10 @@ func TestStreamTellsOfEndpoints(t *testing.T) {
 		f := r.follow(waybell.StreamQuery{AgentID: "bot"})
 		e := r.endpoint("a")
 		steps := []func() error{
-			func() error { _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID); return err },
+			func() error { _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID, 0); return err },
 			func() error { r.publish(1); return nil },
 			func() error {
-				_, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldCancel)
+				_, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldCancel, 0)
 				return err
 			},
 			func() error { return r.svc.DeleteEndpoint(r.ctx, "bot", e.ID, 0) },

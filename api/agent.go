@@ -144,30 +144,25 @@ func (s *Server) putAgent(ctx context.Context, p *agentChange, body *newAgentBod
 			return nil, forbidden("creating an agent needs the scope "+string(waybell.ScopeAdmin), waybell.ScopeAdmin)
 		}
 	}
-	out := &taggedPut[agentView]{Status: http.StatusOK}
-	err := matching(p.IfMatch, func(version int64) error {
+	return matching(p.IfMatch, func(version int64) (*taggedPut[agentView], error) {
 		a, isNew, err := s.svc.PutAgent(ctx, p.AgentID, agentBody(*body).input(), version)
+		out := &taggedPut[agentView]{Status: http.StatusOK, ETag: etag(a.Version), Body: s.viewAgent(a)}
 		if isNew {
 			out.Status = http.StatusCreated
 		}
-		out.ETag, out.Body = etag(a.Version), s.viewAgent(a)
-		return err
+		return out, err
 	})
-	return orError(out, err)
 }
 
 func (s *Server) updateAgent(ctx context.Context, p *agentChange, body *agentBody) (*tagged[agentView], error) {
-	out := &tagged[agentView]{}
-	err := matching(p.IfMatch, func(version int64) error {
+	return matching(p.IfMatch, func(version int64) (*tagged[agentView], error) {
 		a, err := s.svc.UpdateAgent(ctx, p.AgentID, body.input(), version)
-		out.ETag, out.Body = etag(a.Version), s.viewAgent(a)
-		return err
+		return &tagged[agentView]{ETag: etag(a.Version), Body: s.viewAgent(a)}, err
 	})
-	return orError(out, err)
 }
 
 func (s *Server) deleteAgent(ctx context.Context, p *agentChange, _ *none) (*none, error) {
-	return orError(&none{}, matching(p.IfMatch, func(version int64) error {
-		return s.svc.DeleteAgent(ctx, p.AgentID, version)
-	}))
+	return matching(p.IfMatch, func(version int64) (*none, error) {
+		return &none{}, s.svc.DeleteAgent(ctx, p.AgentID, version)
+	})
 }

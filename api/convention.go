@@ -125,11 +125,14 @@ const maxTags = 8
 
 // matching makes a change for the version that If-Match names (RFC 9110,
 // section 13.1.1). Of several listed ones, the first that is the present one
-// counts. Weak and foreign tags match nothing; "*" and an absent header match
-// every version, which the service takes as 0.
-func matching(ifMatch string, change func(version int64) error) error {
-	if ifMatch == "" || strings.TrimSpace(ifMatch) == "*" {
+// counts. Weak and foreign tags match nothing; "*" matches every version of what is
+// there, and an absent header all, which the service takes as 0.
+func matching[T any](ifMatch string, change func(version int64) (T, error)) (out T, err error) {
+	switch strings.TrimSpace(ifMatch) {
+	case "":
 		return change(0)
+	case "*":
+		return change(waybell.AnyVersion)
 	}
 	for i, tag := range strings.Split(ifMatch, ",") {
 		if i == maxTags {
@@ -141,9 +144,9 @@ func matching(ifMatch string, change func(version int64) error) error {
 		if err != nil || !quoted || version <= 0 || etag(version) != tag {
 			continue
 		}
-		if err := change(version); waybell.ErrorCode(err) != waybell.CodePreconditionFailed {
-			return err
+		if out, err = change(version); waybell.ErrorCode(err) != waybell.CodePreconditionFailed {
+			return out, err
 		}
 	}
-	return &waybell.Error{Code: waybell.CodePreconditionFailed, Message: "If-Match names another version"}
+	return out, &waybell.Error{Code: waybell.CodePreconditionFailed, Message: "If-Match names another version"}
 }

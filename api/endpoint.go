@@ -279,19 +279,17 @@ func (s *Server) updateEndpoint(ctx context.Context, p *endpointChange, body *en
 	if err := body.maySave(ctx); err != nil {
 		return nil, err
 	}
-	out := &tagged[endpointView]{}
-	err := matching(p.IfMatch, func(version int64) error {
+	return matching(p.IfMatch, func(version int64) (*tagged[endpointView], error) {
 		r, err := s.svc.UpdateEndpoint(ctx, p.AgentID, p.EndpointID, body.input(), version)
-		if err == nil {
-			out.ETag, out.Body = etag(r.Endpoint.Version), s.viewResult(r)
+		if err != nil {
+			return nil, err
 		}
-		return err
+		return &tagged[endpointView]{ETag: etag(r.Endpoint.Version), Body: s.viewResult(r)}, nil
 	})
-	return orError(out, err)
 }
 
 func (s *Server) deleteEndpoint(ctx context.Context, p *endpointChange, _ *none) (*none, error) {
-	return orError(&none{}, matching(p.IfMatch, func(version int64) error {
-		return s.svc.DeleteEndpoint(ctx, p.AgentID, p.EndpointID, version)
-	}))
+	return matching(p.IfMatch, func(version int64) (*none, error) {
+		return &none{}, s.svc.DeleteEndpoint(ctx, p.AgentID, p.EndpointID, version)
+	})
 }

@@ -38,7 +38,7 @@ func (s *Server) registerSecrets() {
 	add(s, route{
 		id: "rotate-secret", method: http.MethodPost, path: path + "/rotate", tag: tagEndpoints, summary: "Rotate an endpoint's secret",
 		scope: waybell.ScopeSecretsWrite, media: []string{mediaJSON}, optionalBody: true,
-		codes: []waybell.Code{waybell.CodeEndpointNotFound},
+		codes: []waybell.Code{waybell.CodeEndpointNotFound, waybell.CodePreconditionFailed},
 	}, s.rotateSecret)
 	add(s, route{
 		id: "get-secret", method: http.MethodGet, path: path, tag: tagEndpoints, summary: "Reveal an endpoint's secret",
@@ -48,13 +48,17 @@ func (s *Server) registerSecrets() {
 	add(s, route{
 		id: "delete-secret", method: http.MethodDelete, path: path, tag: tagEndpoints, summary: "Remove an endpoint's secret",
 		description: "Its requests are unsigned from then on.",
-		scope:       waybell.ScopeSecretsWrite, status: http.StatusNoContent, codes: missing,
+		scope:       waybell.ScopeSecretsWrite, status: http.StatusNoContent,
+		codes: append(missing, waybell.CodePreconditionFailed),
 	}, s.deleteSecret)
 }
 
-func (s *Server) rotateSecret(ctx context.Context, p *EndpointParams, body *rotateBody) (*answer[secretView], error) {
-	return viewSecret(s.svc.RotateSecret(ctx, p.AgentID, p.EndpointID, waybell.RotateInput{
-		OverlapSeconds: body.OverlapSeconds, Secret: body.Secret, GenerateSecret: waybell.SecretKind(body.GenerateSecret),
+func (s *Server) rotateSecret(ctx context.Context, p *endpointChange, body *rotateBody) (*answer[secretView], error) {
+	return viewSecret(matching(p.IfMatch, func(version int64) (waybell.SecretView, error) {
+		return s.svc.RotateSecret(ctx, p.AgentID, p.EndpointID, waybell.RotateInput{
+			OverlapSeconds: body.OverlapSeconds, Secret: body.Secret, GenerateSecret: waybell.SecretKind(body.GenerateSecret),
+			IfMatch: version,
+		})
 	}))
 }
 
@@ -73,6 +77,8 @@ func (s *Server) getSecret(ctx context.Context, p *EndpointParams, _ *none) (*an
 	return out, err
 }
 
-func (s *Server) deleteSecret(ctx context.Context, p *EndpointParams, _ *none) (*none, error) {
-	return orError(&none{}, s.svc.DeleteSecret(ctx, p.AgentID, p.EndpointID))
+func (s *Server) deleteSecret(ctx context.Context, p *endpointChange, _ *none) (*none, error) {
+	return matching(p.IfMatch, func(version int64) (*none, error) {
+		return &none{}, s.svc.DeleteSecret(ctx, p.AgentID, p.EndpointID, version)
+	})
 }

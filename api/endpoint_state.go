@@ -20,17 +20,16 @@ type testBody struct {
 
 func (s *Server) registerEndpointActions() {
 	const path = "/v1/agents/{agent_id}/endpoints/{endpoint_id}/"
-	missing := []waybell.Code{waybell.CodeEndpointNotFound}
-	disabled := append(missing, waybell.CodeEndpointDisabled)
+	codes := []waybell.Code{waybell.CodeEndpointNotFound, waybell.CodeEndpointDisabled, waybell.CodePreconditionFailed}
 	add(s, route{
 		id: "pause-endpoint", method: http.MethodPost, path: path + "pause", tag: tagEndpoints, summary: "Pause an endpoint",
 		description: "Its deliveries are held until it is resumed.",
-		scope:       waybell.ScopeEndpointsWrite, codes: disabled,
+		scope:       waybell.ScopeEndpointsWrite, codes: codes,
 	}, s.pauseEndpoint)
 	add(s, route{
 		id: "resume-endpoint", method: http.MethodPost, path: path + "resume", tag: tagEndpoints, summary: "Resume an endpoint",
 		description: "Ends a pause or a suspension.",
-		scope:       waybell.ScopeEndpointsWrite, media: []string{mediaJSON}, optionalBody: true, codes: disabled,
+		scope:       waybell.ScopeEndpointsWrite, media: []string{mediaJSON}, optionalBody: true, codes: codes,
 	}, s.resumeEndpoint)
 	add(s, route{
 		id: "test-endpoint", method: http.MethodPost, path: path + "test", tag: tagEndpoints, summary: "Send a test",
@@ -40,14 +39,16 @@ func (s *Server) registerEndpointActions() {
 	}, s.testEndpoint)
 }
 
-func (s *Server) pauseEndpoint(ctx context.Context, p *EndpointParams, _ *none) (*tagged[endpointView], error) {
-	e, err := s.svc.PauseEndpoint(ctx, p.AgentID, p.EndpointID)
-	return s.taggedEndpoint(e, err)
+func (s *Server) pauseEndpoint(ctx context.Context, p *endpointChange, _ *none) (*tagged[endpointView], error) {
+	return s.taggedEndpoint(matching(p.IfMatch, func(version int64) (waybell.Endpoint, error) {
+		return s.svc.PauseEndpoint(ctx, p.AgentID, p.EndpointID, version)
+	}))
 }
 
-func (s *Server) resumeEndpoint(ctx context.Context, p *EndpointParams, body *resumeBody) (*tagged[endpointView], error) {
-	e, err := s.svc.ResumeEndpoint(ctx, p.AgentID, p.EndpointID, waybell.HeldChoice(body.Held))
-	return s.taggedEndpoint(e, err)
+func (s *Server) resumeEndpoint(ctx context.Context, p *endpointChange, body *resumeBody) (*tagged[endpointView], error) {
+	return s.taggedEndpoint(matching(p.IfMatch, func(version int64) (waybell.Endpoint, error) {
+		return s.svc.ResumeEndpoint(ctx, p.AgentID, p.EndpointID, waybell.HeldChoice(body.Held), version)
+	}))
 }
 
 func (s *Server) testEndpoint(ctx context.Context, p *EndpointParams, body *testBody) (*answer[deliveryDetailView], error) {

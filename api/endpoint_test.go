@@ -59,6 +59,30 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
+// The actions on an endpoint are made on the version that If-Match names.
+func TestActionsMatch(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	const one = "/v1/agents/a1/endpoints/{ep}"
+	stale := []string{"If-Match: {old}"}
+	s.run(t, []step{
+		{"agent", "POST /v1/agents", `{"id":"a1","name":"Bot"}`, nil, 201, "", ""},
+		{"create", "POST /v1/agents/a1/endpoints", `{"url":"https://8.8.8.8/","secret":"a secret of my own"}`, nil, 201, "", "ep=id,old=ETag"},
+		{"pause", "POST " + one + "/pause", "", stale, 200, `{"state":"paused"}`, "tag=ETag"},
+		{"pause stale", "POST " + one + "/pause", "", stale, 412, `{"code":"precondition_failed"}`, ""},
+		{"resume stale", "POST " + one + "/resume", "", stale, 412, `{"code":"precondition_failed"}`, ""},
+		{"rotate stale", "POST " + one + "/secret/rotate", "", stale, 412, `{"code":"precondition_failed"}`, ""},
+		{"delete secret stale", "DELETE " + one + "/secret", "", stale, 412, `{"code":"precondition_failed"}`, ""},
+		{"unchanged", "GET " + one + "/secret", "", nil, 200, `{"secret":"a secret of my own"}`, ""},
+		{"still paused", "GET " + one, "", nil, 200, `{"state":"paused"}`, ""},
+		{"resume", "POST " + one + "/resume", "", []string{"If-Match: {tag}"}, 200, `{"state":"active"}`, "tag=ETag"},
+		{"rotate", "POST " + one + "/secret/rotate", "", []string{"If-Match: {tag}"}, 200, `{"secret":"*"}`, ""},
+		{"get", "GET " + one, "", nil, 200, "", "tag=ETag"},
+		{"delete secret", "DELETE " + one + "/secret", "", []string{"If-Match: {tag}"}, 204, "", ""},
+		{"any", "POST " + one + "/pause", "", []string{"If-Match: *"}, 200, `{"state":"paused"}`, ""},
+	})
+}
+
 func TestTooManyEndpoints(t *testing.T) {
 	t.Parallel()
 	s := setup(t, withOneEndpoint)

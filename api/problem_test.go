@@ -100,25 +100,26 @@ func TestDetailNamesTheField(t *testing.T) {
 func TestMatching(t *testing.T) {
 	t.Parallel()
 	const current = 7
-	change := func(version int64) error {
-		if version != 0 && version != current {
-			return &waybell.Error{Code: waybell.CodePreconditionFailed}
+	change := func(version int64) (int64, error) {
+		if version > 0 && version != current {
+			return 0, &waybell.Error{Code: waybell.CodePreconditionFailed}
 		}
-		return nil
+		return version, nil
 	}
 	many := strings.Repeat(`"1", `, maxTags)
-	for header, ok := range map[string]bool{
-		"": true, "*": true, " * ": true, `"7"`: true, `"3", "7"`: true, `"x","7"`: true,
-		`"8"`: false, `7`: false, `W/"7"`: false, `"07"`: false, `"+7"`: false, `"0"`: false, `"-7"`: false, `"7`: false, `"x"`: false,
-		many + `"7"`: false,
+	const none = -2
+	for header, want := range map[string]int64{
+		"": 0, "*": waybell.AnyVersion, " * ": waybell.AnyVersion, `"7"`: 7, `"3", "7"`: 7, `"x","7"`: 7,
+		`"8"`: none, `7`: none, `W/"7"`: none, `"07"`: none, `"+7"`: none, `"0"`: none, `"-7"`: none, `"-1"`: none, `"7`: none, `"x"`: none,
+		many + `"7"`: none,
 	} {
-		err := matching(header, change)
-		if ok != (err == nil) || !ok && waybell.ErrorCode(err) != waybell.CodePreconditionFailed {
-			t.Errorf("If-Match %s: %v", header, err)
+		got, err := matching(header, change)
+		if want == none && waybell.ErrorCode(err) != waybell.CodePreconditionFailed || want != none && (err != nil || got != want) {
+			t.Errorf("If-Match %s: %d, %v", header, got, err)
 		}
 	}
 	gone := &waybell.Error{Code: waybell.CodeAgentNotFound}
-	if err := matching(`"7"`, func(int64) error { return gone }); err != gone {
+	if _, err := matching(`"7"`, func(int64) (int64, error) { return 0, gone }); err != gone {
 		t.Errorf("another error became %v", err)
 	}
 }

@@ -134,7 +134,7 @@ func (w *world) settle() {
 	for _, e := range list {
 		if !w.chance(5) {
 			err := w.call(func(ctx context.Context) error {
-				_, err := w.nodes[0].svc.ResumeEndpoint(ctx, e.agent.id, e.id, waybell.HeldSend)
+				_, err := w.nodes[0].svc.ResumeEndpoint(ctx, e.agent.id, e.id, waybell.HeldSend, 0)
 				return err
 			})
 			w.step("resume %d: %s", e.number, word(err))

@@ -301,7 +301,7 @@ func (w *world) change(what string, f func(context.Context, *node, *endpoint) er
 
 func (w *world) pause() {
 	w.change("pause", func(ctx context.Context, n *node, e *endpoint) error {
-		_, err := n.svc.PauseEndpoint(ctx, e.agent.id, e.id)
+		_, err := n.svc.PauseEndpoint(ctx, e.agent.id, e.id, 0)
 		return err
 	})
 }
@@ -313,7 +313,7 @@ func (w *world) resume() {
 	}
 	for range 2 { // more often than they are paused
 		w.change("resume, "+string(held)+" what is held,", func(ctx context.Context, n *node, e *endpoint) error {
-			_, err := n.svc.ResumeEndpoint(ctx, e.agent.id, e.id, held)
+			_, err := n.svc.ResumeEndpoint(ctx, e.agent.id, e.id, held, 0)
 			return err
 		})
 	}
