@@ -25,7 +25,7 @@ type AgentNumber int64
 // endpoints receive them.
 type Agent struct {
 	Number          AgentNumber
-	ID              string          // 1–128 of A-Za-z0-9._:-
+	ID              string          // 1–128 of A-Za-z0-9._:-, not dots alone
 	Name            string          // also the bot_name of the chatislav format
 	Profile         string          // default of the agent's new endpoints
 	Metadata        json.RawMessage // a JSON object of the platform's own, or nil
@@ -46,6 +46,7 @@ func (a *Agent) Produces(eventType string) bool {
 // [Service.CreateAgent]; elsewhere it must be "" or the agent's own.
 type AgentInput struct {
 	ID              string                    // "" = agt_…
+	idAt            string                    // where ID is in the request; "" = body.id
 	Name            Optional[string]          // 1–200 characters; required for a new agent
 	Profile         Optional[string]          // null = standard
 	Metadata        Optional[json.RawMessage] // an object of at most 16 KiB; updates merge it
@@ -61,9 +62,10 @@ const (
 	maxListedTypes   = 500
 )
 
-// validAgentID holds the rule for ids that a platform chooses.
+// validAgentID holds the rule for ids that a platform chooses; dots alone ("..") are
+// no names in a path.
 func validAgentID(id string) bool {
-	return id != "" && len(id) <= maxAgentID && !strings.ContainsFunc(id, func(r rune) bool {
+	return strings.Trim(id, ".") != "" && len(id) <= maxAgentID && !strings.ContainsFunc(id, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._:-", r)
 	})
 }
@@ -96,7 +98,7 @@ func (s *Service) PutAgent(ctx context.Context, id string, in AgentInput, ifMatc
 	if in.ID != "" && in.ID != id {
 		return Agent{}, false, foreignID()
 	}
-	in.ID = id
+	in.ID, in.idAt = id, "path.agent_id"
 	for range configTries {
 		a, err = s.changeAgent(ctx, id, ifMatch, func(a *Agent) error {
 			*a = Agent{Number: a.Number, ID: id, Version: a.Version, CreatedAt: a.CreatedAt}
@@ -273,38 +275,26 @@ func (s *Service) DeleteAgent(ctx context.Context, id string, ifMatch int64) err
 	return storeFailed("delete agent", ErrConflict)
 }
 
-// ensureAgent finds an agent for a publish, and makes it where the
-// configuration says that agents come with their first event.
-func (s *Service) ensureAgent(ctx context.Context, id string) (*agentEntry, error) {
-	entry, missing := s.dir.agent(id)
-	if missing == nil {
-		return entry, nil
-	}
-	if !s.cfg.CreateAgents {
-		return nil, missing
-	}
-	_, err := s.CreateAgent(ctx, AgentInput{ID: id, Name: Some(id)})
-	switch ErrorCode(err) {
-	case CodeAgentExists: // made meanwhile, here or on another node
-		if err := s.refresh(ctx); err != nil {
-			return nil, storeFailed("ensure agent", err)
-		}
-	default:
-		if err != nil {
-			return nil, err
+// ensureAgent makes the agent of its first event, whose agent is named at a place
+// of the request.
+func (s *Service) ensureAgent(ctx context.Context, id, at string) (*agentEntry, *Error) {
+	_, err := s.CreateAgent(ctx, AgentInput{ID: id, idAt: at, Name: Some(id)})
+	if ErrorCode(err) == CodeAgentExists { // made meanwhile, here or on another node
+		if err = s.refresh(ctx); err != nil {
+			err = storeFailed("ensure agent", err)
 		}
 	}
-	if entry, missing = s.dir.agent(id); missing != nil {
-		return nil, missing
+	if err != nil {
+		return nil, asError(err)
 	}
-	return entry, nil
+	return s.dir.agent(id)
 }
 
 // setAgent brings an input into a; merge tells that metadata is a patch.
 func (s *Service) setAgent(a *Agent, in AgentInput, merge bool) error {
 	var p problems
-	if !validAgentID(a.ID) {
-		p.addValue("body.id", a.ID, "must have 1 to %d characters of A-Z, a-z, 0-9, '.', '_', ':' and '-'", maxAgentID)
+	if a.Number == 0 && !validAgentID(a.ID) {
+		p.addValue(cmp.Or(in.idAt, "body.id"), a.ID, "must have 1 to %d characters of A-Z, a-z, 0-9, '.', '_', ':' and '-', not dots alone", maxAgentID)
 	}
 	in.Name.into(&a.Name, "")
 	p.line("body.name", a.Name, 1, maxAgentName)

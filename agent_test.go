@@ -56,6 +56,8 @@ func TestAgentRules(t *testing.T) {
 		{"id of 129", func(a *in) { a.ID = strings.Repeat("x", 129) }, "invalid", []string{"body.id"}},
 		{"id of all characters", func(a *in) { a.ID = "AZaz09._:-" }, "", nil},
 		{"id with slash", func(a *in) { a.ID = "a/b" }, "invalid", []string{"body.id"}},
+		{"id of dots", func(a *in) { a.ID = ".." }, "invalid", []string{"body.id"}},
+		{"id with dots", func(a *in) { a.ID = ".a." }, "", nil},
 		{"id with blank", func(a *in) { a.ID = "a b" }, "invalid", []string{"body.id"}},
 		{"id with umlaut", func(a *in) { a.ID = "ä" }, "invalid", []string{"body.id"}},
 		{"name absent", func(a *in) { a.Name = waybell.Optional[string]{} }, "invalid", []string{"body.name"}},
@@ -198,7 +200,23 @@ func TestPutAgent(t *testing.T) {
 	_, _, err = n.PutAgent(ctx, "a", waybell.AgentInput{}, 0)
 	wantFields(t, err, "body.name")
 	_, _, err = n.PutAgent(ctx, "a/b", waybell.AgentInput{Name: waybell.Some("x")}, 0)
-	wantFields(t, err, "body.id")
+	wantFields(t, err, "path.agent_id")
+}
+
+// An agent that got an id of dots from an earlier version is changed as any other.
+func TestAgentOfDots(t *testing.T) {
+	t.Parallel()
+	shared := openConfigStore(t)
+	if _, err := shared.CreateAgent(t.Context(), waybell.Agent{ID: "..", Name: "Dots", Profile: "standard"}); err != nil {
+		t.Fatal(err)
+	}
+	n := start(t, func(c *waybell.Config) { c.Store = shared })
+	if a, err := n.UpdateAgent(t.Context(), "..", waybell.AgentInput{Name: waybell.Some("two")}, 0); err != nil || a.Name != "two" {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if a, created, err := n.PutAgent(t.Context(), "..", waybell.AgentInput{Name: waybell.Some("three")}, 0); err != nil || created || a.Name != "three" {
+		t.Errorf("%+v, %v", a, err)
+	}
 }
 
 func TestDeleteAgent(t *testing.T) {
@@ -234,11 +252,8 @@ func TestDeleteAgent(t *testing.T) {
 
 func TestEnsureAgent(t *testing.T) {
 	t.Parallel()
-	closed := start(t)
-	wantCode(t, closed.EnsureAgent(t.Context(), "new"), waybell.CodeAgentNotFound)
-
 	shared := openConfigStore(t)
-	open := func(c *waybell.Config) { c.CreateAgents, c.Store = true, shared }
+	open := func(c *waybell.Config) { c.Store = shared }
 	n, other := start(t, open), start(t, open)
 	for _, node := range []*node{n, other, n} { // the second finds what the first made
 		if err := node.EnsureAgent(t.Context(), "new"); err != nil {
@@ -248,5 +263,7 @@ func TestEnsureAgent(t *testing.T) {
 	if a, err := n.Agent(t.Context(), "new"); err != nil || a.Name != "new" || a.Profile != "standard" {
 		t.Errorf("got %+v, %v", a, err)
 	}
-	wantCode(t, n.EnsureAgent(t.Context(), "not an id"), waybell.CodeInvalid)
+	err := n.EnsureAgent(t.Context(), "not an id")
+	wantCode(t, err, waybell.CodeInvalid)
+	wantFields(t, err, "path.agent_id")
 }

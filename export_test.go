@@ -37,10 +37,12 @@ func (s *Service) OnEndpoint(f func(old, new *Endpoint)) { s.onEndpoint = f }
 // Refresh is what a node does by itself every few seconds.
 func (s *Service) Refresh(ctx context.Context) error { return s.refresh(ctx) }
 
-// EnsureAgent is what publishing calls.
+// EnsureAgent is what publishing calls for an agent that it does not find.
 func (s *Service) EnsureAgent(ctx context.Context, id string) error {
-	_, err := s.ensureAgent(ctx, id)
-	return err
+	if _, e := s.ensureAgent(ctx, id, "path.agent_id"); e != nil {
+		return e
+	}
+	return nil
 }
 
 // ClockWentBack makes the service see its clock stepped back.

@@ -2,6 +2,7 @@ package waybell
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,8 +65,9 @@ type BatchRequest struct {
 type envelope struct {
 	intake.Event
 	idempotencyKey string
-	size           int  // of its JSON, about, in bytes
-	test           bool // a test send or a preview: webhook.test is a type too
+	agentAt        string // where the request names the agent
+	size           int    // of its JSON, about, in bytes
+	test           bool   // a test send or a preview: webhook.test is a type too
 }
 
 // pending is an event on its way to the store.
@@ -214,7 +216,7 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 			items[i].Err = jsonError(errs[i], where)
 			continue
 		}
-		envelopes[i] = envelope{Event: intake.Read(v, where, true), size: len(b.Body) / len(values)}
+		envelopes[i] = envelope{Event: intake.Read(v, where, true), agentAt: where + ".agent_id", size: len(b.Body) / len(values)}
 		if len(b.Body) <= s.cfg.Limits.EventBytes {
 			continue // so is each of its events
 		}
@@ -254,21 +256,17 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 	if env.AgentID == "" && len(env.Problems) > 0 { // a batch item that names none
 		return nil, invalidEvent(fieldErrors(env.Problems))
 	}
-	agent, e := s.findAgent(ctx, env.AgentID)
-	if e != nil && e.Code == CodeAgentNotFound && s.cfg.CreateAgents && len(env.Problems) == 0 {
-		var err error
-		if agent, err = s.ensureAgent(ctx, env.AgentID); err != nil {
-			return nil, asError(err)
-		}
-		e = nil
-	}
-	if e != nil {
-		return nil, e
+	agent, missing := s.findAgent(ctx, env.AgentID)
+	if missing != nil && (missing.Code != CodeAgentNotFound || !s.cfg.CreateAgents) {
+		return nil, missing
 	}
 	if len(env.Problems) > 0 {
 		return nil, invalidEvent(fieldErrors(env.Problems))
 	}
 	name, data, messages, e := s.check(env)
+	if e == nil && missing != nil { // made by an event that is valid only
+		agent, e = s.ensureAgent(ctx, env.AgentID, cmp.Or(env.agentAt, "path.agent_id"))
+	}
 	if e != nil {
 		return nil, e
 	}

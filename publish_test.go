@@ -269,6 +269,27 @@ func TestUnknownAgentAndCreateAgents(t *testing.T) {
 		if _, err := r.svc.Publish(r.ctx, "not an id!", in); waybell.ErrorCode(err) != waybell.CodeInvalid {
 			t.Errorf("an id that none can have: %v", err)
 		}
+		// What is refused makes no agent.
+		for _, body := range []string{
+			`{"event":"no.such"}`, `{"event":"message.sent","data":{"text":7}}`, `{"event":"message.sent","id":""}`,
+		} {
+			if _, err := r.svc.PublishJSON(r.ctx, "late-bot", []byte(body), ""); err == nil {
+				t.Errorf("%s is accepted", body)
+			}
+			if a, err := r.svc.Agent(r.ctx, "late-bot"); waybell.ErrorCode(err) != waybell.CodeAgentNotFound {
+				t.Errorf("%s made the agent %+v, %v", body, a, err)
+			}
+		}
+		batch := `{"events":[{"event":"message.sent","agent_id":""},{"event":"message.sent","agent_id":".."},{"event":"message.sent","agent_id":"late-bot"}]}`
+		items, err := r.svc.PublishBatch(r.ctx, waybell.BatchRequest{Body: []byte(batch)})
+		if err != nil || len(items) != 3 || items[2].Err != nil {
+			t.Fatalf("batch: %+v, %v", items, err)
+		}
+		for i := range 2 {
+			if e := items[i].Err; e == nil || len(e.Fields) != 1 || e.Fields[0].Location != fmt.Sprintf("body.events[%d].agent_id", i) {
+				t.Errorf("item %d: %v", i, e)
+			}
+		}
 	})
 }
 

@@ -29,6 +29,7 @@ func TestAgents(t *testing.T) {
 		{"replace", "PUT /v1/agents/a1", `{"name":"New"}`, nil, 200, `{"name":"New","metadata":{}}`, ""},
 		{"put new", "PUT /v1/agents/a4", `{"name":"Four"}`, nil, 201, `{"id":"a4"}`, ""},
 		{"put without name", "PUT /v1/agents/a5", `{}`, nil, 422, ``, ""},
+		{"put bad id", "PUT /v1/agents/new%20p", `{"name":"x"}`, nil, 422, `{"errors":[{"location":"path.agent_id"}]}`, ""},
 		{"put other version", "PUT /v1/agents/a4", `{"name":"Four"}`, []string{`If-Match: "999999"`}, 412, ``, ""},
 		{"put what is there", "PUT /v1/agents/a4", `{"name":"Four"}`, []string{"If-Match: *"}, 200, ``, ""},
 		{"put what is not there", "PUT /v1/agents/a5", `{"name":"Five"}`, []string{"If-Match: *"}, 412, `{"code":"precondition_failed"}`, ""},

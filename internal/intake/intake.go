@@ -69,7 +69,7 @@ func Read(v jsjson.Value, location string, batch bool) Event {
 	if _, ok := v.Get("event"); !ok {
 		e.problem(location+".event", "is required: the event's type, such as lead.submit")
 	}
-	if _, ok := v.Get("agent_id"); batch && !ok {
+	if id, ok := v.Get("agent_id"); batch && (!ok || id.Kind() == jsjson.KindString && id.Str() == "") {
 		e.problem(location+".agent_id", "is required")
 	}
 	return e

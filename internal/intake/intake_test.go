@@ -39,6 +39,8 @@ func TestRead(t *testing.T) {
 		{`{"event":"lead.submit","agent_id":"bot"}`, true, ""},
 		{`{"event":"lead.submit","agent_id":"bot"}`, false, "at.agent_id"},
 		{`{"event":"lead.submit"}`, true, "at.agent_id"},
+		{`{"event":"lead.submit","agent_id":""}`, true, "at.agent_id"},
+		{`{"event":"lead.submit","agent_id":7}`, true, "at.agent_id"},
 		{`{}`, false, "at.event"},
 		{`[]`, false, "at"},
 		{`{"event":7,"id":"a b","timestamp":"yesterday","data":[],"messages":{},"summary":1,"conversation_id":null,"more":1}`, false,
