@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/waybell/waybell"
 )
 
@@ -98,6 +100,12 @@ type timingView struct {
 	TLS     float64 `json:"tls"`
 	Wait    float64 `json:"wait"`
 	Read    float64 `json:"read"`
+}
+
+// TransformSchema says that the whole may be null: there was no answer.
+func (responseView) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	s.Nullable = true
+	return s
 }
 
 func viewDelivery(d waybell.DeliveryView) DeliveryView {

@@ -122,6 +122,16 @@ func TestTestSend(t *testing.T) {
 	}
 }
 
+// An attempt without an answer is shown as documented: its response is null.
+func TestNoAnswer(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	_, where := s.subscribe(t, receivertest.CloseUnanswered())
+	s.run(t, []step{
+		{"test", "POST " + where + "/test", "", nil, 200, `{"state":"failed","attempt_log":[{"status_code":null,"reason":"connection_lost","response":null}]}`, ""},
+	})
+}
+
 // TestWebhooksAsDocumented holds what a receiver gets to the document.
 func TestWebhooksAsDocumented(t *testing.T) {
 	t.Parallel()

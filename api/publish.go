@@ -22,6 +22,7 @@ type EventBody struct {
 	ID             string   `json:"id,omitempty" pattern:"^[A-Za-z0-9_-]{1,128}$" doc:"Your own id; it becomes the event's id and the webhook-id, and makes publishing idempotent." example:"order-1138"`
 	Data           object   `json:"data,omitempty" doc:"Checked against the type's schema."`
 	Messages       messages `json:"messages,omitempty" nullable:"false" doc:"The transcript, sent to endpoints that include it."`
+	Summary        object   `json:"summary,omitempty" doc:"Shorthand for data.summary, of conversation.summary only."`
 	ConversationID string   `json:"conversation_id,omitempty" doc:"Shorthand for data.conversation_id." example:"conv_7"`
 }
 

@@ -31,6 +31,8 @@ func TestPublish(t *testing.T) {
 		{"unknown field", path, `{"event":"message.sent","dta":{}}`, nil, 422, `{"errors":[{"location":"body.dta"}]}`, ""},
 		{"schema", path, `{"event":"lead.submit","data":{"name":5}}`, nil, 422, `{"errors":[{"location":"body.data.name"}]}`, ""},
 		{"empty lead", path, `{"event":"lead.submit","data":{}}`, nil, 422, `{"code":"invalid"}`, ""},
+		{"summary", path, `{"event":"conversation_summary","summary":{"text":"short"}}`, nil, 202, `{"event":"conversation.summary"}`, ""},
+		{"summary elsewhere", path, `{"event":"message.sent","summary":{"text":"short"}}`, nil, 422, `{"errors":[{"location":"body.summary"}]}`, ""},
 		{"bad id", path, `{"event":"message.sent","id":"a b"}`, nil, 422, `{"errors":[{"location":"body.id"}]}`, ""},
 		{"bad time", path, `{"event":"message.sent","timestamp":"yesterday"}`, nil, 422, `{"errors":[{"location":"body.timestamp"}]}`, ""},
 		{"not finite", path, `{"event":"message.sent","data":{"n":1e999}}`, nil, 422, ``, ""},

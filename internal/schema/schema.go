@@ -74,20 +74,21 @@ type Schema struct {
 	full   *jsonschema.Schema // always there
 }
 
-// Compile checks a schema, given as an object, and prepares it. Beyond what
+// Compile checks a schema, an object or true or false, and prepares it. Beyond what
 // JSON Schema itself asks for, a schema may be no larger than the bounds of
 // this package, $ref must be a pointer within the document ("#/$defs/…") and
 // may not lead back to itself, and anchors, embedded $id and dynamic references
 // are not supported. The error is an *Error.
 func Compile(doc jsjson.Value) (*Schema, error) {
-	if doc.Kind() != jsjson.KindObject {
-		return nil, refuse("", "must be an object")
+	if k := doc.Kind(); k != jsjson.KindObject && k != jsjson.KindBool {
+		return nil, refuse("", "must be an object, or true or false")
 	}
 	if err := bound(doc); err != nil {
 		return nil, err
 	}
-	// The root's $id names the schema and nothing else.
-	doc = doc.Without("$id")
+	if doc.Kind() == jsjson.KindObject { // its $id names the schema and nothing else
+		doc = doc.Without("$id")
+	}
 	const location = "urn:waybell:event-type"
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)

@@ -35,6 +35,8 @@ func compile(t testing.TB, text string) *Schema {
 func TestProblemsInPlainWords(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ schema, doc, want string }{
+		{`true`, `{"a":1}`, ""},
+		{`false`, `{}`, ` is not allowed`},
 		{`{"type":"object"}`, `[]`, ` must be an object, is an array`},
 		{`{"type":["string","null"]}`, `4`, ` must be a string or null, is a number`},
 		{`{"type":["integer"]}`, `4.5`, ` must be an integer, is a number`},
@@ -91,8 +93,8 @@ func TestRefusedSchemas(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ schema, path, message string }{
-		{`true`, "", "must be an object"},
-		{`[]`, "", "must be an object"},
+		{`1`, "", "must be an object, or true or false"},
+		{`[]`, "", "must be an object, or true or false"},
 		{`{"type":"text"}`, "/type", ""},
 		{`{"properties":{"a":{"minLength":-1}}}`, "/properties/a/minLength", "must be at least 0"},
 		{`{"properties":{"a":{"pattern":"("}}}`, "/properties/a/pattern", "is no valid regex"},
