@@ -519,3 +519,42 @@ func TestOrderOfFirstAttempts(t *testing.T) {
 		}
 	})
 }
+
+// What is held is not late: monitoring would tell of every pause. What a resumed
+// endpoint has not sent yet is due since then.
+func TestOldestDue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, receivertest.Always(receivertest.Hang()), limits(func(l *waybell.Limits) { l.QueueLength = 1 }))
+		r.agent("standard")
+		slow := func(in *waybell.EndpointInput) { in.Concurrency, in.TimeoutSeconds = waybell.Some(1), waybell.Some(120) }
+		e := r.endpoint("a", slow)
+		oldest := func(want time.Duration) {
+			t.Helper()
+			synctest.Wait()
+			at, err := r.svc.OldestDue(r.ctx)
+			if got := time.Since(at).Round(time.Second); err != nil || at.IsZero() != (want < 0) || want >= 0 && got != want {
+				t.Errorf("due since %v, %v ago, %v; want %v", at, got, err, want)
+			}
+		}
+		const none = -1
+		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID, 0); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 20 {
+			r.publish(i)
+		}
+		oldest(none)
+		time.Sleep(time.Hour)
+		oldest(none)
+		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend, 0); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		oldest(time.Minute)
+		if err := r.svc.SuspendEndpoint(r.ctx, e.Number, "gone"); err != nil {
+			t.Fatal(err)
+		}
+		oldest(none)
+	})
+}

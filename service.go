@@ -331,7 +331,7 @@ func (s *Service) Load() Load {
 }
 
 // OldestDue is since when the longest waiting due delivery waits in the store;
-// zero when nothing is due.
+// zero when nothing is due. What is held is not due, and was not while it was held.
 func (s *Service) OldestDue(ctx context.Context) (time.Time, error) {
 	due, err := s.store.Due(ctx, s.clock.now())
 	if err != nil {
@@ -339,8 +339,16 @@ func (s *Service) OldestDue(ctx context.Context) (time.Time, error) {
 	}
 	var oldest time.Time
 	for _, d := range due {
-		if oldest.IsZero() || d.NextAt.Before(oldest) {
-			oldest = d.NextAt
+		e := s.dir.endpoint(d.Endpoint)
+		if e == nil || e.State != EndpointActive { // held, or canceled
+			continue
+		}
+		at := d.NextAt
+		if at.Before(e.StateSince) {
+			at = e.StateSince
+		}
+		if oldest.IsZero() || at.Before(oldest) {
+			oldest = at
 		}
 	}
 	return oldest, nil

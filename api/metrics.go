@@ -198,7 +198,7 @@ func (s snapshot) Collect(ch chan<- prometheus.Metric) {
 	if s.err != nil {
 		return
 	}
-	send(gauge, "waybell_oldest_waiting_seconds", "How long the oldest due delivery is due.", s.waiting.Seconds())
+	send(gauge, "waybell_oldest_waiting_seconds", "How long the oldest due delivery is due; what is held is not.", s.waiting.Seconds())
 	const ledger = "waybell_ledger_deliveries"
 	const help = "The conservation ledger: accepted is the sum of the others. Held ones count as pending or retrying."
 	for state, n := range map[string]int64{

@@ -64,7 +64,7 @@ type loadView struct {
 	Queued          int     `json:"queued" doc:"Deliveries in its memory."`
 	OutcomesWaiting int     `json:"outcomes_waiting" doc:"Outcomes not yet durable."`
 	BreakersOpen    int     `json:"breakers_open" doc:"Endpoints that only probes go to."`
-	OldestDueAt     *string `json:"oldest_due_at" format:"date-time" doc:"Since when the longest waiting due delivery waits in the store; null when none does."`
+	OldestDueAt     *string `json:"oldest_due_at" format:"date-time" doc:"Since when the longest waiting due delivery waits in the store, or since its endpoint was resumed; null when none does. What is held is not due."`
 }
 
 type systemSettingsView struct {
