@@ -53,6 +53,27 @@ func TestUnknownRoutes(t *testing.T) {
 	}
 }
 
+// A path that is not clean is answered, never redirected: what is left of it may be
+// something else, which a client that follows would delete.
+func TestUncleanPaths(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	s.run(t, []step{
+		{"agent", "POST /v1/agents", `{"id":"a1","name":"Bot"}`, nil, 201, "", ""},
+		{"endpoint", "POST /v1/agents/a1/endpoints", `{"url":"https://8.8.8.8/"}`, nil, 201, "", "ep=id"},
+		{"names the agent", "DELETE /v1/agents/a1/endpoints/..", "", nil, 404, `{"code":"not_found"}`, ""},
+		{"names the endpoints", "DELETE /v1/agents/a1/endpoints/{ep}/secret/../../", "", nil, 404, `{"code":"not_found"}`, ""},
+		{"names the endpoint", "DELETE /v1/agents/a1/endpoints/./{ep}", "", nil, 404, `{"code":"not_found"}`, ""},
+		{"empty name", "GET /v1//agents", "", nil, 404, `{"code":"not_found"}`, ""},
+		{"empty agent", "POST /v1/agents//events", `{"event":"message.sent"}`, nil, 404, `{"code":"not_found"}`, ""},
+		{"two slashes", "GET //", "", nil, 404, `{"code":"not_found"}`, ""},
+		{"slash at the end", "GET /v1/agents/a1/", "", nil, 404, `{"code":"not_found"}`, ""},
+		{"encoded", "DELETE /v1/agents/a1/endpoints/%2e%2e", "", nil, 404, `{"code":"endpoint_not_found"}`, ""},
+		{"still there", "GET /v1/agents/a1/endpoints/{ep}", "", nil, 200, "", ""},
+	})
+}
+
 func TestQueries(t *testing.T) {
 	t.Parallel()
 	s := setup(t)

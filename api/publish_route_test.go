@@ -3,6 +3,8 @@ package api
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"testing"
 	"time"
 )
@@ -38,6 +40,33 @@ func TestPublishTo(t *testing.T) {
 	}
 	if quick < 4 {
 		t.Errorf("%d requests are taken past the mux", quick)
+	}
+}
+
+// Clean is every path that the mux does not redirect, and no other.
+func TestIsClean(t *testing.T) {
+	t.Parallel()
+	var mux http.ServeMux
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	paths := []string{"/"}
+	for range 6 {
+		for _, p := range paths {
+			if len(p) < 7 {
+				paths = append(paths, p+"/", p+".", p+"a")
+			}
+		}
+		slices.Sort(paths)
+		paths = slices.Compact(paths)
+	}
+	for _, p := range paths {
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, &http.Request{Method: "DELETE", URL: &url.URL{Path: p}})
+		if redirected := w.Code != http.StatusNoContent; redirected == isClean(p) {
+			t.Errorf("%s: clean is %v, the mux answers %d", p, isClean(p), w.Code)
+		}
+	}
+	if len(paths) < 1000 || isClean("*") || isClean("") {
+		t.Errorf("%d paths", len(paths))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"path"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -175,7 +176,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.publish(rw, r, agentID)
 		return
 	}
+	if !isClean(r.URL.EscapedPath()) {
+		r.Pattern = "/"
+		s.fail(rw, r, newProblem(codeNotFound, `there is nothing at this path: it has an empty name, "." or ".."`))
+		return
+	}
 	s.mux.ServeHTTP(rw, r)
+}
+
+// isClean tells whether a path has no empty names, "." and "..". The mux redirects
+// any other to what is left without them: a DELETE of the endpoint ".." would be
+// one of its agent, for a client that follows.
+func isClean(p string) bool {
+	clean := path.Clean("/" + p)
+	return p == clean || p == clean+"/" && clean != "/"
 }
 
 // servedByWorkers tells what load balancers and monitoring look at: all that a
