@@ -87,6 +87,9 @@ func TestQueries(t *testing.T) {
 		"keys?limit=1000": "query.limit", "event-types?limit=300": "query.limit",
 		"agents/a1/deliveries?state=%zz": "query", "agents/a1/deliveries?state=held;limit=1": "query", "agents?limit=1&limit=2": "query.limit",
 		"agents/a1/deliveries?state&state=held": "query.state",
+		"agents?limit=": "query.limit", "agents?cursor=": "query.cursor", "agents/a1/deliveries?state": "query.state",
+		"agents/a1/deliveries?since=&state=held": "query.since", "agents/a1/deliveries/export?endpoint_id=": "query.endpoint_id",
+		"agents/a1/events?event=": "query.event", "event-types?agent_id=": "query.agent_id",
 	} {
 		a := s.call(t, "GET /v1/"+query, "")
 		if strings.Contains(a.text, "2006-01-02") { // the layout of a Go program

@@ -156,7 +156,7 @@ func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 }
 
 // readQuery refuses a query that package url cannot read, or in which a name is
-// there twice, and writes any other anew. huma reads it with two readers of its
+// there twice or has no value, and writes any other anew. huma reads it with two readers of its
 // own that skip what they do not understand, each something else: a filter that
 // is silently left out shows more than was asked for.
 func readQuery(r *http.Request) error {
@@ -168,8 +168,12 @@ func readQuery(r *http.Request) error {
 		return wrongQuery("query", "is not percent-encoded, or has a semicolon")
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
+		location := "query." + strings.ToValidUTF8(name, "\ufffd")
 		if len(values[name]) > 1 {
-			return wrongQuery("query."+strings.ToValidUTF8(name, "\ufffd"), "is there twice")
+			return wrongQuery(location, "is there twice")
+		}
+		if values[name][0] == "" {
+			return wrongQuery(location, "must not be empty")
 		}
 	}
 	r.URL.RawQuery = values.Encode()
