@@ -11,6 +11,9 @@ import (
 // none is no parameters, no body or no answer.
 type none struct{}
 
+// emptyBody is the body of an action that needs none: nothing, or an empty object.
+type emptyBody struct{}
+
 // answer is a 200 with a body.
 type answer[T any] struct{ Body T }
 

@@ -87,7 +87,7 @@ func TestQueries(t *testing.T) {
 		"keys?limit=1000": "query.limit", "event-types?limit=300": "query.limit",
 		"agents/a1/deliveries?state=%zz": "query", "agents/a1/deliveries?state=held;limit=1": "query", "agents?limit=1&limit=2": "query.limit",
 		"agents/a1/deliveries?state&state=held": "query.state",
-		"agents?limit=": "query.limit", "agents?cursor=": "query.cursor", "agents/a1/deliveries?state": "query.state",
+		"agents?limit=":                         "query.limit", "agents?cursor=": "query.cursor", "agents/a1/deliveries?state": "query.state",
 		"agents/a1/deliveries?since=&state=held": "query.since", "agents/a1/deliveries/export?endpoint_id=": "query.endpoint_id",
 		"agents/a1/events?event=": "query.event", "event-types?agent_id=": "query.agent_id",
 	} {
@@ -137,6 +137,39 @@ func TestBodies(t *testing.T) {
 	if a := s.call(t, "POST /v1/agents", `{"name":"B"}`, "Content-Type: application/merge-patch+json"); a.status != 415 {
 		t.Errorf("a merge patch creates: %d", a.status)
 	}
+}
+
+// An action that needs no body takes none, or one that says nothing; any other is as
+// wrong as it is elsewhere, and nothing is done.
+func TestBodiesOfActions(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	kept := s.run(t, []step{
+		{"agent", "POST /v1/agents", `{"id":"a1","name":"Bot"}`, nil, 201, "", ""},
+		{"endpoint", "POST /v1/agents/a1/endpoints", `{"url":"https://8.8.8.8/","events":["*"]}`, nil, 201, "", "where=Location"},
+	})
+	for _, action := range []string{
+		kept["where"] + "/pause", kept["where"] + "/resume", kept["where"] + "/test", kept["where"] + "/secret/rotate",
+		"/v1/agents/a1/deliveries/dlv_x/retry", "/v1/agents/a1/deliveries/dlv_x/cancel",
+	} {
+		s.run(t, []step{
+			{"media type", "POST " + action, `{}`, []string{"Content-Type: text/plain"}, 415, `{"code":"unsupported_media_type"}`, ""},
+			{"no JSON", "POST " + action, `{`, nil, 400, `{"code":"malformed_json"}`, ""},
+			{"unknown field", "POST " + action, `{"hold":true}`, nil, 422, `{"errors":[{"location":"body.hold","message":"unknown field"}]}`, ""},
+			{"no object", "POST " + action, `[]`, nil, 422, `{"errors":[{"location":"body"}]}`, ""},
+		})
+	}
+	s.run(t, []step{
+		{"nothing was done", "GET " + kept["where"], "", nil, 200, `{"state":"active","signed":false}`, ""},
+		{"an empty object", "POST " + kept["where"] + "/pause", `{}`, nil, 200, `{"state":"paused"}`, ""},
+		{"publish", "POST /v1/agents/a1/events", `{"event":"lead.submit","data":{"name":"S"}}`, nil, 202, "", ""},
+	})
+	a := s.until(t, "GET /v1/agents/a1/deliveries", `{"data":[{"state":"held"}]}`)
+	delivery := "/v1/agents/a1/deliveries/" + a.json.(map[string]any)["data"].([]any)[0].(map[string]any)["id"].(string)
+	s.run(t, []step{
+		{"retry", "POST " + delivery + "/retry", `{}`, nil, 409, `{"code":"delivery_held"}`, ""},
+		{"cancel", "POST " + delivery + "/cancel", `{}`, nil, 200, `{"state":"canceled"}`, ""},
+	})
 }
 
 // TestBodyLimit sends bodies of the limit and one byte more, with and without a

@@ -179,17 +179,18 @@ func (s *Server) registerDeliveries() {
 	add(s, route{
 		id: "retry-delivery", method: http.MethodPost, path: one + "/retry", tag: tagDeliveries, summary: "Send a delivery again",
 		description: "Due now, through the same path: a waiting one keeps its schedule, a finished one starts a fresh schedule and window. While an attempt runs it is coalesced.",
-		scope:       waybell.ScopeDeliveriesWrite, status: http.StatusAccepted,
+		scope:       waybell.ScopeDeliveriesWrite, media: []string{mediaJSON}, optionalBody: true, status: http.StatusAccepted,
 		codes: []waybell.Code{waybell.CodeDeliveryNotFound, waybell.CodeDeliveryHeld, waybell.CodeDeliveryInFlight,
 			waybell.CodeEndpointNotFound, waybell.CodeEndpointDisabled},
-	}, func(ctx context.Context, p *deliveryParams, _ *none) (*answer[deliveryDetailView], error) {
+	}, func(ctx context.Context, p *deliveryParams, _ *emptyBody) (*answer[deliveryDetailView], error) {
 		d, err := s.svc.Retry(ctx, p.AgentID, p.DeliveryID)
 		return shownDelivery(d, err)
 	})
 	add(s, route{
 		id: "cancel-delivery", method: http.MethodPost, path: one + "/cancel", tag: tagDeliveries, summary: "Cancel a delivery",
-		scope: waybell.ScopeDeliveriesWrite, codes: []waybell.Code{waybell.CodeDeliveryNotFound, waybell.CodeDeliveryFinished},
-	}, func(ctx context.Context, p *deliveryParams, _ *none) (*answer[deliveryDetailView], error) {
+		scope: waybell.ScopeDeliveriesWrite, media: []string{mediaJSON}, optionalBody: true,
+		codes: []waybell.Code{waybell.CodeDeliveryNotFound, waybell.CodeDeliveryFinished},
+	}, func(ctx context.Context, p *deliveryParams, _ *emptyBody) (*answer[deliveryDetailView], error) {
 		d, err := s.svc.Cancel(ctx, p.AgentID, p.DeliveryID)
 		return shownDelivery(d, err)
 	})

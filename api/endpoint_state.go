@@ -24,7 +24,7 @@ func (s *Server) registerEndpointActions() {
 	add(s, route{
 		id: "pause-endpoint", method: http.MethodPost, path: path + "pause", tag: tagEndpoints, summary: "Pause an endpoint",
 		description: "Its deliveries are held until it is resumed.",
-		scope:       waybell.ScopeEndpointsWrite, codes: codes,
+		scope:       waybell.ScopeEndpointsWrite, media: []string{mediaJSON}, optionalBody: true, codes: codes,
 	}, s.pauseEndpoint)
 	add(s, route{
 		id: "resume-endpoint", method: http.MethodPost, path: path + "resume", tag: tagEndpoints, summary: "Resume an endpoint",
@@ -39,7 +39,7 @@ func (s *Server) registerEndpointActions() {
 	}, s.testEndpoint)
 }
 
-func (s *Server) pauseEndpoint(ctx context.Context, p *endpointChange, _ *none) (*tagged[endpointView], error) {
+func (s *Server) pauseEndpoint(ctx context.Context, p *endpointChange, _ *emptyBody) (*tagged[endpointView], error) {
 	return s.taggedEndpoint(matching(p.IfMatch, func(version int64) (waybell.Endpoint, error) {
 		return s.svc.PauseEndpoint(ctx, p.AgentID, p.EndpointID, version)
 	}))
