@@ -527,7 +527,9 @@ func TestOldestDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, receivertest.Always(receivertest.Hang()), limits(func(l *waybell.Limits) { l.QueueLength = 1 }))
 		r.agent("standard")
-		slow := func(in *waybell.EndpointInput) { in.Concurrency, in.TimeoutSeconds = waybell.Some(1), waybell.Some(120) }
+		slow := func(in *waybell.EndpointInput) {
+			in.Concurrency, in.TimeoutSeconds = waybell.Some(1), waybell.Some(120)
+		}
 		e := r.endpoint("a", slow)
 		oldest := func(want time.Duration) {
 			t.Helper()

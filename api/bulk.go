@@ -23,8 +23,8 @@ type filterBody struct {
 	State       waybell.Optional[string]   `json:"state,omitempty" nullable:"true" doc:"pending, retrying, held, delivered, failed or canceled." example:"failed"`
 	StatusCode  waybell.Optional[int]      `json:"status_code,omitempty" nullable:"true" doc:"Of the last answer, 100 to 599."`
 	StatusClass waybell.Optional[string]   `json:"status_class,omitempty" nullable:"true" doc:"Of the last answer: 2xx, 3xx, 4xx, 5xx or none."`
-	Since       waybell.Optional[timeBody] `json:"since,omitempty" nullable:"true" doc:"Accepted at or after."`
-	Until       waybell.Optional[timeBody] `json:"until,omitempty" nullable:"true" doc:"Accepted before."`
+	Since       waybell.Optional[TimeBody] `json:"since,omitempty" nullable:"true" doc:"Accepted at or after."`
+	Until       waybell.Optional[TimeBody] `json:"until,omitempty" nullable:"true" doc:"Accepted before."`
 }
 
 // bulkView is what was done, or with dry_run would be.

@@ -83,6 +83,7 @@ func TestQueries(t *testing.T) {
 		"agents?limit=ten": "query.limit", "agents?limit=1e2": "query.limit", "agents?cursor=***": "query.cursor",
 		"agents?limt=5": "query.limt", "agents/a1/deliveries?state=lost": "query.state",
 		"agents/a1/deliveries?status_code=99": "query.status_code", "agents/a1/deliveries?since=yesterday": "query.since",
+		"agents/a1/deliveries?since=2026-04-26T08:30:14%2B24:00": "query.since", "agents/a1/events?since=2026-04-26T8:30:14Z": "query.since",
 		"agents/a1/events?until=2026-04-26": "query.until", "agents/a1/events?limit=9999999999999999999": "query.limit",
 		"keys?limit=1000": "query.limit", "event-types?limit=300": "query.limit",
 		"agents/a1/deliveries?state=%zz": "query", "agents/a1/deliveries?state=held;limit=1": "query", "agents?limit=1&limit=2": "query.limit",

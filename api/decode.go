@@ -13,6 +13,7 @@ import (
 
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/internal/jsjson"
+	"github.com/waybell/waybell/internal/timestamp"
 )
 
 // decode reads a JSON object strictly into the struct that into points to:
@@ -196,18 +197,27 @@ func (object) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
 }
 
-// timeBody is an RFC 3339 time.
-type timeBody struct{ time.Time }
+// TimeBody is an RFC 3339 time, of a body or a query.
+type TimeBody struct{ time.Time }
 
-func (t *timeBody) fromJSON(v jsjson.Value) string {
-	var err error
-	if v.Kind() == jsjson.KindString {
-		t.Time, err = time.Parse(time.RFC3339, v.Str())
-	}
-	if err != nil || v.Kind() != jsjson.KindString {
+func (t *TimeBody) fromJSON(v jsjson.Value) string {
+	if v.Kind() != jsjson.KindString || t.UnmarshalText([]byte(v.Str())) != nil {
 		return wrongTime
 	}
 	return ""
+}
+
+// UnmarshalText reads a parameter.
+func (t *TimeBody) UnmarshalText(text []byte) (err error) {
+	if t.Time, err = timestamp.Parse(string(text)); err != nil {
+		return errors.New(wrongTime)
+	}
+	return nil
+}
+
+// Schema says that it is a time.
+func (TimeBody) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Format: "date-time"}
 }
 
 // schemaJSON is a JSON Schema: an object, or true or false.

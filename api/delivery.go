@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -37,14 +36,14 @@ type LogParams struct {
 func (p *LogParams) filter() waybell.LogFilter {
 	return waybell.LogFilter{
 		EndpointID: p.EndpointID, Type: p.Event, EventID: p.EventID, State: p.State,
-		StatusCode: p.StatusCode, StatusClass: p.StatusClass, Since: p.Since, Until: p.Until,
+		StatusCode: p.StatusCode, StatusClass: p.StatusClass, Since: p.Since.Time, Until: p.Until.Time,
 	}
 }
 
 // SpanParams bound a list in time.
 type SpanParams struct {
-	Since time.Time `query:"since" doc:"Accepted at or after."`
-	Until time.Time `query:"until" doc:"Accepted before."`
+	Since TimeBody `query:"since" doc:"Accepted at or after."`
+	Until TimeBody `query:"until" doc:"Accepted before."`
 }
 
 // DeliveryView is a delivery in lists. It is exported, like all embedded parts of

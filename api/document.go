@@ -101,7 +101,7 @@ func optionalTypes() []alias {
 		aliasOf[[]string, []string](),
 		aliasOf[[]int, []int](),
 		aliasOf[[]headerBody, []headerBody](),
-		aliasOf[timeBody, *time.Time](),
+		aliasOf[TimeBody, *time.Time](),
 		aliasOf[filterBody, filterBody](),
 		aliasOf[retryBody, retryBody](),
 		aliasOf[object, object](),

@@ -65,7 +65,7 @@ func (s *Server) registerEvents() {
 
 func (s *Server) listEvents(ctx context.Context, p *eventList, _ *none) (*answer[list[EventView]], error) {
 	page, err := s.svc.Events(ctx, p.AgentID, waybell.LogFilter{
-		Type: p.Event, Since: p.Since, Until: p.Until, Cursor: p.Cursor, Limit: p.Limit,
+		Type: p.Event, Since: p.Since.Time, Until: p.Until.Time, Cursor: p.Cursor, Limit: p.Limit,
 	})
 	return listed(page, err, viewEvent)
 }

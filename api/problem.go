@@ -183,10 +183,7 @@ func problemOfParams(m *huma.ErrorModel) *problemView {
 	}
 	p := newProblem(waybell.CodeInvalid, "")
 	for _, d := range m.Errors {
-		message := d.Message
-		if strings.HasPrefix(message, "invalid date/time") { // followed by the layout of a Go program
-			message = wrongTime
-		}
+		message := strings.TrimPrefix(d.Message, "invalid value: ") // huma's words before ours
 		p.Errors = append(p.Errors, fieldProblemView{d.Location, message, d.Value})
 	}
 	p.Detail = summary(p.Errors)

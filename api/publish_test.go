@@ -35,6 +35,8 @@ func TestPublish(t *testing.T) {
 		{"summary elsewhere", path, `{"event":"message.sent","summary":{"text":"short"}}`, nil, 422, `{"errors":[{"location":"body.summary"}]}`, ""},
 		{"bad id", path, `{"event":"message.sent","id":"a b"}`, nil, 422, `{"errors":[{"location":"body.id"}]}`, ""},
 		{"bad time", path, `{"event":"message.sent","timestamp":"yesterday"}`, nil, 422, `{"errors":[{"location":"body.timestamp"}]}`, ""},
+		{"offset of a day", path, `{"event":"message.sent","timestamp":"2026-04-26T08:30:14+24:00"}`, nil, 422, `{"errors":[{"location":"body.timestamp"}]}`, ""},
+		{"lower-case time", path, `{"event":"message.sent","timestamp":"2026-04-26t08:30:14z"}`, nil, 202, `{"timestamp":"2026-04-26T08:30:14.000Z"}`, ""},
 		{"not finite", path, `{"event":"message.sent","data":{"n":1e999}}`, nil, 422, ``, ""},
 		{"no body", path, ``, nil, 400, `{"code":"malformed_json"}`, ""},
 	})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/jsjson"
+	"github.com/waybell/waybell/internal/timestamp"
 )
 
 // MaxProblems is how many wrong fields of one event are told: a request must not
@@ -125,7 +126,7 @@ func (e *Event) readTimestamp(location string, v jsjson.Value) {
 	if v.Kind() != jsjson.KindString {
 		return
 	}
-	t, err := time.Parse(time.RFC3339Nano, text)
+	t, err := timestamp.Parse(text)
 	if err != nil || t.UTC().Year() < 1970 || t.UTC().Year() > 9999 {
 		e.problem(location, "must be an RFC 3339 time such as 2026-04-26T08:30:14Z, from the year 1970 on")
 		return
