@@ -24,7 +24,7 @@ type Content struct {
 // The transcript of a built-in type may also be published where the formats put
 // it, as data.messages; it is taken out there, so that only endpoints that ask
 // for a transcript get one. In registered types data.messages is theirs and
-// stays.
+// stays, but for a null, which would keep a transcript from its place.
 //
 // The problems are about form; whether data fits the type's schema is another
 // question, asked of the result.
@@ -58,16 +58,15 @@ func (c Content) Normalize(typ string) (data, messages jsjson.Value, problems []
 			data = data.Set("summary", c.Summary)
 		}
 	}
-	if _, builtIn := catalogue.Lookup(typ); builtIn {
-		own, ok := data.Get("messages")
-		if ok && (own.Kind() == jsjson.KindArray || own.IsNull()) {
-			data = data.Without("messages")
-			switch {
-			case len(messages.Items()) == 0:
-				messages = own
-			case len(own.Items()) > 0 && !bytes.Equal(own.Append(nil), messages.Append(nil)):
-				refuse("body.data.messages", "differs from the transcript in messages; give it once")
-			}
+	_, builtIn := catalogue.Lookup(typ)
+	own, ok := data.Get("messages")
+	if ok && (builtIn && own.Kind() == jsjson.KindArray || own.IsNull() && (builtIn || len(messages.Items()) > 0)) {
+		data = data.Without("messages")
+		switch {
+		case len(messages.Items()) == 0:
+			messages = own
+		case len(own.Items()) > 0 && !bytes.Equal(own.Append(nil), messages.Append(nil)):
+			refuse("body.data.messages", "differs from the transcript in messages; give it once")
 		}
 	}
 	if len(messages.Items()) == 0 {

@@ -35,6 +35,8 @@ func TestNormalize(t *testing.T) {
 		{name: "empty transcript in data", typ: "lead.submit", data: `{"messages":null}`, messages: `[2]`, wantData: `{}`, wantMessages: `[2]`},
 		{name: "no transcript in data", typ: "lead.submit", data: `{"messages":"none"}`, wantData: `{"messages":"none"}`},
 		{name: "messages of a registered type", typ: "mail.sent", data: `{"messages":[1]}`, messages: `[2]`, wantData: `{"messages":[1]}`, wantMessages: `[2]`},
+		{name: "no messages of a registered type", typ: "mail.sent", data: `{"messages":null,"a":1}`, messages: `[2]`, wantData: `{"a":1}`, wantMessages: `[2]`},
+		{name: "no messages of a registered type, no transcript", typ: "mail.sent", data: `{"messages":null}`, messages: `[]`, wantData: `{"messages":null}`},
 	} {
 		c := Content{}
 		for text, v := range map[*string]*jsjson.Value{&tt.data: &c.Data, &tt.messages: &c.Messages, &tt.summary: &c.Summary, &tt.conversation: &c.ConversationID} {
