@@ -62,10 +62,9 @@ const (
 	maxListedTypes   = 500
 )
 
-// validAgentID holds the rule for ids that a platform chooses; dots alone ("..") are
-// no names in a path.
+// validAgentID holds the rule for ids that a platform chooses.
 func validAgentID(id string) bool {
-	return strings.Trim(id, ".") != "" && len(id) <= maxAgentID && !strings.ContainsFunc(id, func(r rune) bool {
+	return id != "" && len(id) <= maxAgentID && !strings.ContainsFunc(id, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._:-", r)
 	})
 }
@@ -293,7 +292,7 @@ func (s *Service) ensureAgent(ctx context.Context, id, at string) (*agentEntry, 
 // setAgent brings an input into a; merge tells that metadata is a patch.
 func (s *Service) setAgent(a *Agent, in AgentInput, merge bool) error {
 	var p problems
-	if a.Number == 0 && !validAgentID(a.ID) {
+	if a.Number == 0 && (!validAgentID(a.ID) || strings.Trim(a.ID, ".") == "") { // a path cannot name ".."
 		p.addValue(cmp.Or(in.idAt, "body.id"), a.ID, "must have 1 to %d characters of A-Z, a-z, 0-9, '.', '_', ':' and '-', not dots alone", maxAgentID)
 	}
 	in.Name.into(&a.Name, "")

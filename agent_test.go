@@ -211,6 +211,9 @@ func TestAgentOfDots(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := start(t, func(c *waybell.Config) { c.Store = shared })
+	if _, _, err := n.CreateKey(t.Context(), waybell.KeyInput{Scopes: []waybell.Scope{waybell.ScopeEventsWrite}, AgentIDs: []string{".."}}); err != nil {
+		t.Errorf("a key for it: %v", err)
+	}
 	if a, err := n.UpdateAgent(t.Context(), "..", waybell.AgentInput{Name: waybell.Some("two")}, 0); err != nil || a.Name != "two" {
 		t.Errorf("%+v, %v", a, err)
 	}

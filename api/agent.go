@@ -56,7 +56,7 @@ type agentList struct {
 
 // agentBody is an agent as the caller writes it.
 type agentBody struct {
-	ID              waybell.Optional[string]   `json:"id,omitempty" nullable:"false" doc:"1–128 of A-Za-z0-9._:-, not dots alone; without it one is made. Elsewhere than at creation it must be the agent's own." example:"agent_42"`
+	ID              givenText                  `json:"id,omitempty" minLength:"1" doc:"1–128 of A-Za-z0-9._:-, not dots alone; without it one is made. Elsewhere than at creation it must be the agent's own." example:"agent_42"`
 	Name            waybell.Optional[string]   `json:"name,omitempty" nullable:"false" doc:"1–200 characters." example:"Support bot"`
 	Profile         waybell.Optional[string]   `json:"profile,omitempty" doc:"standard (default), chatzuri, chatislav or a configured one."`
 	Metadata        waybell.Optional[object]   `json:"metadata,omitempty" nullable:"true" doc:"An object of at most 16 KiB; PATCH merges it."`
@@ -74,7 +74,7 @@ func (newAgentBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schem
 
 func (b agentBody) input() waybell.AgentInput {
 	return waybell.AgentInput{
-		ID: b.ID.Value, Name: b.Name, Profile: b.Profile, AvailableEvents: b.AvailableEvents,
+		ID: string(b.ID), Name: b.Name, Profile: b.Profile, AvailableEvents: b.AvailableEvents,
 		Metadata: optionalAs(b.Metadata, func(o object) json.RawMessage { return json.RawMessage(o) }),
 	}
 }

@@ -197,6 +197,20 @@ func (object) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
 }
 
+// givenText is a text that is left out, and not empty, where there is none.
+type givenText string
+
+func (g *givenText) fromJSON(v jsjson.Value) string {
+	switch {
+	case v.Kind() != jsjson.KindString:
+		return "expected a string"
+	case v.Str() == "":
+		return "must not be empty"
+	}
+	*g = givenText(v.Str())
+	return ""
+}
+
 // TimeBody is an RFC 3339 time, of a body or a query.
 type TimeBody struct{ time.Time }
 

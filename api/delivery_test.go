@@ -114,6 +114,7 @@ func TestTestSend(t *testing.T) {
 		{"chosen", "POST " + where + "/test", `{"event":"feedback.submitted","data":{"rating":"up"}}`, nil, 200, `{"event":"feedback.submitted"}`, ""},
 		{"its event", "GET /v1/agents/a1/events/{event}", "", nil, 200, `{"test":true,"deliveries":1}`, ""},
 		{"unknown", "POST " + where + "/test", `{"event":"no.such"}`, nil, 422, `{"code":"unknown_event_type"}`, ""},
+		{"empty", "POST " + where + "/test", `{"event":""}`, nil, 422, `{"errors":[{"location":"body.event","message":"must not be empty"}]}`, ""},
 		{"bad body", "POST " + where + "/test", `{"evnt":"x"}`, nil, 422, `{"errors":[{"location":"body.evnt"}]}`, ""},
 		{"no endpoint", "POST /v1/agents/a1/endpoints/ep_x/test", "", nil, 404, `{"code":"endpoint_not_found"}`, ""},
 	})

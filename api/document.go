@@ -38,7 +38,7 @@ A key may be restricted to some agents; others answer 404.
 **Sessions** are for browsers. A key makes one and gets a link with a one-time key; whoever opens the link exchanges it, once, for a token, which is sent like a key.
 A portal session has exactly the scopes of its capabilities, and one agent.
 
-**Lists** are newest first: ` + "`limit`" + ` (1–250, default 50) and ` + "`cursor`" + `, the ` + "`next_cursor`" + ` of the page before; it is null at the end.
+**Lists** are newest first, but for event types: ` + "`limit`" + ` (1–250, default 50) and ` + "`cursor`" + `, the ` + "`next_cursor`" + ` of the page before; it is null at the end.
 A filtered page may hold fewer rows than the limit, even none, and still have a ` + "`next_cursor`" + `.
 
 **Errors** are RFC 9457 problem documents with a stable ` + "`code`" + `. Wrong fields are listed in ` + "`errors`" + `; unknown fields and unknown query parameters are errors.

@@ -14,7 +14,7 @@ type resumeBody struct {
 
 // testBody says what a test send sends.
 type testBody struct {
-	Event string                   `json:"event,omitempty" doc:"A type by name or alias, or webhook.test, which is any object. Default: the first subscribed type, else lead.submit." example:"lead.submit"`
+	Event givenText                `json:"event,omitempty" minLength:"1" doc:"A type by name or alias, or webhook.test, which is any object. Default: the first subscribed type, else lead.submit." example:"lead.submit"`
 	Data  waybell.Optional[object] `json:"data,omitempty" nullable:"true" doc:"Default: the type's example."`
 }
 
@@ -52,6 +52,6 @@ func (s *Server) resumeEndpoint(ctx context.Context, p *endpointChange, body *re
 }
 
 func (s *Server) testEndpoint(ctx context.Context, p *EndpointParams, body *testBody) (*answer[deliveryDetailView], error) {
-	d, err := s.svc.Test(ctx, p.AgentID, p.EndpointID, waybell.TestInput{Type: body.Event, Data: body.Data.Value})
+	d, err := s.svc.Test(ctx, p.AgentID, p.EndpointID, waybell.TestInput{Type: string(body.Event), Data: body.Data.Value})
 	return shownDelivery(d, err)
 }

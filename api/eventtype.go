@@ -58,7 +58,8 @@ func (s *Server) registerEventTypes() {
 	const all, one = "/v1/event-types", "/v1/event-types/{name}"
 	add(s, route{
 		id: "list-event-types", method: http.MethodGet, path: all, tag: tagTypes, summary: "List event types",
-		scope: waybell.ScopeEndpointsRead, codes: []waybell.Code{waybell.CodeAgentNotFound},
+		description: "The built-in ones in a fixed order, then the registered ones by name.",
+		scope:       waybell.ScopeEndpointsRead, codes: []waybell.Code{waybell.CodeAgentNotFound},
 	}, s.listEventTypes)
 	add(s, route{
 		id: "get-event-type", method: http.MethodGet, path: one, tag: tagTypes, summary: "Show an event type",
