@@ -12,7 +12,7 @@ type keyView struct {
 	Key       string   `json:"key,omitempty" doc:"The key itself, shown this once."`
 	Name      string   `json:"name" example:"billing"`
 	Scopes    []string `json:"scopes" nullable:"false" enum:"events:write,endpoints:read,endpoints:write,deliveries:read,deliveries:write,secrets:read,secrets:write,admin"`
-	AgentIDs  []string `json:"agent_ids" nullable:"true" doc:"Only these agents; null = all."`
+	AgentIDs  []string `json:"agent_ids" nullable:"true" doc:"Only agents with these ids, now and later; null = all."`
 	Root      bool     `json:"root" doc:"The first key: made at the first start, or given by the configuration."`
 	CreatedAt string   `json:"created_at" format:"date-time"`
 }
@@ -28,7 +28,7 @@ func viewKey(k waybell.APIKey) keyView {
 type keyBody struct {
 	Name     string                     `json:"name,omitempty" maxLength:"200"`
 	Scopes   []waybell.Scope            `json:"scopes" nullable:"false" minItems:"1" enum:"events:write,endpoints:read,endpoints:write,deliveries:read,deliveries:write,secrets:read,secrets:write,admin"`
-	AgentIDs waybell.Optional[[]string] `json:"agent_ids,omitempty" doc:"Only these agents; null = all."`
+	AgentIDs waybell.Optional[[]string] `json:"agent_ids,omitempty" doc:"Only agents with these ids, now and later; null = all."`
 }
 
 type keyParams struct {

@@ -155,6 +155,10 @@ func TestRestrictedKey(t *testing.T) {
 		{"search", "GET /v1/agents?search=bot", "", []string{"Authorization: Bearer {key}"}, 200, `{"data":[{"id":"a1"}],"next_cursor":null}`, ""},
 		{"replace", "PUT /v1/agents/a1", `{"name":"New"}`, []string{"Authorization: Bearer {key}"}, 200, `{"name":"New"}`, ""},
 		{"create", "PUT /v1/agents/a3", `{"name":"New"}`, []string{"Authorization: Bearer {key}"}, 403, `{"code":"forbidden"}`, ""},
+		{"deleted", "DELETE /v1/agents/a1", "", nil, 204, "", ""},
+		{"nobody's", "GET /v1/agents/a1", "", []string{"Authorization: Bearer {key}"}, 404, `{"code":"agent_not_found"}`, ""},
+		{"the same id", "PUT /v1/agents/a1", `{"name":"Another"}`, nil, 201, "", ""},
+		{"a key is for ids", "GET /v1/agents/a1", "", []string{"Authorization: Bearer {key}"}, 200, `{"name":"Another"}`, ""},
 		{"types of another", "GET /v1/event-types?agent_id=a2", "", []string{"Authorization: Bearer {key}"}, 404, `{"code":"agent_not_found"}`, ""},
 	})
 }
