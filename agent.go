@@ -101,7 +101,7 @@ func (s *Service) PutAgent(ctx context.Context, id string, in AgentInput, ifMatc
 	for range configTries {
 		a, err = s.changeAgent(ctx, id, ifMatch, func(a *Agent) error {
 			*a = Agent{Number: a.Number, ID: id, Version: a.Version, CreatedAt: a.CreatedAt}
-			return s.setAgent(a, in, false)
+			return s.updateAgent(ctx, a, in, false)
 		})
 		if ErrorCode(err) != CodeAgentNotFound {
 			return a, false, err
@@ -213,11 +213,18 @@ func (s *Service) UpdateAgent(ctx context.Context, id string, patch AgentInput, 
 	if patch.ID != "" && patch.ID != id {
 		return Agent{}, foreignID()
 	}
-	return s.changeAgent(ctx, id, ifMatch, func(a *Agent) error { return s.setAgent(a, patch, true) })
+	return s.changeAgent(ctx, id, ifMatch, func(a *Agent) error { return s.updateAgent(ctx, a, patch, true) })
 }
 
-// changeAgent is the one way in which agents change: read, change, replace if
-// nothing came between.
+func (s *Service) updateAgent(ctx context.Context, a *Agent, in AgentInput, merge bool) (err error) {
+	if err = s.setAgent(a, in, merge); err == nil {
+		*a, err = s.store.UpdateAgent(ctx, *a)
+	}
+	return err
+}
+
+// changeAgent is the one way in which agents change: read, and change it in the
+// store if nothing came between.
 func (s *Service) changeAgent(ctx context.Context, id string, ifMatch int64, change func(*Agent) error) (Agent, error) {
 	for range configTries {
 		a, err := s.Agent(ctx, id)
@@ -227,64 +234,40 @@ func (s *Service) changeAgent(ctx context.Context, id string, ifMatch int64, cha
 		if ifMatch > 0 && a.Version != ifMatch {
 			return Agent{}, versionMismatch()
 		}
-		if err := change(&a); err != nil {
-			return Agent{}, err
-		}
-		updated, err := s.store.UpdateAgent(ctx, a)
-		switch {
+		switch err := change(&a); {
 		case errors.Is(err, ErrConflict):
 			continue
 		case errors.Is(err, ErrNotFound):
 			return Agent{}, noAgent(id)
 		case err != nil:
-			return Agent{}, storeFailed("update agent", err)
+			return Agent{}, storeFailed("change agent", err)
 		}
 		s.changed(ctx)
-		return updated, nil
+		return a, nil
 	}
-	return Agent{}, storeFailed("update agent", ErrConflict)
+	return Agent{}, storeFailed("change agent", ErrConflict)
 }
 
 // DeleteAgent deletes the agent and its endpoints; what waits is canceled. The
 // id may be used again, for an agent that does not see the old log. Errors:
 // CodeAgentNotFound, CodePreconditionFailed.
 func (s *Service) DeleteAgent(ctx context.Context, id string, ifMatch int64) error {
-	for range configTries {
-		a, err := s.Agent(ctx, id)
-		if err != nil {
-			return err
-		}
-		if ifMatch > 0 && a.Version != ifMatch {
-			return versionMismatch()
-		}
+	_, err := s.changeAgent(ctx, id, ifMatch, func(a *Agent) error {
 		a.DeletedAt = clock()
 		a.UpdatedAt = a.DeletedAt
-		err = s.store.DeleteAgent(ctx, a, s.keys.next())
-		switch {
-		case errors.Is(err, ErrConflict):
-			continue
-		case errors.Is(err, ErrNotFound):
-			return noAgent(id)
-		case err != nil:
-			return storeFailed("delete agent", err)
-		}
-		s.changed(ctx)
-		return nil
-	}
-	return storeFailed("delete agent", ErrConflict)
+		return s.store.DeleteAgent(ctx, *a, s.keys.next())
+	})
+	return err
 }
 
-// ensureAgent makes the agent of its first event, whose agent is named at a place
-// of the request.
+// ensureAgent makes an agent for its first event; at is where the request names it.
 func (s *Service) ensureAgent(ctx context.Context, id, at string) (*agentEntry, *Error) {
 	_, err := s.CreateAgent(ctx, AgentInput{ID: id, idAt: at, Name: Some(id)})
 	if ErrorCode(err) == CodeAgentExists { // made meanwhile, here or on another node
-		if err = s.refresh(ctx); err != nil {
-			err = storeFailed("ensure agent", err)
-		}
+		err = s.refresh(ctx)
 	}
 	if err != nil {
-		return nil, asError(err)
+		return nil, asError(storeFailed("ensure agent", err))
 	}
 	return s.dir.agent(id)
 }

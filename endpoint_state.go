@@ -151,8 +151,7 @@ func (s *Service) SuspendEndpoint(ctx context.Context, n EndpointNumber, reason 
 		e.StateReason = reason
 		return nil
 	})
-	switch ErrorCode(err) {
-	case CodeEndpointNotFound, CodeAgentNotFound:
+	if code := ErrorCode(err); code == CodeEndpointNotFound || code == CodeAgentNotFound {
 		return nil
 	}
 	return err
