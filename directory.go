@@ -228,10 +228,11 @@ func (d *directory) replace(c ConfigChange, entries []*endpointEntry, types []*t
 }
 
 func (d *directory) putAgent(a *Agent) {
-	entry := newAgentEntry(a, nil)
+	var endpoints []*endpointEntry
 	if old := d.numbers[a.Number]; old != nil {
-		entry.endpoints = old.endpoints
+		endpoints = old.endpoints
 	}
+	entry := newAgentEntry(a, endpoints)
 	if !a.DeletedAt.IsZero() {
 		delete(d.numbers, a.Number)
 		if cur := d.agents[a.ID]; cur != nil && cur.Number == a.Number {

@@ -80,6 +80,9 @@ func TestInboxTakesDeliveries(t *testing.T) {
 			e.Secret = waybell.Some(waybell.Secret("canary-secret-of-the-endpoint"))
 			e.Headers = waybell.Some([]waybell.HeaderInput{{Name: "Authorization", Value: "Bearer canary-token"}, {Name: "X-Short", Value: "abc"}})
 		})
+		if _, err := r.svc.UpdateAgent(r.ctx, "bot", waybell.AgentInput{Name: waybell.Some("Bot")}, 0); err != nil { // its endpoints stay
+			t.Fatal(err)
+		}
 		_, err := r.svc.Publish(r.ctx, "bot", waybell.PublishInput{Type: "message.sent",
 			Data: []byte(`{"text":"my secret is canary-secret-of-the-endpoint, my token canary-token"}`)})
 		if err != nil {

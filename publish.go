@@ -157,6 +157,9 @@ func (s *Service) PublishBatch(ctx context.Context, b BatchRequest) ([]BatchItem
 			continue
 		}
 		p, e := s.prepare(ctx, env)
+		if e != nil && e.Code == CodeUnavailable { // so it is of all, and nothing was taken
+			return nil, e
+		}
 		if e != nil {
 			items[i].Err = e
 			continue
@@ -190,8 +193,12 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 		if n > s.cfg.Limits.BatchEvents { // before they are parsed
 			return nil, nil, s.tooManyEvents(n)
 		}
+		n = 0 // values
 		for line := range intake.Lines(b.Body) {
 			v, err := jsjson.Parse(line, jsjson.Limits{})
+			if n += v.Count(); n > maxBatchValues {
+				return nil, nil, tooManyValues("the batch", maxBatchValues)
+			}
 			values, errs = append(values, v), append(errs, err)
 		}
 	} else {
@@ -212,6 +219,10 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 	envelopes, items = make([]envelope, len(values)), make([]BatchItem, len(values))
 	for i, v := range values {
 		where := fmt.Sprintf("%s[%d]", location, i)
+		if len(b.Body) > 2*jsjson.DefaultMaxValues && v.Count() > jsjson.DefaultMaxValues { // two bytes each, at least
+			items[i].Err = tooManyValues(where, jsjson.DefaultMaxValues)
+			continue
+		}
 		if errs[i] != nil {
 			items[i].Err = jsonError(errs[i], where)
 			continue
@@ -229,6 +240,10 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 
 func (s *Service) tooManyEvents(n int) *Error {
 	return errorf(CodeTooLarge, "the batch has %d events; the limit is %d", n, s.cfg.Limits.BatchEvents)
+}
+
+func tooManyValues(what string, limit int) *Error {
+	return errorf(CodeTooLarge, "%s has too many values; the limit is %d", what, limit)
 }
 
 // publishOne prepares and accepts one event.

@@ -91,9 +91,12 @@ func readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer, limit i
 // strangerPatience is how long the body of a request that needs no key may take.
 const strangerPatience = 5 * time.Second
 
-// hurry gives a stranger's body that long.
-func hurry(w http.ResponseWriter) {
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(strangerPatience)) //nolint:errcheck // then it has the server's
+// hurry gives a stranger's body that long; calm ends that once it is there, or the
+// request would be canceled under its handler.
+func hurry(w http.ResponseWriter) (calm func()) {
+	c := http.NewResponseController(w)
+	c.SetReadDeadline(time.Now().Add(strangerPatience)) //nolint:errcheck // then it has the server's
+	return func() { c.SetReadDeadline(time.Time{}) }    //nolint:errcheck // as above
 }
 
 // configBytes is the limit of bodies that hold no event: what is configured has
@@ -105,23 +108,24 @@ const configBytes = 256 << 10
 const (
 	smallBytes    = 16 << 10        // bodies that need no place
 	valueBytes    = 16              // for each byte of a larger one
-	placePatience = 2 * time.Second // how long it waits for a place
+	placePatience = 5 * time.Second // how long it waits for a place
 )
 
-// makeRoom waits for a place for the values of a body. Without an error, leave gives
-// it back.
+// makeRoom waits for a place for the values of a body, of half of the room at most.
+// Without an error, leave gives it back, and may be called again: before the answer is
+// written, which a client may take its time to read.
 func (s *Server) makeRoom(ctx context.Context, size int) (leave func(), err error) {
 	if size <= smallBytes {
 		return func() {}, nil
 	}
-	places := min(valueBytes*int64(size), s.limits.PublishBytes)
+	places := min(valueBytes*int64(size), s.limits.PublishBytes/2)
 	ctx, cancel := context.WithTimeout(ctx, placePatience)
 	defer cancel()
 	if s.places.Acquire(ctx, places) != nil {
 		return nil, &waybell.Error{Code: waybell.CodeBusy, RetryAfter: time.Second,
 			Message: "too many large bodies are being read; try again"}
 	}
-	return func() { s.places.Release(places) }, nil
+	return sync.OnceFunc(func() { s.places.Release(places) }), nil
 }
 
 // sessionBodies is how many bodies above smallBytes one portal session may send at the

@@ -82,9 +82,11 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 	event := func(size int) string {
 		return `{"event":"message.sent","data":{"text":"` + strings.Repeat("x", size) + `"}}`
 	}
-	first := make(chan answer)
-	go func() { first <- s.call(t, "POST /v1/agents/a1/events", event(20<<10)) }()
-	<-store.waiting
+	first := make(chan answer) // a body has half of the room at most
+	for range 2 {
+		go func() { first <- s.call(t, "POST /v1/agents/a1/events", event(20<<10)) }()
+		<-store.waiting
+	}
 	if a := s.call(t, "POST /v1/agents/a1/events", event(1000)); a.status != 202 {
 		t.Errorf("a small event beside a large one: %d %s", a.status, a.text)
 	}
@@ -102,8 +104,10 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 	}
 	others.Wait()
 	close(store.proceed)
-	if a := <-first; a.status != 202 {
-		t.Errorf("the first large event: %d %s", a.status, a.text)
+	for range 2 {
+		if a := <-first; a.status != 202 {
+			t.Errorf("a first large event: %d %s", a.status, a.text)
+		}
 	}
 	if a := s.call(t, "POST /v1/agents/a1/events", event(20<<10)); a.status != 202 {
 		t.Errorf("a large event after it: %d %s", a.status, a.text)
@@ -127,6 +131,38 @@ func TestValuesAreBounded(t *testing.T) {
 	// A batch may have as many as several of its events.
 	if a := s.call(t, "POST /v1/events", `{"events":[`+event(100_000)+`,`+event(100_000)+`]}`); a.status != 200 || strings.Count(a.text, `"status":202`) != 2 {
 		t.Errorf("a batch: %d %.200s", a.status, a.text)
+	}
+	if a := s.call(t, "POST /v1/events", `{"events":[`+event(200_000)+`,`+event(10)+`]}`); a.status != 200 ||
+		strings.Count(a.text, `"status":202`) != 1 || strings.Count(a.text, `"status":413`) != 1 {
+		t.Errorf("a batch with an event of 200,000 values: %d %.200s", a.status, a.text)
+	}
+	for form, body := range map[string]string{"application/json": `{"events":[` + strings.Repeat(event(100_000)+",", 10) + event(100_000) + `]}`,
+		"application/x-ndjson": strings.Repeat(event(100_000)+"\n", 11)} {
+		if a := s.call(t, "POST /v1/events", body, "Content-Type: "+form); a.status != 413 || a.str("code") != "too_large" {
+			t.Errorf("%s of 1,100,000 values: %d %.200s", form, a.status, a.text)
+		}
+	}
+}
+
+// TestPlacesAreForTheWork: who does not read an answer keeps no place.
+func TestPlacesAreForTheWork(t *testing.T) {
+	t.Parallel()
+	s := setup(t, func(c *waybell.Config, _ *api.Config) {
+		c.Limits.EventBytes, c.Limits.BatchBytes, c.Limits.PublishBytes = 8<<20, 8<<20, 8<<20
+	})
+	s.call(t, "POST /v1/agents", `{"id":"a1","name":"Bot"}`)
+	large := `{"data":{"x":"` + strings.Repeat("x", 7<<20) + `"},"event":"message.sent"}`
+	for range 3 {
+		c, err := net.Dial("tcp", s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.(*net.TCPConn).SetReadBuffer(4 << 10)
+		fmt.Fprintf(c, "POST /v1/agents/a1/endpoints/preview HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", rootKey, len(large), large)
+	}
+	if a := s.call(t, "POST /v1/agents/a1/endpoints/preview", large); a.status != 200 {
+		t.Errorf("beside answers that nobody reads: %d %.200s", a.status, a.text)
 	}
 }
 

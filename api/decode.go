@@ -43,8 +43,11 @@ func malformed(err error) error {
 		return err
 	}
 	code := waybell.CodeMalformedJSON
-	if e.Kind == jsjson.NonFiniteNumber || e.Kind == jsjson.TooManyValues {
+	switch e.Kind {
+	case jsjson.NonFiniteNumber:
 		code = waybell.CodeInvalid // well-formed, but out of range
+	case jsjson.TooManyValues:
+		code = waybell.CodeTooLarge
 	}
 	p := newProblem(code, fmt.Sprintf("%s, at byte %d of the body", e.Message, e.Offset))
 	p.Errors = []fieldProblemView{{Location: bodyLocation(e.Path), Message: e.Message}}

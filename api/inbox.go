@@ -195,12 +195,13 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 	}
 	defer leave()
 	// Its place is one of few: who sends slowly must not keep it.
-	hurry(w)
+	calm := hurry(w)
 	var body bytes.Buffer
 	if err := readBody(w, r, &body, 2*s.limits.InboxBodyBytes); err != nil {
 		s.fail(w, r, err)
 		return
 	}
+	calm()
 	header := r.Header.Clone()
 	header.Set("Host", r.Host)
 	if err := s.svc.ReceiveInInbox(r.Context(), in, waybell.InboxArrival{Method: r.Method, Header: header, Body: body.Bytes()}); err != nil {

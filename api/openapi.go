@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -105,6 +104,7 @@ func add[P, B, O any](s *Server, rt route, handle func(ctx context.Context, para
 			}
 		}
 		out, err := handle(ctx, params, body)
+		callOf(ctx).leave()
 		if err != nil {
 			return nil, callOf(ctx).report(err)
 		}
@@ -119,7 +119,7 @@ func add[P, B, O any](s *Server, rt route, handle func(ctx context.Context, para
 func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		c := &call{request: r, requestID: w.Header().Get("X-Request-Id")}
+		c := &call{request: r, leave: func() {}, requestID: w.Header().Get("X-Request-Id")}
 		c.report = func(err error) error { return s.report(w, r, err) }
 		if err := s.identify(c, r, rt); err != nil {
 			s.fail(w, r, err)
@@ -148,8 +148,8 @@ func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 				s.fail(w, r, err)
 				return
 			}
-			c.body, c.leave = body, sync.OnceFunc(leave)
-			defer c.leave()
+			c.body, c.leave = body, leave
+			defer leave()
 		}
 		next(huma.WithValue(ctx, callKey{}, c))
 	}
@@ -172,7 +172,7 @@ func readQuery(r *http.Request) error {
 		if len(values[name]) > 1 {
 			return wrongQuery(location, "is there twice")
 		}
-		if values[name][0] == "" {
+		if values[name][0] == "" && name != "cursor" { // of the first page there is none
 			return wrongQuery(location, "must not be empty")
 		}
 	}
@@ -206,8 +206,9 @@ func (s *Server) wholeBody(w http.ResponseWriter, r *http.Request, rt route) ([]
 		return nil, nil
 	}
 	var buf bytes.Buffer
+	calm := func() {}
 	if rt.scope == "" && !rt.bearer {
-		hurry(w)
+		calm = hurry(w)
 	}
 	limit := cmp.Or(rt.bodyLimit, configBytes)
 	if rt.event {
@@ -216,6 +217,7 @@ func (s *Server) wholeBody(w http.ResponseWriter, r *http.Request, rt route) ([]
 	if err := readBody(w, r, &buf, limit); err != nil {
 		return nil, err
 	}
+	calm()
 	if rt.optionalBody && buf.Len() == 0 {
 		return nil, nil
 	}

@@ -165,6 +165,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, agentID string)
 	}
 	defer leave()
 	result, err := s.svc.PublishJSON(r.Context(), agentID, b.body.Bytes(), field(r, "Idempotency-Key"))
+	leave()
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -217,6 +218,7 @@ func (s *Server) publishBatch(w http.ResponseWriter, r *http.Request) {
 		Body: b.body.Bytes(), NDJSON: media == mediaNDJSON,
 		IdempotencyKey: r.Header.Get("Idempotency-Key"), Allowed: allowed(key),
 	})
+	leave()
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -48,7 +48,7 @@ func plannedStatements(f seeding, ref waybell.DeliveryRef) []planned {
 		{"events of a page", sqlShowEvents, []any{agent, keys, middle - day/3, middle}, 2, sqlBeginLog},
 		{"delivery", sqlDelivery, []any{agent, middle, ref.Endpoint}, 1, ""},
 		{"deliveries of an event", sqlEventDeliveries, []any{agent, middle}, 1, ""},
-		{"attempts", sqlAttempts, []any{agent, middle, ref.Endpoint}, 1, ""},
+		{"attempts", sqlAttempts, []any{agent, middle, ref.Endpoint, 100}, 1, ""},
 		{"event", sqlEvent, []any{agent, middle}, 1, ""},
 		{"events by key", sqlEvents, []any{"{1,1}", keys, middle - day/3, middle}, 2, ""},
 		{"agents that wait", sqlWaitingAgents, []any{middle, 1000}, 0, ""},

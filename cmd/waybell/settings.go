@@ -175,7 +175,8 @@ func (s *settings) table() []setting {
 func (s *settings) limitTable() []setting {
 	rows := []setting{
 		{name: "max-connections", value: &s.MaxConnections,
-			help: "connections of clients open at once, for each address that is listened on; others wait to be taken"},
+			help: "connections of clients open at once, for each address that is listened on; others wait to be taken",
+			note: "A proxy in front should bound what one client opens: who holds all of them keeps others out, health checks too."},
 		{name: "max-event-bytes", value: &s.MaxEventBytes, help: "body of one event"},
 		{name: "max-batch-bytes", value: &s.MaxBatchBytes, help: "body of a batch of events"},
 		{name: "max-batch-events", value: &s.MaxBatchEvents, help: "events of a batch"},

@@ -69,7 +69,7 @@ func poisons() []poison {
 		{"another document behind", data("1") + data("2"), nil, 400},
 		{"nothing", "", nil, 400},
 		{"a time far off", `{"event":"message.received","timestamp":"999999999-01-01T00:00:00Z","data":{}}`, nil, 422},
-		{"a header past what is read", data("1"), map[string]string{"X-Evil": strings.Repeat("x", 256<<10)}, 431},
+		{"a header past what is read", data("1"), map[string]string{"X-Evil": strings.Repeat("x", 24<<10)}, 431},
 		{"an Idempotency-Key too long", data("1"), map[string]string{"Idempotency-Key": strings.Repeat("k", 10_000)}, 422},
 		{"an Idempotency-Key of statements", data("1"), map[string]string{"Idempotency-Key": `'; DROP TABLE idempotency; --`}, 202},
 	}

@@ -99,6 +99,21 @@ type Member struct {
 	Value Value
 }
 
+// Count is how many values a value is made of, itself included.
+func (v Value) Count() int {
+	n := 1
+	if v.list == nil {
+		return n
+	}
+	for i := range v.list.members {
+		n += v.list.members[i].Value.Count()
+	}
+	for i := range v.list.items {
+		n += v.list.items[i].Count()
+	}
+	return n
+}
+
 // Null returns the value null.
 func Null() Value { return Value{} }
 

@@ -18,6 +18,8 @@ const (
 	// tellingLength is as much of a value's beginning as is masked even where the
 	// value does not go on behind it. It also bounds what one place of a text costs.
 	tellingLength = 64
+	// withinSteps bounds, for each byte of a text, what is looked for within values.
+	withinSteps = 16
 )
 
 // Secrets are what nothing that is kept may show. They are gathered, then made
@@ -162,27 +164,29 @@ func (h *Hidden) find(s string, cut bool) []span {
 	return apart
 }
 
+// findIn returns where the values are, in order, and some within or over others: what
+// begins within another is looked for too, as long as that costs no more than some
+// steps for each byte.
 func (h *Hidden) findIn(s string, cut bool) (found []span) {
-	i := 0
-	for i+echoLength <= len(s) {
-		n := 0
-		if h.mayBegin(s[i]) {
-			n = h.match(s[i:])
+	steps := withinSteps * (len(s) + tellingLength)
+	for i := 0; i+echoLength <= len(s); i++ {
+		if !h.mayBegin(s[i]) {
+			continue
 		}
-		if n > 0 {
-			found = append(found, span{i, i + n})
+		n := h.match(s[i:])
+		if n == 0 {
+			continue
 		}
-		i += max(n, 1)
+		found = append(found, span{i, i + n})
+		if steps -= n; steps < 0 {
+			i += n - 1
+		}
 	}
 	if !cut {
 		return found
 	}
 	// What is longer was found above.
-	i = max(len(s)-tellingLength, 0)
-	if n := len(found); n > 0 {
-		i = max(i, found[n-1].to)
-	}
-	for ; i < len(s); i++ {
+	for i := max(len(s)-tellingLength, 0); i < len(s); i++ {
 		at, _ := slices.BinarySearch(h.values, s[i:])
 		if at < len(h.values) && strings.HasPrefix(h.values[at], s[i:]) {
 			return append(found, span{i, len(s)})
@@ -206,6 +210,9 @@ func (h *Hidden) match(s string) int {
 		next = common(h.values[after], s)
 	}
 	if most := max(before, next); most >= tellingLength {
+		for n := 1; n < utf8.UTFMax && most < len(s) && !utf8.RuneStart(s[most]); n++ {
+			most++
+		}
 		return most
 	}
 	for i := after - 1; i >= 0; i = int(h.within[i]) {
@@ -235,7 +242,7 @@ func unescaped(s string, cut bool) (plain string, from []int32) {
 	from = make([]int32, 0, len(s)+1)
 	for i := 0; i < len(s); {
 		c, n := escape(s[i:])
-		if n == 0 && cut && len(s)-i < len(`\uffff\uffff`) && halfEscape(s[i:]) {
+		if cut && halfEscape(s[i:]) {
 			break
 		}
 		if n == 0 {
@@ -293,7 +300,11 @@ func codeUnit(s string) (c rune, ok bool) {
 	return c, true
 }
 
-// halfEscape tells whether a text may be the beginning of an escape.
+// halfEscape tells whether a text may be the beginning of an escape, or of the two
+// that make one character.
 func halfEscape(s string) bool {
+	if c, ok := codeUnit(s); ok && utf16.IsSurrogate(c) && c < 0xdc00 {
+		return len(s) == 6 || len(s) < 12 && halfEscape(s[6:])
+	}
 	return s[0] == '\\' && (len(s) == 1 || s[1] == 'u' && len(s) < 6)
 }

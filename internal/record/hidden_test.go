@@ -22,7 +22,8 @@ func hiding(pairs ...string) *Hidden {
 func TestHidden(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("0123456789", 30)
-	h := hiding("X-A", "Bearer token-canary", "X-B", "token-canary-longer", "X-C", `Basic dXNlcjpw/YXNz"ä`, "X-D", long, "X-E", "short")
+	h := hiding("X-A", "Bearer token-canary", "X-B", "token-canary-longer", "X-C", `Basic dXNlcjpw/YXNz"ä`, "X-D", long, "X-E", "short",
+		"X-F", "faces 😀😀", "X-G", "token-canaryXYZ", "X-H", "XYZ-secret-b", "X-I", strings.Repeat("x", 63)+"äbcdefgh")
 	for _, tc := range []struct {
 		name, text, want string
 		cut              bool
@@ -44,6 +45,11 @@ func TestHidden(t *testing.T) {
 		{"cut off within an escape", `{"h":"Basic dXNlcjpw\/YXNz\"\u00`, `{"h":"••••`, true},
 		{"cut off before an escape", `{"h":"Basic dXNlcjpw\`, `{"h":"••••`, true},
 		{"other escapes", `{"h":"\u0041\n\\","d":"\x"}`, `{"h":"\u0041\n\\","d":"\x"}`, true},
+		{"cut off within a character of two escapes", `{"h":"X \ud83d\u`, `{"h":"X \ud83d\u`, true},
+		{"cut off within one of a value", `{"h":"faces \ud83d\ude0`, `{"h":"••••`, true},
+		{"cut off after the half of it", `{"h":"faces \ud83d`, `{"h":"••••`, true},
+		{"one that begins within another", "a token-canaryXYZ-secret-b c", "a •••• c", false},
+		{"much of a long one, up to a whole character", strings.Repeat("x", 63) + "öwhatever", "••••whatever", false},
 		{"surrogates", `"\ud83d\ude00 token-canary \ud83d"`, `"\ud83d\ude00 •••• \ud83d"`, false},
 		{"nothing", "", "", true},
 	} {
@@ -99,20 +105,19 @@ func TestHiddenLikeSimple(t *testing.T) {
 		}
 		h := s.Hidden()
 		in := text(0, 60).Draw(t, "text")
-		want, i := []span(nil), 0
-		for i < len(in) {
-			n := 0
+		var want []span
+		for i := range in {
 			for _, v := range values {
-				if strings.HasPrefix(in[i:], v) {
-					n = max(n, len(v))
+				switch n := len(want); {
+				case !strings.HasPrefix(in[i:], v):
+				case n > 0 && i <= want[n-1].to:
+					want[n-1].to = max(want[n-1].to, i+len(v))
+				default:
+					want = append(want, span{i, i + len(v)})
 				}
 			}
-			if n > 0 {
-				want = append(want, span{i, i + n})
-			}
-			i += max(n, 1)
 		}
-		if got := h.findIn(in, false); !slices.Equal(got, want) {
+		if got := h.find(in, false); !slices.Equal(got, want) {
 			t.Fatalf("found %v in %q, want %v", got, in, want)
 		}
 		// What was cut off shows no beginning at its end.
