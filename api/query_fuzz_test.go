@@ -48,8 +48,10 @@ func FuzzQuery(f *testing.F) {
 		}
 		switch w.Code {
 		case http.StatusOK:
-			if slices.ContainsFunc(slices.Collect(maps.Values(given)), func(v []string) bool { return v[0] == "" }) {
-				t.Fatalf("%s with %q: an empty value was taken", path, query)
+			for name, values := range given {
+				if values[0] == "" && name != "cursor" {
+					t.Fatalf("%s with %q: an empty value was taken", path, query)
+				}
 			}
 			checkParams(t, path, given)
 			for _, q := range s.store.deliveries {

@@ -15,8 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/api"
 	"github.com/waybell/waybell/postgres"
@@ -304,7 +302,7 @@ func (s *server) listen(address string) (net.Listener, error) {
 		}
 		return nil
 	})
-	return netutil.LimitListener(l, s.clients), nil
+	return newBoundListener(l.(*net.TCPListener), s.clients), nil
 }
 
 func (s *server) serve(l net.Listener, handler http.Handler) {

@@ -44,7 +44,15 @@ func TestConnectionsAreBounded(t *testing.T) {
 	case <-time.After(50 * time.Millisecond):
 	}
 	first.Close()
-	(<-taken).Close()
+	third := <-taken
+	defer third.Close()
+	if _, ok := third.(interface{ CloseWrite() error }); !ok {
+		t.Error("a connection cannot be closed half: answers to what was not read to its end are lost")
+	}
+	l.Close() // while it waits for a place
+	if _, more := <-taken; more {
+		t.Error("a connection was taken by a closed listener")
+	}
 }
 
 // TestConnectionSettings: there is no server for nobody.
