@@ -46,5 +46,5 @@ export function waiting(system: SystemInfo, at: number): string {
   const oldest = system.load.oldest_due_at;
   if (oldest === null) return "nothing is late";
   const seconds = (at - Date.parse(oldest)) / 1_000;
-  return seconds < 1 ? "nothing is late" : `the oldest has been waiting for ${duration(seconds)}`;
+  return seconds < 1 ? "nothing is late" : `the oldest${system.load.queued === 0 ? " in the store" : ""} has been waiting for ${duration(seconds)}`;
 }
