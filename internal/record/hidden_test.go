@@ -137,6 +137,7 @@ func TestHiddenLikeSimple(t *testing.T) {
 func FuzzHidden(f *testing.F) {
 	f.Add("Bearer token-canary", `{"h":"Bearer token-canary"}`, true)
 	f.Add("•••", "••••••", false)
+	f.Add("\xa20000000", "000\xa20000000000", false)
 	f.Add(`a"b/c\d\u00e4`, `{"h":"a\"b\/c\\d\\u00e4`, true)
 	f.Fuzz(func(t *testing.T, value, text string, cut bool) {
 		h := hiding("X-A", value)
@@ -144,8 +145,10 @@ func FuzzHidden(f *testing.F) {
 		if 2*len(out) > 3*len(text)+2*len(Mask) {
 			t.Errorf("%d bytes became %d", len(text), len(out))
 		}
-		if len(value) >= echoLength && !strings.ContainsAny(value+text, "•") && strings.Contains(out, value) {
-			t.Errorf("%q still has %q", out, value)
+		for part := range strings.SplitSeq(out, Mask) { // the mask's own bytes may end or begin a value
+			if len(value) >= echoLength && !strings.Contains(text, Mask) && strings.Contains(part, value) {
+				t.Errorf("%q still has %q", out, value)
+			}
 		}
 		if !strings.Contains(out, Mask) && out != text {
 			t.Errorf("%q became %q without a mask", text, out)
