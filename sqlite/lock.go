@@ -37,3 +37,7 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// unlockDir gives the directory back. To close the file alone would not do: a process
+// that is just being started has it too, until it begins its own program.
+func unlockDir(f *os.File) error { return errors.Join(unlock(f), f.Close()) }

@@ -15,5 +15,10 @@ func tryLock(f *os.File) error {
 	return windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, &at)
 }
 
+func unlock(f *os.File) error {
+	at := windows.Overlapped{Offset: 1 << 30}
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &at)
+}
+
 // syncDir does nothing: directories cannot be synced here.
 func syncDir(string) error { return nil }

@@ -170,7 +170,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		err = s.openWriter()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", s.path, err), s.closeWriter(), lock.Close())
+		return nil, errors.Join(fmt.Errorf("open %s: %w", s.path, err), s.closeWriter(), unlockDir(lock))
 	}
 	s.ended.Go(s.runWriter)
 	s.ended.Go(s.runCheckpointer)
@@ -306,7 +306,7 @@ func (s *Store) shutdown() error {
 			errs = append(errs, c.close())
 		}
 	}
-	errs = append(errs, s.closeWriter(), s.lock.Close())
+	errs = append(errs, s.closeWriter(), unlockDir(s.lock))
 	return errors.Join(errs...)
 }
 
