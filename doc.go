@@ -5,7 +5,8 @@
 //
 // An embedder opens a store (package sqlite, or postgres, which nodes may share),
 // builds a [Service] with [New], calls [Service.Start], publishes with
-// [Service.Publish], ends with [Service.Stop], and closes the store. The command in cmd/waybell is the same library behind HTTP.
+// [Service.Publish], ends with [Service.Stop], and closes the store. The command in
+// cmd/waybell is the same library behind HTTP.
 //
 // # Words
 //

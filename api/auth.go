@@ -87,7 +87,7 @@ type call struct {
 	request   *http.Request
 	requestID string
 	body      []byte            // nil without one
-	leave     func()            // gives the body's place back; see makeRoom
+	leave     func()            // gives the body's room back; see makeRoom
 	report    func(error) error // what the caller may see of an error
 	again     func() error      // whether it would still be admitted: a stream outlives its admission
 }

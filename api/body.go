@@ -106,60 +106,39 @@ const configBytes = 256 << 10
 // A body's values take several times its length, so that few large ones may be read
 // at the same time.
 const (
-	smallBytes    = 16 << 10        // bodies that need no place
-	valueBytes    = 16              // for each byte of a larger one
-	placePatience = 5 * time.Second // how long it waits for a place
+	smallBytes   = 16 << 10        // bodies that need no room
+	valueBytes   = 16              // for each byte of a larger one
+	roomPatience = 5 * time.Second // how long it waits for its room
 )
 
-// makeRoom waits for a place for the values of a body, of half of the room at most.
-// Without an error, leave gives it back, and may be called again: before the answer is
+// makeRoom waits for room for the values of a body, half of all at most. Without an
+// error, leave gives it back, and may be called again: before the answer is
 // written, which a client may take its time to read.
 func (s *Server) makeRoom(ctx context.Context, size int) (leave func(), err error) {
 	if size <= smallBytes {
 		return func() {}, nil
 	}
-	places := min(valueBytes*int64(size), s.limits.PublishBytes/2)
-	ctx, cancel := context.WithTimeout(ctx, placePatience)
+	room := min(valueBytes*int64(size), s.limits.PublishBytes/2)
+	ctx, cancel := context.WithTimeout(ctx, roomPatience)
 	defer cancel()
-	if s.places.Acquire(ctx, places) != nil {
+	if s.room.Acquire(ctx, room) != nil {
 		return nil, &waybell.Error{Code: waybell.CodeBusy, RetryAfter: time.Second,
 			Message: "too many large bodies are being read; try again"}
 	}
-	return sync.OnceFunc(func() { s.places.Release(places) }), nil
+	return sync.OnceFunc(func() { s.room.Release(room) }), nil
 }
 
 // sessionBodies is how many bodies above smallBytes one portal session may send at the
 // same time: each is in memory as far as it has come.
 const sessionBodies = 4
 
-// sessionGate counts them.
-type sessionGate struct {
-	mu     sync.Mutex
-	inside map[string]int // by the id of the session
-}
-
-// enter takes a place for the body of a request, if the session needs one, and
-// returns what gives it back; nil where there is none.
-func (g *sessionGate) enter(key *waybell.APIKey, r *http.Request) (leave func()) {
-	if key == nil || !key.IsPortal() || r.ContentLength >= 0 && r.ContentLength <= smallBytes {
+// ofSession takes a place for the body of a request, if it is a session's and may be
+// large, and returns what gives it back; nil when there is none.
+func (s *Server) ofSession(key *waybell.APIKey, r *http.Request) (leave func()) {
+	if !key.IsPortal() || r.ContentLength >= 0 && r.ContentLength <= smallBytes {
 		return func() {}
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.inside[key.ID] >= sessionBodies {
-		return nil
-	}
-	if g.inside == nil {
-		g.inside = map[string]int{}
-	}
-	g.inside[key.ID]++
-	return func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if g.inside[key.ID]--; g.inside[key.ID] == 0 {
-			delete(g.inside, key.ID)
-		}
-	}
+	return s.sessions.Enter(key.ID)
 }
 
 func isType[T error](err error) bool { _, ok := errors.AsType[T](err); return ok }

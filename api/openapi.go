@@ -131,7 +131,7 @@ func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 			return
 		}
 		if rt.media != nil {
-			out := s.gate.enter(c.key, r)
+			out := s.ofSession(c.key, r)
 			if out == nil {
 				s.fail(w, r, &waybell.Error{Code: waybell.CodeBusy, RetryAfter: time.Second,
 					Message: fmt.Sprintf("a session sends at most %d large bodies at once", sessionBodies)})
@@ -156,9 +156,9 @@ func (s *Server) admit(rt route) func(huma.Context, func(huma.Context)) {
 }
 
 // readQuery refuses a query that package url cannot read, or in which a name is
-// there twice or has no value, and writes any other anew. huma reads it with two readers of its
-// own that skip what they do not understand, each something else: a filter that
-// is silently left out shows more than was asked for.
+// there twice or has no value, and writes any other anew. huma reads it with two
+// readers of its own that skip what they do not understand, each something else: a
+// filter that is silently left out shows more than was asked for.
 func readQuery(r *http.Request) error {
 	if r.URL.RawQuery == "" {
 		return nil

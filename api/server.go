@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/places"
 )
 
 // Off as a path in [Config] closes what would be served there.
@@ -58,8 +59,7 @@ type Server struct {
 	cfg     Config
 	log     *slog.Logger
 	limits  waybell.Limits
-	places  *semaphore.Weighted // see makeRoom
-	gate    sessionGate
+	room    *semaphore.Weighted // see makeRoom
 	mux     *http.ServeMux
 	huma    huma.API
 	openAPI []byte
@@ -69,6 +69,8 @@ type Server struct {
 	noStore []string
 	noSniff []string
 	jsonUTF []string
+
+	sessions *places.Places // see ofSession
 }
 
 // New makes the API of a service. The service need not be started yet. The
@@ -88,7 +90,7 @@ func New(svc *waybell.Service, cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		svc: svc, cfg: cfg, log: cfg.Logger, limits: svc.Config().Limits, mux: http.NewServeMux(),
-		places:  semaphore.NewWeighted(svc.Config().Limits.PublishBytes),
+		room: semaphore.NewWeighted(svc.Config().Limits.PublishBytes), sessions: places.New(sessionBodies, 0),
 		aliases: typeAliases(), worker: svc.Config().Role == waybell.RoleWorker,
 		noStore: []string{"no-store"}, noSniff: []string{"nosniff"}, jsonUTF: []string{mediaJSON},
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/waybell/waybell/internal/places"
 )
 
 // The rates of an inbox and of all inboxes of a node. What is received is
@@ -41,10 +43,10 @@ type Gate struct {
 	bytes   *rate.Limiter
 	explain *rate.Limiter
 
-	mu     sync.Mutex
-	doors  map[string]*rate.Limiter
-	inside map[string]int // requests that are being read, of each inbox
-	all    int            // of all of them
+	reading *places.Places // by inbox
+
+	mu    sync.Mutex
+	doors map[string]*rate.Limiter
 }
 
 // NewGate makes a gate for bodies of which at most maxBody bytes are kept.
@@ -53,29 +55,13 @@ func NewGate(maxBody int) *Gate {
 		bytes:   rate.NewLimiter(bytesPerSecond, max(bytesBurst, maxBody+rowBytes)),
 		explain: rate.NewLimiter(explainPerSecond, explainBurst),
 		doors:   map[string]*rate.Limiter{},
-		inside:  map[string]int{},
+		reading: places.New(Together, togetherInAll),
 	}
 }
 
 // Enter takes a place for a request whose body is about to be read, and returns
 // what gives it back, which may be called twice; nil when there is none.
-func (g *Gate) Enter(inbox string) (leave func()) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.all >= togetherInAll || g.inside[inbox] >= Together {
-		return nil
-	}
-	g.all++
-	g.inside[inbox]++
-	return sync.OnceFunc(func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.all--
-		if g.inside[inbox]--; g.inside[inbox] == 0 {
-			delete(g.inside, inbox)
-		}
-	})
-}
+func (g *Gate) Enter(inbox string) (leave func()) { return g.reading.Enter(inbox) }
 
 // Admit tells whether the inbox may take one more request now.
 func (g *Gate) Admit(inbox string, now time.Time) bool {

@@ -131,14 +131,3 @@ func TestGateBoundsWhatIsReadAtOnce(t *testing.T) {
 		t.Errorf("%d places became free, want %d", n, Together-1)
 	}
 }
-
-func TestGateRemembersOnlyWhoIsInside(t *testing.T) {
-	t.Parallel()
-	g := NewGate(64 << 10)
-	for i := range 1000 {
-		g.Enter(fmt.Sprint(i))()
-	}
-	if len(g.inside) != 0 || g.all != 0 {
-		t.Errorf("%d inboxes and %d requests are remembered", len(g.inside), g.all)
-	}
-}
