@@ -441,13 +441,8 @@ func (s *Service) ReceiveInInbox(ctx context.Context, in Inbox, a InboxArrival) 
 	if sender != nil && sender.format != nil {
 		spell = sender.format.HeaderName
 	}
-	r.Headers, r.Body, r.Truncated = record.Headers(a.Header, hidden, spell), a.Body, len(a.Body) > limit
-	if r.Truncated {
-		r.Body = r.Body[:limit]
-	}
-	if r.Body = hidden.In(r.Body, r.Truncated); len(r.Body) > limit { // a mask may be longer than what it hides
-		r.Body, r.Truncated = r.Body[:limit], true
-	}
+	r.Headers = record.Headers(a.Header, hidden, spell)
+	r.Body, r.Truncated = hidden.In(a.Body, limit, false)
 	within, cancel := context.WithTimeout(ctx, inboxPatience)
 	defer cancel()
 	switch err := s.store.AddInboxRequest(within, r, s.cfg.Limits.InboxRequests, s.inboxEnd(&in, now)); {

@@ -75,11 +75,9 @@ const (
 // one buffer and asks nothing of reflection.
 func Encode(a *Attempt) []byte {
 	r := a.Result
-	body, flags := a.Hidden.In(r.Body, r.Truncated), byte(flagRequest)
-	if len(body) > keptBytes {
-		body, flags = body[:keptBytes], flags|flagTruncated
-	}
-	if r.Truncated {
+	body, truncated := a.Hidden.In(r.Body, keptBytes, r.Truncated)
+	flags := byte(flagRequest)
+	if truncated {
 		flags |= flagTruncated
 	}
 	if a.IncludeMessages {

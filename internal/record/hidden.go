@@ -112,17 +112,31 @@ func (h *Hidden) inText(s string) string {
 	return s
 }
 
-// In masks what is hidden in a body, which is copied only where it changes. Of a
-// body that was cut off it masks the beginning of a value too where it ends with it.
-func (h *Hidden) In(b []byte, cut bool) []byte {
+// In is what is kept of a body: so many bytes at most, with a mask for what is hidden.
+// It is copied only where that changes it. Where the body ends too early, in the
+// answer already (cut) or here, the beginning of a value is masked too; truncated tells
+// of either.
+func (h *Hidden) In(b []byte, most int, cut bool) (kept []byte, truncated bool) {
+	if len(b) > most {
+		b, cut = b[:most], true
+	}
 	if h == nil || len(b) == 0 {
-		return b
+		return b, cut
 	}
 	s := string(b)
-	if found := h.find(s, cut); len(found) > 0 {
-		return masked(s, found)
+	found := h.find(s, cut)
+	if len(found) == 0 {
+		return b, cut
 	}
-	return b
+	b = masked(s, found)
+	if len(b) <= most { // a mask may be longer than what it hides
+		return b, cut
+	}
+	end := most
+	for end > max(0, most-utf8.UTFMax) && !utf8.RuneStart(b[end]) { // no part of a character
+		end--
+	}
+	return b[:end], true
 }
 
 // span is a part of a text.

@@ -53,8 +53,8 @@ func TestHidden(t *testing.T) {
 		{"surrogates", `"\ud83d\ude00 token-canary \ud83d"`, `"\ud83d\ude00 •••• \ud83d"`, false},
 		{"nothing", "", "", true},
 	} {
-		if got := string(h.In([]byte(tc.text), tc.cut)); got != tc.want {
-			t.Errorf("%s: %q became %q, want %q", tc.name, tc.text, got, tc.want)
+		if got, truncated := h.In([]byte(tc.text), 1000, tc.cut); string(got) != tc.want || truncated != tc.cut {
+			t.Errorf("%s: %q became %q, truncated %v, want %q", tc.name, tc.text, got, truncated, tc.want)
 		}
 		if got := h.inText(tc.text); !tc.cut && got != tc.want {
 			t.Errorf("%s: the text %q became %q, want %q", tc.name, tc.text, got, tc.want)
@@ -66,6 +66,29 @@ func TestHidden(t *testing.T) {
 	both := h.And(hiding("X-Z", "another-canary"))
 	if got := both.inText("token-canary another-canary"); got != "•••• ••••" || !both.names("X-Z") || !both.names("X-A") {
 		t.Errorf("two together make %q", got)
+	}
+}
+
+// TestHiddenKeepsSoMuch: a body is cut before and after it is masked, and shows neither
+// the beginning of a value nor a part of a character of the mask there.
+func TestHiddenKeepsSoMuch(t *testing.T) {
+	t.Parallel()
+	const value, text = "12345678", "ab 12345678 cd 12345678"
+	h := hiding("X-A", value)
+	for most, want := range map[int]string{
+		31: "ab •••• cd ••••", 30: "ab •••• cd •••", 23: "ab •••• cd •", 22: "ab •••• cd •", 21: "ab •••• cd ", 16: "ab •••• ",
+		11: "ab ••", 10: "ab ••", 4: "ab ", 2: "ab", 0: "",
+	} {
+		got, truncated := h.In([]byte(text), most, false)
+		if string(got) != want || truncated != (most < 31) {
+			t.Errorf("of %q within %d bytes %q is kept, truncated %v; want %q", text, most, got, truncated, want)
+		}
+	}
+	for most, want := range map[int]string{100: text, len(text): text, 5: "ab 12"} {
+		got, truncated := (*Hidden)(nil).In([]byte(text), most, false)
+		if string(got) != want || truncated != (most < len(text)) {
+			t.Errorf("with nothing to hide %q is kept, truncated %v; want %q", got, truncated, want)
+		}
 	}
 }
 
@@ -82,7 +105,7 @@ func TestHiddenStaysSmall(t *testing.T) {
 		h := s.Hidden()
 		for _, n := range []int{1, 3, 50, 1000} {
 			text := []byte(strings.Repeat(value+" ", n))
-			if got := h.In(text, true); 2*len(got) > 3*len(text) {
+			if got, _ := h.In(text, 2*len(text), true); 2*len(got) > 3*len(text) {
 				t.Errorf("%d bytes became %d", len(text), len(got))
 			}
 		}
@@ -121,7 +144,7 @@ func TestHiddenLikeSimple(t *testing.T) {
 			t.Fatalf("found %v in %q, want %v", got, in, want)
 		}
 		// What was cut off shows no beginning at its end.
-		out := h.In([]byte(in), true)
+		out, _ := h.In([]byte(in), 1000, true)
 		for n := 1; n < 12; n++ {
 			for _, v := range values {
 				if n < len(v) && bytes.HasSuffix(out, []byte(v[:n])) {
@@ -141,7 +164,8 @@ func FuzzHidden(f *testing.F) {
 	f.Add(`a"b/c\d\u00e4`, `{"h":"a\"b\/c\\d\\u00e4`, true)
 	f.Fuzz(func(t *testing.T, value, text string, cut bool) {
 		h := hiding("X-A", value)
-		out := string(h.In([]byte(text), cut))
+		kept, _ := h.In([]byte(text), 2*len(text)+len(Mask), cut)
+		out := string(kept)
 		if 2*len(out) > 3*len(text)+2*len(Mask) {
 			t.Errorf("%d bytes became %d", len(text), len(out))
 		}
@@ -170,7 +194,7 @@ func BenchmarkHidden(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				h.In(text, true)
+				h.In(text, len(text), true)
 			}
 		})
 	}
