@@ -1,10 +1,10 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestConnectionsAreBounded: of more clients than may be connected, the next one is
@@ -13,45 +13,48 @@ func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	const most = 2
 	s := &server{clients: most}
-	l, err := s.listen("127.0.0.1:0")
+	made, err := s.listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	taken := make(chan net.Conn)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				close(taken)
-				return
-			}
-			taken <- c
-		}
-	}()
-	for range most + 1 {
+	defer made.Close()
+	l := made.(*boundListener)
+	for range most + 2 { // the system connects them; they wait to be accepted
 		c, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
 	}
-	first := <-taken
-	defer (<-taken).Close()
-	select {
-	case <-taken:
-		t.Fatalf("a client too many was taken")
-	case <-time.After(50 * time.Millisecond):
+	var taken []net.Conn
+	accept := func() {
+		t.Helper()
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		taken = append(taken, c)
+		if n := len(l.places); n > most || cap(l.places) != most {
+			t.Fatalf("%d of %d places are taken, want at most %d", n, cap(l.places), most)
+		}
 	}
-	first.Close()
-	third := <-taken
-	defer third.Close()
-	if _, ok := third.(interface{ CloseWrite() error }); !ok {
+	for range most {
+		accept()
+	}
+	taken[0].Close()
+	taken[0].Close() // gives back one place, not two
+	if n := len(l.places); n != most-1 {
+		t.Fatalf("%d places are taken after one client has gone", n)
+	}
+	accept()
+	if _, ok := taken[most].(interface{ CloseWrite() error }); !ok {
 		t.Error("a connection cannot be closed half: answers to what was not read to its end are lost")
 	}
-	l.Close() // while it waits for a place
-	if _, more := <-taken; more {
-		t.Error("a connection was taken by a closed listener")
+	// There is one more client, but no place: what ends the wait is the listener's end.
+	l.once.Do(func() { close(l.closed) })
+	if c, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%v was taken without a place, %v", c, err)
 	}
 }
 
