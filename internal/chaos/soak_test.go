@@ -180,14 +180,17 @@ func (s *soak) fillCaches() {
 // warmUp is the part of a soak, one in so many, whose samples say nothing of growth.
 const warmUp = 5
 
+// leastSamples after the warm-up are enough for a line, whatever it says.
+const leastSamples = 2
+
 // watch takes a sample at a steady pace, as many of them however long the soak
-// lasts, and logs some.
+// lasts, and logs some. Where a busy machine gives fewer in a short one, it goes on.
 func (s *soak) watch() {
 	s.t.Helper()
 	every := max(s.lasts/360, 250*time.Millisecond)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for n := 1; time.Since(s.began) < s.lasts; n++ {
+	for n := 1; time.Since(s.began) < s.lasts || len(s.after(s.lasts/warmUp)) < leastSamples; n++ {
 		<-tick.C
 		if !s.server.running() {
 			s.t.Fatalf("the server ended by itself: %v", s.server.cmd.ProcessState)
@@ -282,9 +285,6 @@ func (s *soak) judgeGrowth(r *result.Result) {
 	t := s.t
 	t.Helper()
 	warm := s.after(s.lasts / warmUp)
-	if len(warm) < 2 {
-		t.Fatalf("%d samples after the warm-up", len(warm))
-	}
 	judged := s.lasts >= soakJudged
 	complain := t.Errorf
 	if !judged {

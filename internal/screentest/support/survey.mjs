@@ -46,7 +46,7 @@ export async function survey(page, name, views = everyView) {
   return found;
 }
 
-/** Waits until fonts are there, what moves has arrived, and the page was painted so. */
+/** Has fonts there, what moves at its end, and the page painted so. */
 async function settle(page) {
   await within(patience, `${page.url()} is at rest`, page.evaluate(async () => {
     // A browser that is short of time may leave frames out.
@@ -57,7 +57,7 @@ async function settle(page) {
       await frame();
       const moving = document.getAnimations().filter((a) => a.playState === 'running' && a.effect?.getComputedTiming().endTime !== Infinity);
       still = moving.length === 0 ? still + 1 : 0;
-      await Promise.allSettled(moving.map((a) => a.finished));
+      for (const a of moving) a.finish(); // the end of it is what is looked at, and a browser that paints nothing gets to none
     }
   }));
 }
