@@ -256,7 +256,7 @@ func BenchmarkSweepDay(b *testing.B) {
 			for more := true; more; {
 				var gone int
 				started := time.Now()
-				if gone, more, err = l.s.Sweep(ctx, l.lease, (f.newest + 1).from(), 250*time.Millisecond); err != nil {
+				if gone, more, err = l.s.Sweep(ctx, l.Lease, (f.newest + 1).from(), 250*time.Millisecond); err != nil {
 					b.Error(err)
 				}
 				pieces = append(pieces, time.Since(started))
@@ -299,11 +299,11 @@ func (l *load) publishers(b *testing.B, during func()) waits {
 					return
 				default:
 				}
-				events := l.events(4, 1, 7)
+				events := l.Events(4, 1, 7)
 				started := time.Now()
-				l.accept(b, events)
+				l.Accept(b, events)
 				took = append(took, time.Since(started))
-				l.settle(b, events)
+				l.Settle(b, events)
 			}
 		}()
 	}

@@ -74,30 +74,30 @@ type churn struct {
 func (c *churn) run(ctx context.Context, b *testing.B) {
 	const group, endpoint = 256, 7
 	for ctx.Err() == nil {
-		events := c.events(group, 1, endpoint)
-		c.accept(b, events)
-		outcomes := c.outcomes(events)
+		events := c.Events(group, 1, endpoint)
+		c.Accept(b, events)
+		outcomes := c.Outcomes(events)
 		for i := range outcomes[:group/2] {
 			o := &outcomes[i]
 			o.Kind, o.State, o.NextAt = waybell.SettleRetry, waybell.DeliveryRetrying, o.Attempt.StartedAt
 			o.Reason, o.Attempt.Reason = waybell.ReasonHTTPStatus, waybell.ReasonHTTPStatus
 		}
-		if err := c.s.Settle(b.Context(), c.lease, outcomes); err != nil {
+		if err := c.s.Settle(b.Context(), c.Lease, outcomes); err != nil {
 			b.Error(err)
 			return
 		}
 		began := time.Now()
-		rows, err := c.s.Claim(b.Context(), c.lease, began.Add(time.Hour), []waybell.ClaimWant{{Endpoint: endpoint, Max: group}})
+		rows, err := c.s.Claim(b.Context(), c.Lease, began.Add(time.Hour), []waybell.ClaimWant{{Endpoint: endpoint, Max: group}})
 		took := time.Since(began)
 		if err != nil || len(rows) != group/2 {
 			b.Errorf("%d rows claimed, %v", len(rows), err)
 			return
 		}
-		again := c.outcomes(events[:group/2])
+		again := c.Outcomes(events[:group/2])
 		for i := range again {
 			again[i].Attempt.Number = 2
 		}
-		if err := c.s.Settle(b.Context(), c.lease, again); err != nil {
+		if err := c.s.Settle(b.Context(), c.Lease, again); err != nil {
 			b.Error(err)
 			return
 		}

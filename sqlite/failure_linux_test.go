@@ -53,7 +53,7 @@ func breakFile(t *testing.T, path string) int {
 func TestBrokenDisk(t *testing.T) {
 	t.Parallel()
 	l := newLoad(t, Config{})
-	l.accept(t, l.events(10, 1, 7))
+	l.Accept(t, l.Events(10, 1, 7))
 	if breakFile(t, l.s.path+"-wal") == 0 {
 		t.Fatal("no descriptor of the log")
 	}
@@ -64,8 +64,8 @@ func TestBrokenDisk(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 20 {
-				events := l.events(1, 1, 7)
-				_, err := l.s.Accept(t.Context(), l.lease, 0, events)
+				events := l.Events(1, 1, 7)
+				_, err := l.s.Accept(t.Context(), l.Lease, 0, events)
 				if err != nil && !errors.Is(err, waybell.ErrUnavailable) && !errors.Is(err, waybell.ErrCommitUnknown) {
 					t.Errorf("error %v", err)
 				}
@@ -82,7 +82,7 @@ func TestBrokenDisk(t *testing.T) {
 	if failed == 0 || failed == 80 {
 		t.Fatalf("%d of 80 failed", failed)
 	}
-	l.accept(t, l.events(1, 1, 7))
+	l.Accept(t, l.Events(1, 1, 7))
 	if err := l.s.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -105,11 +105,11 @@ func TestBrokenDisk(t *testing.T) {
 func TestBrokenCheckpoint(t *testing.T) {
 	t.Parallel()
 	l := newLoad(t, Config{})
-	l.accept(t, l.events(10, 1, 7))
+	l.Accept(t, l.Events(10, 1, 7))
 	if err := l.s.copyLog(); err != nil {
 		t.Fatal(err)
 	}
-	l.accept(t, l.events(10, 1, 7))
+	l.Accept(t, l.Events(10, 1, 7))
 	if breakFile(t, l.s.path) < 2 {
 		t.Fatal("too few descriptors of the database")
 	}
@@ -117,7 +117,7 @@ func TestBrokenCheckpoint(t *testing.T) {
 		t.Fatalf("checkpoint: %v", err)
 	}
 	gen := l.s.gen.Load()
-	l.accept(t, l.events(1, 1, 7))
+	l.Accept(t, l.Events(1, 1, 7))
 	if l.s.gen.Load() == gen {
 		t.Error("the database was not opened anew")
 	}
@@ -139,8 +139,8 @@ func TestBrokenCheckpoint(t *testing.T) {
 func TestOwnedAfterFailure(t *testing.T) {
 	t.Parallel()
 	l := newLoad(t, Config{})
-	l.accept(t, l.events(10, 1, 7))
-	if _, err := l.s.Owned(t.Context(), l.lease, waybell.Waiting{}, 1); err != nil { // a reader is open
+	l.Accept(t, l.Events(10, 1, 7))
+	if _, err := l.s.Owned(t.Context(), l.Lease, waybell.Waiting{}, 1); err != nil { // a reader is open
 		t.Fatal(err)
 	}
 	gen := l.s.gen.Load()
@@ -151,7 +151,7 @@ func TestOwnedAfterFailure(t *testing.T) {
 	if !errors.Is(err, waybell.ErrUnavailable) {
 		t.Fatal(err)
 	}
-	rows, err := l.s.Owned(t.Context(), l.lease, waybell.Waiting{}, 100)
+	rows, err := l.s.Owned(t.Context(), l.Lease, waybell.Waiting{}, 100)
 	if err != nil || len(rows) != 10 {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}
@@ -165,7 +165,7 @@ func TestOwnedAfterFailure(t *testing.T) {
 func TestStaysBroken(t *testing.T) {
 	t.Parallel()
 	l := newLoad(t, Config{})
-	l.accept(t, l.events(1, 1, 7))
+	l.Accept(t, l.Events(1, 1, 7))
 	hidden := l.s.path + ".hidden"
 	breakFile(t, l.s.path+"-wal")
 	if err := os.Rename(l.s.path, hidden); err != nil {
@@ -175,7 +175,7 @@ func TestStaysBroken(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		_, err := l.s.Accept(t.Context(), l.lease, 0, l.events(1, 1, 7))
+		_, err := l.s.Accept(t.Context(), l.Lease, 0, l.Events(1, 1, 7))
 		if !errors.Is(err, waybell.ErrUnavailable) && !errors.Is(err, waybell.ErrCommitUnknown) {
 			t.Fatalf("error %v", err)
 		}
@@ -185,7 +185,7 @@ func TestStaysBroken(t *testing.T) {
 	}
 	deadline := time.Now().Add(20 * time.Second)
 	for {
-		_, err := l.s.Accept(t.Context(), l.lease, 0, l.events(1, 1, 7))
+		_, err := l.s.Accept(t.Context(), l.Lease, 0, l.Events(1, 1, 7))
 		if err == nil {
 			break
 		}
@@ -203,22 +203,22 @@ func TestStaysBroken(t *testing.T) {
 func TestCheckHoldsReopening(t *testing.T) {
 	t.Parallel()
 	l := newLoad(t, Config{})
-	l.accept(t, l.events(1, 1, 7))
+	l.Accept(t, l.Events(1, 1, 7))
 	l.s.checks.RLock() // as a check does that is under way
 	breakFile(t, l.s.path+"-wal")
 	for range 2 {
-		_, err := l.s.Accept(t.Context(), l.lease, 0, l.events(1, 1, 7))
+		_, err := l.s.Accept(t.Context(), l.Lease, 0, l.Events(1, 1, 7))
 		if !errors.Is(err, waybell.ErrUnavailable) && !errors.Is(err, waybell.ErrCommitUnknown) {
 			t.Fatalf("error %v", err)
 		}
 	}
-	if _, err := l.s.Accept(t.Context(), l.lease, 0, l.events(1, 1, 7)); !errors.Is(err, waybell.ErrUnavailable) {
+	if _, err := l.s.Accept(t.Context(), l.Lease, 0, l.Events(1, 1, 7)); !errors.Is(err, waybell.ErrUnavailable) {
 		t.Fatalf("the file was opened anew beside a check: %v", err)
 	}
 	l.s.checks.RUnlock()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
-		_, err := l.s.Accept(t.Context(), l.lease, 0, l.events(1, 1, 7))
+		_, err := l.s.Accept(t.Context(), l.Lease, 0, l.Events(1, 1, 7))
 		if err == nil {
 			break
 		}

@@ -28,7 +28,7 @@ func (l *load) pragma(t *testing.T, text string) {
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	l := newLoad(t, Config{})
-	l.accept(t, l.events(5, 1, 7))
+	l.Accept(t, l.Events(5, 1, 7))
 	gen := l.s.gen.Load()
 	l.pragma(t, "max_page_count = 1") // SQLite takes the present size instead
 	kept := 5
@@ -36,7 +36,7 @@ func TestFullDisk(t *testing.T) {
 		if i > 1000 {
 			t.Fatal("never full")
 		}
-		_, err := l.s.Accept(t.Context(), l.lease, 0, l.events(1, 1, 7))
+		_, err := l.s.Accept(t.Context(), l.Lease, 0, l.Events(1, 1, 7))
 		if err == nil {
 			kept++
 			continue
@@ -50,7 +50,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.pragma(t, "max_page_count = 1000000")
-	l.accept(t, l.events(50, 1, 7))
+	l.Accept(t, l.Events(50, 1, 7))
 	st, err := l.s.Stats(t.Context())
 	if err != nil || st.EventsKept != int64(kept+50) {
 		t.Fatalf("%d events kept, want %d, %v", st.EventsKept, kept+50, err)
@@ -67,9 +67,9 @@ func TestBackup(t *testing.T) {
 	t.Parallel()
 	l := newLoad(t, Config{})
 	for range 8 {
-		events := l.events(100, 1, 7)
-		l.accept(t, events)
-		l.settle(t, events[:50])
+		events := l.Events(100, 1, 7)
+		l.Accept(t, events)
+		l.Settle(t, events[:50])
 	}
 	dir := t.TempDir()
 	path := filepath.Join(dir, FileName)
@@ -82,13 +82,13 @@ func TestBackup(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				last = l.events(5, 1, 8)
-				l.accept(t, last)
+				last = l.Events(5, 1, 8)
+				l.Accept(t, last)
 			}
 		}
 	})
-	probe := l.events(1, 2, 9) // durable before the backup
-	l.accept(t, probe)
+	probe := l.Events(1, 2, 9) // durable before the backup
+	l.Accept(t, probe)
 	before := probe[0].Key
 	if err := l.s.Backup(t.Context(), path); err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func TestBackup(t *testing.T) {
 		t.Errorf("%d events, %v", len(page.Events), err)
 	}
 	// The source goes on as before.
-	l.settle(t, last)
+	l.Settle(t, last)
 	if err := l.s.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestBackupCanceled(t *testing.T) {
 	t.Parallel()
 	l := newLoad(t, Config{})
 	for range 20 {
-		l.accept(t, l.events(100, 1, 7))
+		l.Accept(t, l.Events(100, 1, 7))
 	}
 	dir := t.TempDir()
 	ctx, cancel := contextAfter(t, 3)
@@ -140,7 +140,7 @@ func TestBackupCanceled(t *testing.T) {
 	if names, _ := filepath.Glob(filepath.Join(dir, "*")); len(names) != 0 {
 		t.Errorf("left behind: %v", names)
 	}
-	l.accept(t, l.events(100, 1, 7))
+	l.Accept(t, l.Events(100, 1, 7))
 	if err := l.s.Backup(t.Context(), filepath.Join(dir, "b.db")); err != nil {
 		t.Fatal(err)
 	}
@@ -162,9 +162,9 @@ func TestCheck(t *testing.T) {
 		{"below the settled rows", "UPDATE counters SET delivered = delivered - 1, failed = failed + 1"},
 	} {
 		l := newLoad(t, Config{})
-		events := l.events(4, 1, 7)
-		l.accept(t, events)
-		l.settle(t, events[:2])
+		events := l.Events(4, 1, 7)
+		l.Accept(t, events)
+		l.Settle(t, events[:2])
 		err := l.s.outside(t.Context(), func(conn *conn) error { return conn.run(c.sql) })
 		if err != nil {
 			t.Fatal(err)
@@ -187,7 +187,7 @@ func TestCheckDamagedPages(t *testing.T) {
 	t.Parallel()
 	l := newLoad(t, Config{})
 	for range 5 {
-		l.accept(t, l.events(100, 1, 7))
+		l.Accept(t, l.Events(100, 1, 7))
 	}
 	if err := l.s.Close(); err != nil {
 		t.Fatal(err)
@@ -232,9 +232,9 @@ func TestLogBound(t *testing.T) {
 	}
 	largest := int64(0)
 	for range 20 {
-		events := l.events(64, 1, 7)
-		l.accept(t, events)
-		l.settle(t, events)
+		events := l.Events(64, 1, 7)
+		l.Accept(t, events)
+		l.Settle(t, events)
 		st, err := l.s.Stats(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -254,7 +254,7 @@ func TestLogBound(t *testing.T) {
 func TestAppendedDuringCopy(t *testing.T) {
 	t.Parallel()
 	l := newLoad(t, Config{})
-	l.accept(t, l.events(100, 1, 7))
+	l.Accept(t, l.Events(100, 1, 7))
 	var left logState
 	err := l.s.snapshot(t.Context(), func(c *conn) error { // the log cannot start anew meanwhile
 		if _, err := c.int("SELECT value FROM meta WHERE name = 'events'"); err != nil {
@@ -263,7 +263,7 @@ func TestAppendedDuringCopy(t *testing.T) {
 		if first, err := l.s.copyBeside("PASSIVE"); err != nil || first.rest() != 0 {
 			t.Errorf("first copy: %+v, %v", first, err)
 		}
-		l.accept(t, l.events(100, 1, 7))
+		l.Accept(t, l.Events(100, 1, 7))
 		var err error
 		left, err = l.s.afterCopy(l.s.restBetween())
 		return err
@@ -274,7 +274,7 @@ func TestAppendedDuringCopy(t *testing.T) {
 	if err := l.s.copyLog(); err != nil {
 		t.Fatal(err)
 	}
-	l.accept(t, l.events(1, 1, 7))
+	l.Accept(t, l.Events(1, 1, 7))
 	if anew, err := l.s.afterCopy(l.s.restBetween()); err != nil || anew.pages >= left.pages {
 		t.Errorf("the log did not start anew: %+v, %v", anew, err)
 	}
@@ -293,13 +293,13 @@ func TestSpaceIsUsedAgain(t *testing.T) {
 	}
 	var sizes []int64
 	for range 8 {
-		first := l.last
+		first := l.Last()
 		for range 2 {
-			events := l.events(100, 1, 7)
-			l.accept(t, events)
-			l.settle(t, events)
+			events := l.Events(100, 1, 7)
+			l.Accept(t, events)
+			l.Settle(t, events)
 		}
-		if _, _, err := l.s.Sweep(t.Context(), l.lease, first, time.Minute); err != nil {
+		if _, _, err := l.s.Sweep(t.Context(), l.Lease, first, time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		err := l.s.outside(t.Context(), func(c *conn) error { _, err := c.logState("PASSIVE"); return err })

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/storetest"
 )
 
 func TestLock(t *testing.T) {
@@ -54,7 +55,7 @@ func TestLock(t *testing.T) {
 func TestKilledProcess(t *testing.T) {
 	if dir := os.Getenv("WAYBELL_TEST_KILLED"); dir != "" {
 		l := newLoad(t, Config{Dir: dir})
-		l.accept(t, l.events(3, 1, 7))
+		l.Accept(t, l.Events(3, 1, 7))
 		fmt.Println("accepted")
 		_, _ = io.ReadAll(os.Stdin) // until it is killed
 	}
@@ -105,13 +106,13 @@ func TestAdoptAmongMany(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	l := newLoad(t, Config{Dir: dir})
-	l.accept(t, l.events(2, 1, 7))
-	aside := l.events(3*adoptScan, 1, 7)
+	l.Accept(t, l.Events(2, 1, 7))
+	aside := l.Events(3*adoptScan, 1, 7)
 	for _, e := range aside {
 		e.Targets[0].Aside = true
 	}
-	l.accept(t, aside)
-	l.accept(t, l.events(3, 1, 7))
+	l.Accept(t, aside)
+	l.Accept(t, l.Events(3, 1, 7))
 	if err := l.s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -223,22 +224,18 @@ func TestBubble(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lease, err := s.Join(t.Context(), waybell.NodeInfo{Name: "node"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := &load{s: s, lease: lease, last: waybell.KeyAt(began)}
+		l := storetest.NewLoad(t, s)
 		for range 24 {
 			time.Sleep(time.Hour)
-			events := l.events(3, 1, 7)
-			l.accept(t, events)
-			l.settle(t, events)
+			events := l.Events(3, 1, 7)
+			l.Accept(t, events)
+			l.Settle(t, events)
 		}
 		synctest.Wait()
 		if got := time.Since(began); got != 24*time.Hour {
 			t.Errorf("%v passed", got)
 		}
-		if n, more, err := s.Sweep(t.Context(), lease, waybell.KeyAt(time.Now()), time.Minute); n != 72 || more || err != nil {
+		if n, more, err := s.Sweep(t.Context(), l.Lease, waybell.KeyAt(time.Now()), time.Minute); n != 72 || more || err != nil {
 			t.Errorf("swept %d, %v, %v", n, more, err)
 		}
 		if err := s.Close(); err != nil {

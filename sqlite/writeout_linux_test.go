@@ -17,7 +17,7 @@ import (
 func TestWriteOut(t *testing.T) {
 	t.Parallel()
 	l := newLoad(t, Config{})
-	l.accept(t, l.events(600, 1, 7))
+	l.Accept(t, l.Events(600, 1, 7))
 	if _, err := l.s.copyBeside("PASSIVE"); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestLostCopy(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			l := newLoad(t, Config{})
-			l.accept(t, l.events(300, 1, 7))
+			l.Accept(t, l.Events(300, 1, 7))
 			if err := l.s.copyLog(); err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +90,7 @@ func TestLostCopy(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l.accept(t, l.events(300, 1, 7))
+			l.Accept(t, l.Events(300, 1, 7))
 			want := int64(600)
 			err = l.s.snapshot(t.Context(), func(r *conn) error { // the log cannot start anew meanwhile
 				if _, err := r.int("SELECT value FROM meta WHERE name = 'events'"); err != nil {
@@ -100,7 +100,7 @@ func TestLostCopy(t *testing.T) {
 					return err
 				}
 				if c.appended {
-					l.accept(t, l.events(1, 1, 7))
+					l.Accept(t, l.Events(1, 1, 7))
 					want++
 				}
 				return nil
@@ -142,7 +142,7 @@ func TestLostCopy(t *testing.T) {
 				}
 				s = openStore(t, Config{Dir: l.s.cfg.Dir})
 			} else {
-				l.accept(t, l.events(1, 1, 7))
+				l.Accept(t, l.Events(1, 1, 7))
 				want++
 			}
 			if err := s.Check(t.Context()); err != nil {

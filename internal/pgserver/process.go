@@ -53,7 +53,7 @@ func (s *Server) Kill() error {
 	if err := signal(pids, syscall.SIGKILL); err != nil {
 		return err
 	}
-	<-s.done
+	<-s.process.done
 	return s.await(nil, "die", func() bool { return !anyIn(pids, func(state byte) bool { return state != 'Z' && state != 'X' }) })
 }
 
@@ -61,7 +61,7 @@ func (s *Server) halt(pids []int) error {
 	if err := signal(pids, syscall.SIGSTOP); err != nil {
 		return err
 	}
-	return s.await(s.done, "freeze", func() bool {
+	return s.await(s.process.done, "freeze", func() bool {
 		return !anyIn(pids, func(state byte) bool { return !strings.ContainsRune("TtZX", rune(state)) })
 	})
 }

@@ -70,9 +70,42 @@ func chown(path string) error {
 	return os.Chown(path, int(who.Uid), int(who.Gid))
 }
 
-// Command is a program that runs in a folder as the user of the servers, in a
+// Process is a program that was started.
+type Process struct {
+	*os.Process
+	done chan struct{}
+}
+
+// Done is closed when the process has ended. How it ended is in its log.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Launch starts a program in a folder as the user of the servers; what it writes goes
+// to the end of a file.
+func Launch(dir, log, program string, args ...string) (*Process, error) {
+	cmd, err := command(dir, program, args...)
+	if err != nil {
+		return nil, err
+	}
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &Process{cmd.Process, make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		_ = cmd.Wait()
+	}()
+	return p, nil
+}
+
+// command is a program that runs in a folder as the user of the servers, in a
 // session of its own so that a Ctrl-C reaches this process only.
-func Command(dir, program string, args ...string) (*exec.Cmd, error) {
+func command(dir, program string, args ...string) (*exec.Cmd, error) {
 	who, err := owner()
 	if err != nil {
 		return nil, err
@@ -86,7 +119,7 @@ func Command(dir, program string, args ...string) (*exec.Cmd, error) {
 
 // run runs a program to its end; an error has what it wrote.
 func run(dir, program string, args ...string) error {
-	cmd, err := Command(dir, program, args...)
+	cmd, err := command(dir, program, args...)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -50,8 +49,7 @@ type Server struct {
 	port   int
 	name   string // by which a primary knows a standby
 
-	cmd  *exec.Cmd     // the postmaster
-	done chan struct{} // closed when it has ended
+	process *Process // the postmaster
 }
 
 // Start makes a server without databases of users and starts it. With an error
@@ -94,8 +92,8 @@ func newServer(opts Options, fill func(*Server) error) (*Server, error) {
 // End stops the server, whatever was done to it, and removes its data.
 func (s *Server) End() error {
 	err := s.folder.End()
-	if s.done != nil {
-		<-s.done
+	if s.process != nil {
+		<-s.process.done
 	}
 	return err
 }
@@ -195,26 +193,12 @@ func (s *Server) Start() error {
 	if s.Pid() != 0 {
 		return errors.New("the server runs already")
 	}
-	cmd, err := Command(s.folder.dir, filepath.Join(s.bin, "postgres"), "-D", s.data())
+	process, err := Launch(s.folder.dir, s.log(), filepath.Join(s.bin, "postgres"), "-D", s.data())
 	if err != nil {
 		return err
 	}
-	log, err := os.OpenFile(s.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = cmd.Wait() // how it ended is in its log
-	}()
-	s.cmd, s.done = cmd, done
-	return s.await(done, "take connections", s.ready)
+	s.process = process
+	return s.await(process.done, "take connections", s.ready)
 }
 
 // ready reads what the server says of itself in the file by which pg_ctl waits
@@ -225,7 +209,7 @@ func (s *Server) ready() bool {
 		return false
 	}
 	lines := strings.Split(string(text), "\n")
-	return len(lines) > 7 && lines[0] == strconv.Itoa(s.cmd.Process.Pid) &&
+	return len(lines) > 7 && lines[0] == strconv.Itoa(s.process.Pid) &&
 		slices.Contains([]string{"ready", "standby"}, strings.TrimSpace(lines[7]))
 }
 
@@ -263,11 +247,11 @@ func (s *Server) Stop(mode StopMode) error {
 	if !known {
 		return fmt.Errorf("no mode %q", mode)
 	}
-	if err := s.cmd.Process.Signal(signal); err != nil {
+	if err := s.process.Signal(signal); err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
 	select {
-	case <-s.done:
+	case <-s.process.done:
 		return nil
 	case <-time.After(patience):
 		return fmt.Errorf("the server did not stop within %v; its log ends:\n%s", patience, s.LogTail(20))
@@ -276,19 +260,19 @@ func (s *Server) Stop(mode StopMode) error {
 
 // Pid is the process of the postmaster, 0 while none runs.
 func (s *Server) Pid() int {
-	if s.done == nil {
+	if s.process == nil {
 		return 0
 	}
 	select {
-	case <-s.done:
+	case <-s.process.done:
 		return 0
 	default:
-		return s.cmd.Process.Pid
+		return s.process.Pid
 	}
 }
 
 // Done is closed when the server that runs now ends.
-func (s *Server) Done() <-chan struct{} { return s.done }
+func (s *Server) Done() <-chan struct{} { return s.process.done }
 
 // Name is a standby's application_name, empty for other servers.
 func (s *Server) Name() string { return s.name }

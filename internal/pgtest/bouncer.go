@@ -27,8 +27,8 @@ import (
 type Bouncer struct {
 	dir  string
 	port int
-	cmd  *exec.Cmd
-	done chan struct{}
+
+	process *pgserver.Process
 }
 
 // StartBouncer starts a PgBouncer before the server of a URL, on a port of its
@@ -50,8 +50,8 @@ func StartBouncer(t testing.TB, server string, settings map[string]string) *Boun
 		if err := folder.End(); err != nil {
 			t.Errorf("pgtest: %v", err)
 		}
-		if b.done != nil {
-			<-b.done
+		if b.process != nil {
+			<-b.process.Done()
 		}
 	})
 	if err := b.launch(server, settings); err != nil {
@@ -114,25 +114,11 @@ func (b *Bouncer) start() error {
 	if err != nil {
 		program = "/usr/sbin/pgbouncer" // not in everybody's PATH
 	}
-	cmd, err := pgserver.Command(b.dir, program, b.ini())
+	process, err := pgserver.Launch(b.dir, b.log(), program, b.ini())
 	if err != nil {
 		return err
 	}
-	log, err := os.OpenFile(b.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = cmd.Wait() // how it ended is in its log
-	}()
-	b.cmd, b.done = cmd, done
+	b.process = process
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	timeout := time.After(patience)
@@ -142,7 +128,7 @@ func (b *Bouncer) start() error {
 		}
 		select {
 		case <-tick.C:
-		case <-done:
+		case <-process.Done():
 			text, err := os.ReadFile(b.log())
 			return fmt.Errorf("PgBouncer ended (%v):\n%s", err, text)
 		case <-timeout:
@@ -161,10 +147,10 @@ func (b *Bouncer) URL(database string) string { return pgserver.URL(b.Addr(), da
 // Kill ends PgBouncer at once, with all connections through it.
 func (b *Bouncer) Kill(t testing.TB) {
 	t.Helper()
-	if err := b.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+	if err := b.process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatalf("pgtest: bouncer: %v", err)
 	}
-	<-b.done
+	<-b.process.Done()
 }
 
 // Start starts PgBouncer again after [Bouncer.Kill], on its port.
