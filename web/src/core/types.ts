@@ -215,8 +215,8 @@ export interface EventType {
   readonly name: string;
   readonly alias: string | null;
   readonly description: string;
-  /** JSON Schema of the data object; null: any object. */
-  readonly schema: JsonObject | null;
+  /** JSON Schema of the data object; true and null: any object, false: none. */
+  readonly schema: JsonObject | boolean | null;
   readonly example: JsonObject;
   readonly built_in: boolean;
   readonly available: boolean;

@@ -82,7 +82,12 @@ test("references and allOf are followed, also where they never end", () => {
   const endless = tree({ type: "object", properties: { next: { $ref: "#" } } });
   assert.ok(fieldCount(endless) < 50);
   assert.equal(field(tree({ properties: { lost: { $ref: "#/$defs/none" } } }), "lost").type, "any value");
-  assert.equal(schemaTree(null), null);
+});
+
+test("true, false and no schema have no tree, and false as a field is told", () => {
+  for (const schema of [null, true, false]) assert.equal(schemaTree(schema), null);
+  const root = tree({ properties: { any: true, none: false } });
+  assert.deepEqual(root.children.map((c) => c.type), ["any value", "not allowed"]);
 });
 
 const type = { name: "lead.submit", alias: "lead_collection", description: "A customer filled in a lead form." } as EventType;

@@ -132,7 +132,8 @@ function Fields({ type }: { readonly type: EventType }) {
   return (
     <Card title="Fields of the data" lead="What the platform gives. Each profile arranges it in its own way: see the example.">
       <div class="stack">
-        {tree === null || tree.children.length === 0 ? <p class="muted">No fields are described: the data may be any object.</p> : <SchemaTree tree={tree} />}
+        {type.schema === false ? <p class="muted">Its schema allows no data: every event of this type is refused.</p>
+          : tree === null || tree.children.length === 0 ? <p class="muted">No fields are described: the data may be any object.</p> : <SchemaTree tree={tree} />}
         {type.schema !== null && (
           <details class="fold">
             <summary>JSON Schema, for programs</summary>

@@ -28,9 +28,9 @@ export interface SchemaNode {
 const deepest = 12;
 const eachItem = "each item";
 
-/** The tree of a schema; null for none, which allows any object. */
-export function schemaTree(schema: JsonObject | null): SchemaNode | null {
-  return schema === null ? null : node("", schema, false, schema, 0);
+/** The tree of a schema; null for one without parts: none and true allow any object, false allows nothing. */
+export function schemaTree(schema: JsonObject | boolean | null): SchemaNode | null {
+  return isObject(schema) ? node("", schema, false, schema, 0) : null;
 }
 
 /** How many fields a tree has, nested ones too. */
@@ -47,7 +47,7 @@ function node(name: string, given: unknown, required: boolean, root: JsonObject,
   const isObject = types.includes("object") || schema["properties"] !== undefined;
   return {
     name, field, required, children,
-    type: typeWords(schema, types, root),
+    type: given === false ? "not allowed" : typeWords(schema, types, root),
     description: text(schema["description"]),
     values: "const" in schema ? [json(schema["const"])] : list(schema["enum"]).map(json),
     examples: list(schema["examples"]).map(json),
