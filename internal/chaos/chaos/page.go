@@ -274,7 +274,7 @@ func words() map[string]string {
 		"unsynced": "answers before their sync", "answers_before_cuts": "answers that a cut had to keep",
 		"delivered_images": "of the images, delivered by the binary", "calls": "system calls recorded", "log_begun": "log begun anew",
 		"heap_slope_kib_per_hour": "live memory, KiB/h", "heap_slope_margin_kib": "±", "rss_slope_kib_per_hour": "resident memory, KiB/h",
-		"rss_slope_margin_kib": "±", "rss_most_bytes": "resident bytes, at most", "fds_last": "descriptors at the end",
+		"rss_slope_margin_kib": "±", "rss_most_bytes": "resident bytes, at most", "rss_warm_bytes": "after the warm-up", "fds_last": "descriptors at the end",
 		"fds_middle": "in the middle", "goroutines_last": "goroutines at the end", "goroutines_middle": "in the middle",
 		"disk_last_bytes": "bytes of disk in the last third", "disk_middle_bytes": "in the middle one", "live_mean_bytes": "live bytes, mean",
 		"planted": "events of a past day", "planted_left": "of them left", "rate": "events/s", "rate_asked": "asked for",
