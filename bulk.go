@@ -157,7 +157,7 @@ func (b *bulk) found(ctx context.Context, q logQuery) error {
 		}
 		rows, next, err := b.svc.searchDeliveries(ctx, q)
 		if err != nil {
-			return b.svc.storeError(err, CodeAgentNotFound)
+			return storeMissing("deliveries", err, CodeAgentNotFound)
 		}
 		if err := b.send(ctx, rows); err != nil {
 			return err
@@ -262,7 +262,7 @@ func (s *Service) requeue(ctx context.Context, agent *agentEntry, list []Deliver
 	defer s.claimer.dueAt(now) // on an error too: the commit may be there without its outcome being known
 	requeued, err := s.store.Requeue(ctx, *s.lease.Load(), rows)
 	if err != nil {
-		return nil, s.storeError(err, CodeDeliveryNotFound)
+		return nil, storeMissing("deliveries", err, CodeDeliveryNotFound)
 	}
 	for j := range requeued {
 		d, w := &list[of[j]], &requeued[j]
@@ -271,7 +271,7 @@ func (s *Service) requeue(ctx context.Context, agent *agentEntry, list []Deliver
 			continue
 		}
 		if w.Err != nil {
-			results[of[j]] = asError(s.storeError(w.Err, CodeDeliveryNotFound))
+			results[of[j]] = asError(storeMissing("deliveries", w.Err, CodeDeliveryNotFound))
 			continue
 		}
 		s.dispatcher.probeNow(d.Endpoint)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -268,7 +269,7 @@ func TestKeyRotation(t *testing.T) {
 
 	refused := func(keys ...string) {
 		t.Helper()
-		cfg := waybell.Config{}
+		cfg := waybell.Config{Node: "refused"}
 		withKeys(keys...)(&cfg)
 		s, err := waybell.New(cfg)
 		if err != nil {
@@ -277,6 +278,10 @@ func TestKeyRotation(t *testing.T) {
 		err = s.Start(ctx)
 		if !errors.Is(err, keyring.ErrUnknownKey) {
 			t.Fatalf("start without the key: %v", err)
+		}
+		nodes, err2 := s.Nodes(ctx)
+		if others := slices.DeleteFunc(nodes, func(n waybell.NodeView) bool { return n.Name != "refused" }); err2 != nil || len(others) > 0 || s.Ready() == nil {
+			t.Errorf("after it %+v (%v) count as living, ready %v", others, err2, s.Ready())
 		}
 		if text := err.Error(); !strings.Contains(text, "endpoint ep_") || !strings.Contains(text, keyring.KeyID(shared.rows(t).Endpoints[0].Sealed)) {
 			t.Errorf("the error %q names no endpoint or no key", text)

@@ -393,7 +393,7 @@ func (s *Service) admitToInbox(ctx context.Context, token string) (Inbox, error)
 	case errors.Is(err, ErrNotFound), err == nil && (s.inboxGone(&in) || s.dir.agentByNumber(in.Agent) == nil):
 		return Inbox{}, inboxGone()
 	case err != nil:
-		return Inbox{}, s.storeError(err, CodeInboxGone)
+		return Inbox{}, storeFailed("inbox", err)
 	case !s.gate.Admit(token, time.Now()):
 		return Inbox{}, tooFast()
 	}
@@ -449,7 +449,7 @@ func (s *Service) ReceiveInInbox(ctx context.Context, in Inbox, a InboxArrival) 
 	case errors.Is(err, ErrNotFound):
 		return errorf(CodeInboxGone, "the inbox was deleted")
 	case err != nil:
-		return s.storeError(err, CodeInboxGone)
+		return storeFailed("inbox", err)
 	}
 	return nil
 }

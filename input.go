@@ -217,18 +217,26 @@ func storeFailed(op string, err error) error {
 	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
-	cause := fmt.Errorf("%s: %w", op, err)
-	switch {
-	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrCommitUnknown), errors.Is(err, ErrConflict), errors.Is(err, ErrFenced):
-		e := errorf(CodeUnavailable, "the change could not be stored now")
-		e.RetryAfter, e.Err = time.Second, cause
-		return e
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return cause
-	}
 	e := errorf(CodeInternal, "something went wrong here")
-	e.Err = cause
+	e.Err = fmt.Errorf("%s: %w", op, err)
+	switch {
+	case errors.Is(err, ErrConflict):
+		e.Code, e.Message, e.RetryAfter = CodeUnavailable, "others changed it again and again; try again", time.Second
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrCommitUnknown), errors.Is(err, ErrFenced),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		e.Code, e.Message, e.RetryAfter = CodeUnavailable, "the store cannot answer now; try again", 5*time.Second
+	}
 	return e
+}
+
+// storeMissing is storeFailed, but what the store does not have gets the noun's own
+// code.
+func storeMissing(op string, err error, notFound Code) error {
+	if !errors.Is(err, ErrNotFound) {
+		return storeFailed(op, err)
+	}
+	noun := strings.ReplaceAll(strings.TrimSuffix(string(notFound), "_not_found"), "_", " ")
+	return &Error{Code: notFound, Message: "there is no such " + noun, Err: err}
 }
 
 // changed brings the directory up to a change that is durable by now. When

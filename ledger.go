@@ -23,7 +23,7 @@ func (s *Service) Ledger(ctx context.Context, agentID, endpointID string) (Ledge
 	}
 	counters, err := s.store.Counters(ctx, agent.Number)
 	if err != nil {
-		return Ledger{}, s.storeError(err, CodeAgentNotFound)
+		return Ledger{}, storeMissing("ledger", err, CodeAgentNotFound)
 	}
 	var sum Ledger
 	found := endpointID == ""

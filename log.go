@@ -82,7 +82,7 @@ func (s *Service) Deliveries(ctx context.Context, agentID string, f LogFilter) (
 	}
 	rows, next, err := s.searchDeliveries(ctx, q)
 	if err != nil {
-		return page, s.storeError(err, CodeAgentNotFound)
+		return page, storeMissing("log", err, CodeAgentNotFound)
 	}
 	page.Data = rows
 	if next != (DeliveryRef{}) {
@@ -187,11 +187,11 @@ func (s *Service) Delivery(ctx context.Context, agentID, id string) (DeliveryVie
 	}
 	attempts, err := s.store.Attempts(ctx, agent.Number, d.DeliveryRef, attemptsShown)
 	if err != nil {
-		return DeliveryView{}, s.storeError(err, CodeDeliveryNotFound)
+		return DeliveryView{}, storeMissing("log", err, CodeDeliveryNotFound)
 	}
 	event, err := s.store.Event(ctx, agent.Number, d.Event)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return DeliveryView{}, s.storeError(err, CodeDeliveryNotFound)
+		return DeliveryView{}, storeMissing("log", err, CodeDeliveryNotFound)
 	}
 	view := s.views(ctx, []Delivery{d})[0]
 	view.Attempts = make([]AttemptView, len(attempts))
@@ -266,7 +266,7 @@ func (s *Service) Events(ctx context.Context, agentID string, f LogFilter) (Page
 	}
 	rows, err := s.store.ListEvents(ctx, q)
 	if err != nil {
-		return Page[EventView]{}, s.storeError(err, CodeAgentNotFound)
+		return Page[EventView]{}, storeMissing("log", err, CodeAgentNotFound)
 	}
 	page := Page[EventView]{Data: make([]EventView, len(rows.Events))}
 	for i := range rows.Events {
@@ -288,12 +288,12 @@ func (s *Service) Event(ctx context.Context, agentID, id string) (EventView, err
 	}
 	event, err := s.store.EventByID(ctx, agent.Number, id)
 	if err != nil {
-		return EventView{}, s.storeError(err, CodeEventNotFound)
+		return EventView{}, storeMissing("log", err, CodeEventNotFound)
 	}
 	s.fillEvent(&event)
 	rows, err := s.store.EventDeliveries(ctx, agent.Number, event.Key)
 	if err != nil {
-		return EventView{}, s.storeError(err, CodeEventNotFound)
+		return EventView{}, storeMissing("log", err, CodeEventNotFound)
 	}
 	return EventView{Event: event, Deliveries: s.views(ctx, rows)}, nil
 }
@@ -370,7 +370,7 @@ func (s *Service) byEvent(ctx context.Context, id string, q *logQuery) error {
 		q.none = true
 		return nil
 	case err != nil:
-		return s.storeError(err, CodeEventNotFound)
+		return storeMissing("log", err, CodeEventNotFound)
 	}
 	q.Since = max(q.Since, event.Key)
 	if q.Until == 0 || q.Until > event.Key {
@@ -403,7 +403,7 @@ func (s *Service) byState(ctx context.Context, agent *agentEntry, q *logQuery) e
 	case DeliveryCanceled:
 		lagging, err := s.cancelsLag(ctx, agent, q.Endpoints)
 		if err != nil {
-			return s.storeError(err, CodeAgentNotFound)
+			return storeMissing("log", err, CodeAgentNotFound)
 		}
 		if lagging {
 			q.States = []DeliveryState{DeliveryPending, DeliveryRetrying, DeliveryCanceled}
@@ -435,7 +435,7 @@ func (s *Service) loggedEndpoint(ctx context.Context, agent *agentEntry, id stri
 	}
 	counters, err := s.store.Counters(ctx, agent.Number)
 	if err != nil {
-		return nil, s.storeError(err, CodeEndpointNotFound)
+		return nil, storeMissing("log", err, CodeEndpointNotFound)
 	}
 	for _, c := range counters {
 		if e := s.dir.endpoint(c.Endpoint); e != nil && e.ID == id {

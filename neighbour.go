@@ -222,7 +222,7 @@ type NodeView struct {
 func (s *Service) Nodes(ctx context.Context) ([]NodeView, error) {
 	nodes, err := s.store.Nodes(ctx)
 	if err != nil {
-		return nil, s.storeError(err, CodeInternal)
+		return nil, storeFailed("nodes", err)
 	}
 	list := make([]NodeView, len(nodes))
 	own := s.lease.Load() // nil before the start

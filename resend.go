@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/waybell/waybell/internal/catalogue"
@@ -57,7 +56,7 @@ func (s *Service) Cancel(ctx context.Context, agentID, deliveryID string) (Deliv
 	case errors.Is(err, ErrConflict):
 		return DeliveryView{}, errorf(CodeDeliveryFinished, "the delivery is %s: there is nothing to cancel", d.State)
 	case err != nil:
-		return DeliveryView{}, s.storeError(err, CodeDeliveryNotFound)
+		return DeliveryView{}, storeMissing("re-send", err, CodeDeliveryNotFound)
 	}
 	s.dispatcher.drop(d.DeliveryRef)
 	v, err := s.view(ctx, agent, d.DeliveryRef)
@@ -215,7 +214,7 @@ func (s *Service) findDelivery(ctx context.Context, agentID, id string) (*agentE
 	}
 	d, err := s.store.Delivery(ctx, agent.Number, ref)
 	if err != nil {
-		return nil, Delivery{}, s.storeError(err, CodeDeliveryNotFound)
+		return nil, Delivery{}, storeMissing("re-send", err, CodeDeliveryNotFound)
 	}
 	return agent, d, nil
 }
@@ -237,17 +236,4 @@ func (s *Service) entryOf(ctx context.Context, agentID, id string) (*agentEntry,
 		}
 	}
 	return nil, nil, errorf(CodeEndpointNotFound, "agent %q has no endpoint %.40q", agentID, id)
-}
-
-// storeError translates a store's error for a caller; a missing row gets the
-// noun's own code.
-func (s *Service) storeError(err error, notFound Code) error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
-	}
-	if errors.Is(err, ErrNotFound) {
-		noun := strings.ReplaceAll(strings.TrimSuffix(string(notFound), "_not_found"), "_", " ")
-		return &Error{Code: notFound, Message: "there is no such " + noun, Err: err}
-	}
-	return &Error{Code: CodeUnavailable, Message: "the store cannot answer now; try again", RetryAfter: 5 * time.Second, Err: err}
 }

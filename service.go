@@ -149,32 +149,52 @@ func (s *Service) Start(ctx context.Context) error {
 		return fmt.Errorf("start: join: %w", err)
 	}
 	if !lease.Shared && s.cfg.Role != RoleAll {
-		return errors.Join(fmt.Errorf("start: the role %s needs a store that nodes share", s.cfg.Role), s.store.Leave(ctx, lease))
+		return s.leaveAfter(ctx, lease, fmt.Errorf("the role %s needs a store that nodes share", s.cfg.Role))
 	}
-	s.confirm(at)
-	s.lease.Store(&lease)
-	s.keys.start(lease.Slot, lease.LastKey)
-	if !lease.Shared { // there the next keys of a slot lie ahead, and the time is the store's
-		s.clock.resume(lease.LastKey)
-	}
-	if err := s.refresh(ctx); err != nil {
-		return fmt.Errorf("start: %w", err)
-	}
-	s.configRead(at)
-	if lease.Shared {
-		if err := s.lookAround(ctx); err != nil {
-			return fmt.Errorf("start: look for other nodes: %w", err)
-		}
-	}
-	counters, err := s.store.AllCounters(ctx)
+	counters, err := s.arrive(ctx, &lease, at)
 	if err != nil {
-		return fmt.Errorf("start: read the endpoints' health: %w", err)
+		s.lease.Store(nil)
+		return s.leaveAfter(ctx, lease, err)
 	}
 	s.dispatcher.restore(counters, s.clock.now())
 	s.state = started
 	s.startedAt.Store(&at)
 	s.launch(context.WithoutCancel(ctx))
 	return nil
+}
+
+// leaveTimeout is how long a start that failed tries to give its lease back.
+const leaveTimeout = 5 * time.Second
+
+// leaveAfter gives the lease of a start that failed back: nobody has to find it dead.
+func (s *Service) leaveAfter(ctx context.Context, lease Lease, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	return errors.Join(fmt.Errorf("start: %w", err), s.store.Leave(ctx, lease))
+}
+
+// arrive reads what a node that has just joined must know, and the endpoints' health.
+func (s *Service) arrive(ctx context.Context, lease *Lease, at time.Time) ([]Counters, error) {
+	s.confirm(at)
+	s.lease.Store(lease)
+	s.keys.start(lease.Slot, lease.LastKey)
+	if !lease.Shared { // there the next keys of a slot lie ahead, and the time is the store's
+		s.clock.resume(lease.LastKey)
+	}
+	if err := s.refresh(ctx); err != nil {
+		return nil, err
+	}
+	s.configRead(at)
+	if lease.Shared {
+		if err := s.lookAround(ctx); err != nil {
+			return nil, fmt.Errorf("look for other nodes: %w", err)
+		}
+	}
+	counters, err := s.store.AllCounters(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the endpoints' health: %w", err)
+	}
+	return counters, nil
 }
 
 // launch starts the goroutines; each is stopped by its teardown step.
@@ -281,11 +301,11 @@ func (s *Service) Drain() {
 func (s *Service) Ready() error {
 	switch {
 	case s.draining.Load():
-		return errorf(CodeDraining, "shutting down")
-	case s.lease.Load() == nil:
-		return errorf(CodeUnavailable, "not started")
+		return errorf(CodeDraining, "the server is shutting down")
+	case s.startedAt.Load() == nil:
+		return errorf(CodeUnavailable, "the service has not started")
 	case s.shared() && !s.knowsConfig():
-		return errorf(CodeUnavailable, "the configuration cannot be read")
+		return errorf(CodeUnavailable, "the configuration cannot be read now")
 	case !s.mayStart():
 		return errorf(CodeUnavailable, "the store does not answer")
 	}
@@ -332,10 +352,11 @@ func (s *Service) Load() Load {
 
 // OldestDue is since when the longest waiting due delivery waits in the store;
 // zero when nothing is due. What is held is not due, and was not while it was held.
+// Errors: CodeUnavailable.
 func (s *Service) OldestDue(ctx context.Context) (time.Time, error) {
 	due, err := s.store.Due(ctx, s.clock.now())
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, storeFailed("due", err)
 	}
 	var oldest time.Time
 	for _, d := range due {
@@ -354,11 +375,24 @@ func (s *Service) OldestDue(ctx context.Context) (time.Time, error) {
 	return oldest, nil
 }
 
-// Counters are the stored ledgers of all endpoints, for metrics.
-func (s *Service) Counters(ctx context.Context) ([]Counters, error) { return s.store.AllCounters(ctx) }
+// Counters are the stored ledgers of all endpoints, for metrics. Errors:
+// CodeUnavailable.
+func (s *Service) Counters(ctx context.Context) ([]Counters, error) {
+	all, err := s.store.AllCounters(ctx)
+	if err != nil {
+		return nil, storeFailed("counters", err)
+	}
+	return all, nil
+}
 
-// StoreStats are the store's own figures, for metrics.
-func (s *Service) StoreStats(ctx context.Context) (StoreStats, error) { return s.store.Stats(ctx) }
+// StoreStats are the store's own figures, for metrics. Errors: CodeUnavailable.
+func (s *Service) StoreStats(ctx context.Context) (StoreStats, error) {
+	stats, err := s.store.Stats(ctx)
+	if err != nil {
+		return StoreStats{}, storeFailed("store", err)
+	}
+	return stats, nil
+}
 
 // refresh brings the directory up to the store's configuration version. Every
 // change of an agent, endpoint, event type or key ends with it, before the

@@ -167,7 +167,7 @@ func (s *Service) Statistics(ctx context.Context, agentID, endpointID string, pe
 	}
 	rows, err := s.tallies.read(ctx, q)
 	if err != nil {
-		return Statistics{}, s.storeError(err, CodeAgentNotFound)
+		return Statistics{}, storeMissing("statistics", err, CodeAgentNotFound)
 	}
 	st := span.Chart()
 	for i := range rows {
@@ -249,14 +249,14 @@ func (s *Service) EndpointStatistics(ctx context.Context, agentID string) ([]End
 		Agent: agent.Number, Endpoints: numbers, Step: StatisticsHour, Since: span.Since, Until: span.Until(),
 	})
 	if err != nil {
-		return nil, s.storeError(err, CodeAgentNotFound)
+		return nil, storeMissing("statistics", err, CodeAgentNotFound)
 	}
 	for i := range rows {
 		byNumber[rows[i].Endpoint].Add(rows[i].At, &rows[i].Tally)
 	}
 	counters, err := s.store.CountersOf(ctx, numbers)
 	if err != nil {
-		return nil, s.storeError(err, CodeAgentNotFound)
+		return nil, storeMissing("statistics", err, CodeAgentNotFound)
 	}
 	for _, c := range counters {
 		byNumber[c.Endpoint].Health = c.Health
@@ -288,12 +288,12 @@ func (s *Service) FailingEndpoints(ctx context.Context) ([]FailingEndpoint, erro
 	// Some of what the store finds was resumed since: see healthOf.
 	counters, err := s.store.FailingCounters(ctx, 4*maxFailing)
 	if err != nil {
-		return nil, s.storeError(err, CodeEndpointNotFound)
+		return nil, storeMissing("statistics", err, CodeEndpointNotFound)
 	}
 	suspended := s.dir.suspended(4 * maxFailing)
 	more, err := s.store.CountersOf(ctx, suspended)
 	if err != nil {
-		return nil, s.storeError(err, CodeEndpointNotFound)
+		return nil, storeMissing("statistics", err, CodeEndpointNotFound)
 	}
 	var list []FailingEndpoint
 	seen := map[EndpointNumber]bool{}

@@ -27,7 +27,7 @@ func (s *Server) registerHealth() {
 		codes:       []waybell.Code{codeMethodNotAllowed, waybell.CodeUnavailable, waybell.CodeDraining},
 	}, func(context.Context, *none, *none) (*answer[healthView], error) {
 		if err := s.svc.Ready(); err != nil {
-			return nil, notReady(err)
+			return nil, err
 		}
 		return &answer[healthView]{healthView{"ok"}}, nil
 	})
@@ -39,14 +39,6 @@ func (s *Server) registerHealth() {
 		s.mux.HandleFunc("GET /openapi.json", s.serveOpenAPI)
 		s.documentText("/openapi.json", "openapi", "This document", mediaJSON)
 	}
-}
-
-// notReady is always a 503, whatever the reason.
-func notReady(err error) error {
-	if waybell.ErrorCode(err) == waybell.CodeDraining {
-		return err
-	}
-	return &waybell.Error{Code: waybell.CodeUnavailable, Message: "publishing does not work now", Err: err}
 }
 
 func (s *Server) serveOpenAPI(w http.ResponseWriter, _ *http.Request) {

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -79,5 +80,34 @@ func TestMetricsWithoutStore(t *testing.T) {
 	if text := w.Body.String(); w.Code != 200 || !strings.Contains(text, "\nwaybell_store_up 0\n") || strings.Contains(text, "waybell_ledger") ||
 		!strings.Contains(text, "\nwaybell_queue_deliveries 0\n") {
 		t.Errorf("%d %s", w.Code, text)
+	}
+}
+
+// A client that goes before its answer is no failure of ours: neither the metrics
+// nor the log have one.
+func TestClientGoesAway(t *testing.T) {
+	t.Parallel()
+	var log logBuffer
+	metrics := api.NewMetrics("1")
+	s := setup(t, func(_ *waybell.Config, c *api.Config) {
+		c.Metrics, c.Logger = metrics, slog.New(slog.NewTextHandler(&log, nil))
+	})
+	s.call(t, "POST /v1/agents", `{"id":"a","name":"A"}`)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, path := range []string{"/v1/agents/a", "/v1/agents/a/endpoints", "/v1/agents/a/deliveries"} {
+		r := httptest.NewRequestWithContext(gone, http.MethodGet, path, nil)
+		r.Header.Set("Authorization", "Bearer "+rootKey)
+		w := httptest.NewRecorder()
+		s.api.ServeHTTP(w, r)
+		if w.Code != 499 {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if text := log.String(); text != "" {
+		t.Errorf("the log has %s", text)
+	}
+	if a := s.call(t, "GET /metrics", "", "Authorization: "); strings.Contains(a.text, `status="5`) {
+		t.Errorf("the metrics have failures: %s", a.text)
 	}
 }

@@ -49,7 +49,7 @@ func (s *Server) registerNodes() {
 	}, func(ctx context.Context, _ *none, _ *none) (*answer[nodeListView], error) {
 		nodes, err := s.svc.Nodes(ctx)
 		if err != nil {
-			return nil, storeSilent(err)
+			return nil, err
 		}
 		v := nodeListView{Data: []nodeView{}}
 		for _, n := range nodes {

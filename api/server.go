@@ -238,12 +238,20 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.write(w, s.report(w, r, err))
 }
 
+// statusClientGone is the status of an answer that nobody waits for, for the metrics:
+// such a request failed for no fault of ours. It is nginx's, which has no standard one.
+const statusClientGone = 499
+
 // report turns an error into a problem with the request's id, and logs those
 // that are not the caller's.
 func (s *Server) report(w http.ResponseWriter, r *http.Request, err error) *problemView {
 	p := problemOf(err)
 	p.RequestID = w.Header().Get("X-Request-Id")
 	if p.Status < http.StatusInternalServerError {
+		return p
+	}
+	if r.Context().Err() != nil {
+		p.Status = statusClientGone
 		return p
 	}
 	level, cause := slog.LevelError, err

@@ -105,11 +105,11 @@ func (s *Server) registerSystem() {
 func (s *Server) system(ctx context.Context) (systemView, error) {
 	store, err := s.svc.StoreStats(ctx)
 	if err != nil {
-		return systemView{}, storeSilent(err)
+		return systemView{}, err
 	}
 	oldest, err := s.svc.OldestDue(ctx)
 	if err != nil {
-		return systemView{}, storeSilent(err)
+		return systemView{}, err
 	}
 	cfg, load := s.svc.Config(), s.svc.Load()
 	v := systemView{
@@ -148,24 +148,13 @@ func (s *Server) system(ctx context.Context) (systemView, error) {
 func (s *Server) checks(ctx context.Context) []Check {
 	publishing := Check{"publishing", CheckOK, "Publishing works: events are accepted and made durable."}
 	if err := s.svc.Ready(); err != nil {
-		publishing.Status, publishing.Text = CheckError, "Publishing does not work: "+notReadyText(err)+"."
+		publishing.Status, publishing.Text = CheckError, "Publishing does not work: "+problemOf(err).Detail+"."
 	}
 	list := []Check{publishing}
 	if s.cfg.System.Checks != nil {
 		list = append(list, s.cfg.System.Checks(ctx)...)
 	}
 	return list
-}
-
-func notReadyText(err error) string {
-	if waybell.ErrorCode(err) == waybell.CodeDraining {
-		return "the server is shutting down"
-	}
-	return "the store does not answer"
-}
-
-func storeSilent(err error) error {
-	return &waybell.Error{Code: waybell.CodeUnavailable, Message: "the store cannot answer now; try again", RetryAfter: 5 * time.Second, Err: err}
 }
 
 // secondsOrNull is null for what never ends.

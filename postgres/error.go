@@ -71,7 +71,8 @@ func translate(err error) error {
 		return fmt.Errorf("%w: %w", waybell.ErrConfigChanged, err)
 	case stateBadPassword, stateBadAuth, stateNoDatabase:
 		return fmt.Errorf("%w: %w: %w", waybell.ErrUnavailable, ErrDenied, err)
-	case stateReadOnly, stateSerialize, stateDeadlock, stateIdleTimeout:
+	case stateReadOnly, stateSerialize, stateDeadlock, stateIdleTimeout, stateLocked,
+		stateNoTable: // of a day that retention removes meanwhile
 		return fmt.Errorf("%w: %w", waybell.ErrUnavailable, err)
 	case "":
 		return fmt.Errorf("%w: %w", waybell.ErrUnavailable, err)
