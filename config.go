@@ -190,7 +190,7 @@ func (l Limits) Validate() error {
 	check("Concurrency", int64(l.Concurrency), 1)
 	check("Queued", int64(l.Queued), 1)
 	check("QueueLength", int64(l.QueueLength), 1)
-	check("QueueBytes", l.QueueBytes, 0)
+	check("QueueBytes", l.QueueBytes, 1)
 	check("Streams", int64(l.Streams), 1)
 	check("Outcomes", int64(l.Outcomes), 1)
 	check("InboxesPerAgent", int64(l.InboxesPerAgent), 1)

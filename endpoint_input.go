@@ -23,7 +23,8 @@ type EndpointInput struct {
 	// Events are types by name or alias, or "*" alone; empty triggers nothing.
 	Events Optional[[]string]
 	// Profile is the agent's by default. Another profile brings its format,
-	// retry policy and include_messages along, unless they are given besides.
+	// retry policy, include_messages and standard_headers along, unless they are given
+	// besides.
 	Profile Optional[string]
 	Method  Optional[string] // POST (default) or PUT
 	// TimeoutSeconds is for the whole request: 1–120, default 30.
@@ -33,7 +34,7 @@ type EndpointInput struct {
 	Headers         Optional[[]HeaderInput]
 	Format          Optional[string] // default: the profile's
 	IncludeMessages Optional[bool]   // default: the profile's
-	StandardHeaders Optional[bool]   // default true; false for legacy formats only
+	StandardHeaders Optional[bool]   // default: the profile's; false where the format may go without
 	Retry           Optional[RetryInput]
 	RateLimit       Optional[float64] // requests per second, over 0 to 10,000; null = none
 	Concurrency     Optional[int]     // attempts at once, 1–1,000; null = the default

@@ -93,7 +93,10 @@ func (s *Service) RotateSecret(ctx context.Context, agentID, id string, in Rotat
 			p.addValue("body.overlap_seconds", n, "must be 0 to %d", maxOverlap/time.Second)
 		}
 	}
-	given := newSecret(&p, in.Secret, in.GenerateSecret)
+	given, location := newSecret(&p, in.Secret, in.GenerateSecret), "body.secret"
+	if in.GenerateSecret != "" {
+		location = "body.generate_secret"
+	}
 	if err := p.err("the rotation"); err != nil {
 		return SecretView{}, err
 	}
@@ -107,7 +110,7 @@ func (s *Service) RotateSecret(ctx context.Context, agentID, id string, in Rotat
 			}
 			secret = newSecret(&p, Optional[Secret]{}, kind)
 		}
-		s.checkSecretFits(&p, e, secret, "body.secret")
+		s.checkSecretFits(&p, e, secret, location)
 		e.rotate(secret, e.UpdatedAt, overlap)
 		return p.err("the rotation")
 	})

@@ -190,6 +190,10 @@ func TestRotateSecret(t *testing.T) {
 			_, err := n.RotateSecret(ctx, "a", e.ID, tc.in)
 			wantFields(t, err, tc.field)
 		}
+		legacy := endpointInput()
+		legacy.Format = waybell.Some("chatzuri")
+		_, err = n.RotateSecret(ctx, "a", mustEndpoint(t, n, legacy).Endpoint.ID, waybell.RotateInput{GenerateSecret: waybell.SecretEd25519})
+		wantFields(t, err, "body.generate_secret")
 		_, err = n.RotateSecret(ctx, "a", "ep_x", waybell.RotateInput{})
 		wantCode(t, err, waybell.CodeEndpointNotFound)
 	})

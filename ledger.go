@@ -39,7 +39,7 @@ func (s *Service) Ledger(ctx context.Context, agentID, endpointID string) (Ledge
 		found = found || e.ID == endpointID
 	}
 	if !found {
-		return Ledger{}, errorf(CodeEndpointNotFound, "agent %q has no endpoint %.40q", agentID, endpointID)
+		return Ledger{}, noEndpoint(endpointID)
 	}
 	return sum, nil
 }

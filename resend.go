@@ -235,5 +235,5 @@ func (s *Service) entryOf(ctx context.Context, agentID, id string) (*agentEntry,
 			return agent, e, nil
 		}
 	}
-	return nil, nil, errorf(CodeEndpointNotFound, "agent %q has no endpoint %.40q", agentID, id)
+	return nil, nil, noEndpoint(id)
 }

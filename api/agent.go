@@ -139,12 +139,16 @@ func (s *Server) getAgent(ctx context.Context, p *AgentParams, _ *none) (*tagged
 
 // putAgent lets a key without admin replace an agent, but not create one.
 func (s *Server) putAgent(ctx context.Context, p *agentChange, body *newAgentBody) (*taggedPut[agentView], error) {
-	if !callOf(ctx).key.Allows(waybell.ScopeAdmin) {
+	mayCreate := callOf(ctx).key.Allows(waybell.ScopeAdmin)
+	if !mayCreate {
 		if _, err := s.svc.Agent(ctx, p.AgentID); waybell.ErrorCode(err) == waybell.CodeAgentNotFound {
 			return nil, forbidden("creating an agent needs the scope "+string(waybell.ScopeAdmin), waybell.ScopeAdmin)
 		}
 	}
 	return matching(p.IfMatch, func(version int64) (*taggedPut[agentView], error) {
+		if !mayCreate && version == 0 {
+			version = waybell.AnyVersion // it may be deleted meanwhile
+		}
 		a, isNew, err := s.svc.PutAgent(ctx, p.AgentID, agentBody(*body).input(), version)
 		out := &taggedPut[agentView]{Status: http.StatusOK, ETag: etag(a.Version), Body: s.viewAgent(a)}
 		if isNew {

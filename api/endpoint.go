@@ -118,13 +118,13 @@ type endpointBody struct {
 	Description     waybell.Optional[string]         `json:"description,omitempty" doc:"At most 500 characters."`
 	Enabled         waybell.Optional[bool]           `json:"enabled,omitempty" doc:"Default true; false cancels what waits."`
 	Events          waybell.Optional[[]string]       `json:"events,omitempty" doc:"Types by name or alias, or [\"*\"] for all; empty triggers nothing." example:"[\"lead.submit\"]"`
-	Profile         waybell.Optional[string]         `json:"profile,omitempty" doc:"Default: the agent's. Fills format, retry policy and include_messages."`
+	Profile         waybell.Optional[string]         `json:"profile,omitempty" doc:"Default: the agent's. Fills format, retry policy, include_messages and standard_headers."`
 	Method          waybell.Optional[string]         `json:"method,omitempty" doc:"POST (default) or PUT."`
 	TimeoutSeconds  waybell.Optional[int]            `json:"timeout_seconds,omitempty" minimum:"1" maximum:"120" doc:"For the whole request; default 30."`
 	Headers         waybell.Optional[[]headerBody]   `json:"headers,omitempty" doc:"Custom headers, all of them. The mask as a value keeps the stored one."`
 	Format          waybell.Optional[string]         `json:"format,omitempty" doc:"Default: the profile's."`
 	IncludeMessages waybell.Optional[bool]           `json:"include_messages,omitempty" doc:"Default: the profile's."`
-	StandardHeaders waybell.Optional[bool]           `json:"standard_headers,omitempty" doc:"Default true; false for legacy formats only."`
+	StandardHeaders waybell.Optional[bool]           `json:"standard_headers,omitempty" doc:"Default: the profile's; false where the format may go without."`
 	Retry           waybell.Optional[retryBody]      `json:"retry,omitempty"`
 	RateLimit       waybell.Optional[float64]        `json:"rate_limit_per_second,omitempty" exclusiveMinimum:"0" maximum:"10000" doc:"Null = no limit."`
 	Concurrency     waybell.Optional[int]            `json:"concurrency,omitempty" minimum:"1" maximum:"1000" doc:"Requests at once; null = the server's default."`

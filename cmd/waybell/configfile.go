@@ -223,14 +223,13 @@ func (c *configuration) checkLimits() error {
 	if err == nil {
 		return nil
 	}
-	return errors.New(strings.NewReplacer(
-		"limit EventBytes ", "max-event-bytes: ", "limit BatchBytes ", "max-batch-bytes: ",
-		"limit BatchEvents ", "max-batch-events: ", "limit EndpointsPerAgent ", "max-endpoints-per-agent: ",
-		"limit SessionsPerAgent ", "max-sessions-per-agent: ",
-		"limit PublishBytes ", "max-publish-bytes: ", "limit InFlight ", "max-in-flight: ",
-		"limit Concurrency ", "endpoint-concurrency: ", "limit QueueLength ", "max-queue-length: ",
-		"limit Queued ", "max-queued: ", "limit QueueBytes ", "max-queue-bytes: ", "limit Outcomes ", "max-outcomes: ",
-	).Replace(err.Error()))
+	var names []string
+	for _, row := range c.limitTable() {
+		if row.limit != "" {
+			names = append(names, "limit "+row.limit+" ", row.name+": ")
+		}
+	}
+	return errors.New(strings.NewReplacer(names...).Replace(err.Error()))
 }
 
 // checkTargets finds what the service would refuse of allow-targets, and of

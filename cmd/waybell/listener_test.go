@@ -13,7 +13,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	const most = 2
 	s := &server{clients: most}
-	made, err := s.listen("127.0.0.1:0")
+	made, err := s.listen("listen", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,14 +101,7 @@ func sendLines(cmd *cobra.Command, c *client, out *output, file string) error {
 	}
 	s := &lineSender{cmd: cmd, client: c, out: out}
 	s.agent, _ = cmd.Flags().GetString("agent")
-	scan := bufio.NewScanner(in)
-	scan.Buffer(nil, maxLine)
-	for number := 1; scan.Scan(); number++ {
-		if err := s.line(number, bytes.TrimSpace(scan.Bytes())); err != nil {
-			return err
-		}
-	}
-	if err := errors.Join(scan.Err(), s.flush()); err != nil {
+	if err := s.lines(in); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "Published %d event(s), %d refused.\n", s.sent, s.failed)
@@ -116,6 +109,29 @@ func sendLines(cmd *cobra.Command, c *client, out *output, file string) error {
 		return exitQuietly(exitRefused)
 	}
 	return nil
+}
+
+// lines sends what is read to its end. A line that is too long is refused as others
+// are, and the rest goes on.
+func (s *lineSender) lines(in io.Reader) error {
+	r := bufio.NewReaderSize(in, maxLine)
+	for number := 1; ; number++ {
+		line, err := r.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			s.refuse(number, fmt.Sprintf("is longer than %d bytes", maxLine))
+			for errors.Is(err, bufio.ErrBufferFull) {
+				_, err = r.ReadSlice('\n')
+			}
+		} else if err := s.line(number, bytes.TrimSpace(line)); err != nil {
+			return err
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return s.flush()
+		case err != nil:
+			return errors.Join(err, s.flush())
+		}
+	}
 }
 
 // line takes a line into the batch, and sends that when it is full.

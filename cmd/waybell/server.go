@@ -60,7 +60,7 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 		stdlog.SetOutput(io.Discard) // net/http writes there what receivers send unasked, and nothing else does
 	}
 	// The address comes first: nothing is touched when another server has it.
-	listener, err := s.listen(string(c.Listen))
+	listener, err := s.listen("listen", string(c.Listen))
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 		return nil, err
 	}
 	if c.MetricsListen != "" {
-		own, err := s.listen(string(c.MetricsListen))
+		own, err := s.listen("metrics-listen", string(c.MetricsListen))
 		if err != nil {
 			return nil, err
 		}
@@ -285,14 +285,14 @@ func isScreen(path string) bool {
 	return strings.HasPrefix(path, "/assets/") || strings.HasPrefix(path, "/console/") || strings.HasPrefix(path, "/portal/")
 }
 
-// listen opens an address, and closes it again where the start fails.
-func (s *server) listen(address string) (net.Listener, error) {
+// listen opens the address of a setting, and closes it again where the start fails.
+func (s *server) listen(setting, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("listen on %s: %w: stop the other program, or choose another address with --listen", address, errAddressInUse)
+		return nil, fmt.Errorf("listen on %s: %w: stop the other program, or choose another address with --%s", address, errAddressInUse, setting)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("listen: %w: ports below 1024 need a right (CAP_NET_BIND_SERVICE); choose another address with --listen, behind a proxy", err)
+		return nil, fmt.Errorf("listen: %w: ports below 1024 need a right (CAP_NET_BIND_SERVICE); choose another address with --%s, behind a proxy", err, setting)
 	case err != nil:
 		return nil, fmt.Errorf("listen: %w", err)
 	}

@@ -161,6 +161,19 @@ func TestSettingsCoverTheLibrary(t *testing.T) {
 			t.Errorf("there is no setting for waybell.Limits.%s", limits.Type().Field(i).Name)
 		}
 	}
+	for _, row := range newSettings().limitTable() {
+		wrong := &configuration{settings: newSettings()}
+		for _, r := range wrong.limitTable() {
+			if r.name == row.name {
+				if err := r.value.Set("0"); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := wrong.checkLimits(); row.limit != "" && (err == nil || !strings.HasPrefix(err.Error(), row.name+": is 0")) {
+			t.Errorf("%s = 0 is told as %v", row.name, err)
+		}
+	}
 	never := newSettings()
 	never.Retention, never.SuspendAfter, never.InboxTTL = 0, 0, 0
 	if cfg := never.service(); cfg.Retention >= 0 || cfg.SuspendAfter >= 0 || cfg.InboxTTL >= 0 {

@@ -31,7 +31,7 @@ type Detail struct {
 	// URL is the endpoint's at that time, query included: who may read the log
 	// of an endpoint may see the endpoint. Log lines name only its host.
 	URL string
-	// RequestHeaders map a name, spelled as wire.md spells it, to its value.
+	// RequestHeaders map a name, spelled as [format.Format.HeaderName] does, to its value.
 	RequestHeaders  map[string]string
 	Format          string // name of the format
 	FormatVersion   string

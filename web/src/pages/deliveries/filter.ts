@@ -78,8 +78,8 @@ export function toApi(filter: LogFilter, now: number): DeliveryFilter {
 
 /**
  * Tells whether a row of the stream belongs to the list. An event may be
- * filtered by its alias and by an own id, which rows do not show: then only
- * the server knows, and the answer is "unknown".
+ * filtered by its alias, which rows do not show: then only the server knows, and
+ * the answer is "unknown".
  */
 export function matches(filter: LogFilter, d: Delivery, now: number): boolean | "unknown" {
   if (filter.deliveryId !== undefined && d.id !== filter.deliveryId) return false;
@@ -92,7 +92,7 @@ export function matches(filter: LogFilter, d: Delivery, now: number): boolean | 
   if (filter.since !== undefined && at < Date.parse(filter.since)) return false;
   if (filter.until !== undefined && at >= Date.parse(filter.until)) return false;
   if (filter.event !== undefined && d.event !== filter.event) return filter.event.includes(".") ? false : "unknown";
-  if (filter.eventId !== undefined && d.event_id !== filter.eventId) return filter.eventId.startsWith("evt_") ? false : "unknown";
+  if (filter.eventId !== undefined && d.event_id !== filter.eventId) return false;
   return true;
 }
 
