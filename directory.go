@@ -31,7 +31,7 @@ type directory struct {
 	mu        sync.RWMutex
 	agents    map[string]*agentEntry            // living, by id
 	numbers   map[AgentNumber]*agentEntry       // living
-	endpoints map[EndpointNumber]*endpointEntry // deleted ones too, while the log may name them
+	endpoints map[EndpointNumber]*endpointEntry // deleted ones too: the log names them
 	types     map[string]*typeEntry             // built-in and registered, by canonical name
 	keys      map[[32]byte]*APIKey              // working, by hash
 	keyIDs    map[string]struct{}               // of the working ones

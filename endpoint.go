@@ -28,7 +28,7 @@ const (
 	EndpointDisabled                       // enabled=false: no target of new events, waiting deliveries canceled
 	EndpointPaused                         // by the owner: deliveries are held
 	EndpointSuspended                      // by the system, with a reason: deliveries are held
-	EndpointDeleted                        // gone; kept for the log until retention
+	EndpointDeleted                        // gone; its row stays, as the log names it
 )
 
 // String is the word used in the API, the log and the screens.

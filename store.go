@@ -55,8 +55,7 @@ type ConfigStore interface {
 	// ConfigVersion is the version of the newest change.
 	ConfigVersion(ctx context.Context) (int64, error)
 	// ConfigSince returns every row changed after version, deleted and revoked
-	// ones too (not those deleted before version 1 when version is 0), with the
-	// version it is complete up to.
+	// ones too, with the version it is complete up to.
 	ConfigSince(ctx context.Context, version int64) (ConfigChange, error)
 }
 

@@ -99,19 +99,22 @@ export const connection = signal<"ok" | "lost">("ok");
 export const reconnects = signal(0);
 
 export async function request<T>(method: Method, pathname: string, options: RequestOptions = {}): Promise<Answer<T>> {
-  let response = await send(method, pathname, options);
-  if (response.status === 401 && !options.anonymous && options.token === undefined && (await auth.refused())) {
-    response = await send(method, pathname, options);
-  }
-  if (!response.ok) throw await problemOf(response);
+  const response = await sendSigned(method, pathname, options);
   const data = response.status === 204 ? undefined : await response.json();
   return { data: data as T, etag: response.headers.get("ETag") };
 }
 
 /** The answer as it comes, for streams and downloads; it throws on a failure. */
 export async function open(pathname: string, options: RequestOptions & { headers?: Record<string, string> } = {}): Promise<Response> {
-  const response = await send("GET", pathname, options, options.headers);
-  if (response.status === 401 && (await auth.refused())) return open(pathname, options);
+  return await sendSigned("GET", pathname, options, options.headers);
+}
+
+/** Sends a request, and once more where its token was refused and there is another one. */
+async function sendSigned(method: Method, pathname: string, options: RequestOptions, extra: Record<string, string> = {}): Promise<Response> {
+  let response = await send(method, pathname, options, extra);
+  if (response.status === 401 && !options.anonymous && options.token === undefined && (await auth.refused())) {
+    response = await send(method, pathname, options, extra);
+  }
   if (!response.ok) throw await problemOf(response);
   return response;
 }

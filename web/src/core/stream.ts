@@ -79,7 +79,7 @@ class Stream {
         return;
       }
       if (error instanceof ApiError && error.retryAfter !== null) this.#wait = Math.max(this.#wait, error.retryAfter * 1_000);
-      if (!(error instanceof ApiError) && !isAbort(error) && !(error instanceof TypeError)) throw error;
+      if (!(error instanceof ApiError) && !isAbort(error) && !(error instanceof TypeError)) reportError(error);
     } finally {
       clearTimeout(watchdog);
     }
@@ -105,19 +105,35 @@ class Stream {
       for (const event of parser.push(decoder.decode(value, { stream: true }))) {
         this.#lastId = event.id;
         const known = toStreamEvent(event.type, event.data);
-        if (known !== null) for (const listener of this.listeners) listener(known);
+        if (known !== null) this.#tell(known);
       }
       if (parser.retry !== null) this.#wait = Math.min(parser.retry, longestWait);
+    }
+  }
+
+  /** What one who listens cannot take is no reason to end the stream of the others. */
+  #tell(event: StreamEvent): void {
+    for (const listener of this.listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        reportError(error);
+      }
     }
   }
 }
 
 const names: ReadonlySet<string> = new Set<StreamEvent["type"]>(["hello", "delivery", "endpoint", "lagging"]);
 
-/** Events that this version does not know are left out. */
+/** Events that this version does not know are left out, as is what is no JSON. */
 function toStreamEvent(type: string, data: string): StreamEvent | null {
   if (!names.has(type)) return null;
-  return { type, data: JSON.parse(data) as unknown } as StreamEvent;
+  try {
+    return { type, data: JSON.parse(data) as unknown } as StreamEvent;
+  } catch (error) {
+    reportError(error);
+    return null;
+  }
 }
 
 const streams = new Map<string, Stream>();
