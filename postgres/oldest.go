@@ -15,7 +15,7 @@ import (
 // of this node need not look at again: of the unowned rows entered at or before
 // upTo, none that it knows of is due before nextAt. Rows that failed once more
 // pile up at the old end of the order; without this each claim would walk over
-// all of them. What another node moved is claimed when the drain is over.
+// all of them. What another node moved is claimed when few are due.
 type passed struct {
 	upTo   waybell.Key
 	nextAt int64
@@ -25,45 +25,64 @@ type passed struct {
 type passes struct {
 	mu sync.Mutex
 	of map[waybell.EndpointNumber]passed
+	// since is the earliest time that a row was moved to after a claim began that has
+	// not told yet how far it came.
+	since map[waybell.EndpointNumber]int64
 }
 
+// get begins a claim. One that fails leaves what was moved since to the next one.
 func (p *passes) get(e waybell.EndpointNumber) passed {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.since == nil {
+		p.of, p.since = make(map[waybell.EndpointNumber]passed), make(map[waybell.EndpointNumber]int64)
+	}
+	if _, ok := p.since[e]; !ok {
+		p.since[e] = math.MaxInt64
+	}
 	if at, ok := p.of[e]; ok {
 		return at
 	}
 	return passed{nextAt: math.MaxInt64}
 }
 
+// set ends a claim.
 func (p *passes) set(e waybell.EndpointNumber, at passed) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.of == nil {
-		p.of = make(map[waybell.EndpointNumber]passed)
+	if first, ok := p.since[e]; ok {
+		at.nextAt = min(at.nextAt, first)
+		delete(p.since, e)
 	}
 	p.of[e] = at
 }
 
-// moved notes that an unowned row of the endpoint is now due at a time.
-func (t *tx) moved(e waybell.EndpointNumber, at time.Time) {
-	t.after = append(t.after, func() {
-		p := &t.s.passes
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if old, ok := p.of[e]; ok && micros(at) < old.nextAt {
-			old.nextAt = micros(at)
-			p.of[e] = old
-		}
-	})
+// moved notes that an unowned row of the endpoint is due at a time, or may be.
+func (p *passes) moved(e waybell.EndpointNumber, at int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first, ok := p.since[e]; ok {
+		p.since[e] = min(first, at)
+	}
+	if old, ok := p.of[e]; ok && at < old.nextAt {
+		old.nextAt = at
+		p.of[e] = old
+	}
 }
 
-// returnedMax is how many rows may have become due again among those that were
-// passed before it is cheaper to pass them anew; oldestScan is how many rows one
-// claim looks at besides those it takes.
+// moved notes, whatever becomes of the transaction, that an unowned row of the
+// endpoint is now due at a time.
+func (t *tx) moved(e waybell.EndpointNumber, at time.Time) {
+	t.moves = append(t.moves, func() { t.s.passes.moved(e, micros(at)) })
+}
+
 const (
+	// returnedMax is how many due rows are put in order one claim after the other, and
+	// how many may have become due again among those that were passed before it is
+	// cheaper to pass them anew.
 	returnedMax = 256
-	oldestScan  = 1024
+	oldestScan  = 1024 // rows of one look
+	oldestLooks = 16   // of one claim: a transaction has little time
 )
 
 const (
@@ -87,27 +106,34 @@ const (
 		WHERE w.ctid = c.place RETURNING ` + waitingColumns
 )
 
-// claimOldest takes due rows entered at or before w.Oldest, by rising Entered:
-// first the passed ones that became due, then on from where the last claim ended.
+// claimOldest takes due rows entered at or before w.Oldest, by rising Entered. Where
+// many are due these are the passed ones that became due, then those from where the
+// last claim ended. Where that walk is long, because many are not due, it goes on with
+// the next claim, and this one takes of the due rows those that became due first.
 func (t *tx) claimOldest(now time.Time, w waybell.ClaimWant) ([]waybell.Waiting, error) {
+	due, err := t.returned(w.Endpoint, 0, now, returnedMax)
+	if err != nil {
+		return nil, err
+	}
+	if len(due) < returnedMax { // which is all: nothing else has to be passed
+		got, _, err := t.ownOldest(due, w.Oldest, w.Oldest, w.Max, now)
+		return got, err
+	}
 	p := t.s.passes.get(w.Endpoint)
 	var got []waybell.Waiting
 	if p.nextAt <= micros(now) {
-		found, err := t.look(sqlReturned, int64(w.Endpoint), p.nextAt, micros(now), returnedMax)
+		found, err := t.returned(w.Endpoint, p.nextAt, now, returnedMax)
 		if err != nil {
 			return nil, err
 		}
 		if len(found) == returnedMax {
 			p = passed{nextAt: math.MaxInt64}
-		} else {
-			var chosen []waitingRow
-			chosen, p.nextAt = chooseOldest(found, p, w, micros(now))
-			if got, err = t.own(chosen, now); err != nil {
-				return nil, err
-			}
+		} else if got, p.nextAt, err = t.ownOldest(found, p.upTo, w.Oldest, w.Max, now); err != nil {
+			return nil, err
 		}
 	}
-	for more := true; more && len(got) < w.Max; {
+	more := true
+	for looks := 0; more && len(got) < w.Max && looks < oldestLooks; looks++ {
 		rows, err := t.look(sqlOldest, int64(w.Endpoint), int64(p.upTo), int64(w.Oldest), oldestScan)
 		if err != nil {
 			return nil, err
@@ -130,10 +156,46 @@ func (t *tx) claimOldest(now time.Time, w waybell.ClaimWant) ([]waybell.Waiting,
 		if err != nil {
 			return nil, err
 		}
+		if len(taken) < len(chosen) { // another node may give them back
+			p.nextAt = min(p.nextAt, micros(now))
+		}
 		got = append(got, taken...)
 	}
 	t.after = append(t.after, func() { t.s.passes.set(w.Endpoint, p) })
-	return got, nil
+	if !more || len(got) == w.Max {
+		return got, nil
+	}
+	if due, err = t.returned(w.Endpoint, 0, now, returnedMax+w.Max); err != nil {
+		return nil, err
+	}
+	rest, _, err := t.ownOldest(due, w.Oldest, w.Oldest, w.Max-len(got), now)
+	return append(got, rest...), err
+}
+
+// returned reads rows by when they became due, from a time on.
+func (t *tx) returned(e waybell.EndpointNumber, from int64, now time.Time, most int) ([]waitingRow, error) {
+	return t.look(sqlReturned, int64(e), from, micros(now), most)
+}
+
+// ownOldest makes the node the owner of so many of the rows that are due now at most,
+// which entered at or before two keys, by rising Entered, and tells when the earliest of
+// the others is due.
+func (t *tx) ownOldest(found []waitingRow, upTo, oldest waybell.Key, most int, now time.Time) (got []waybell.Waiting, nextAt int64, err error) {
+	nextAt = micros(now) + 1
+	if len(found) > 0 {
+		nextAt = min(nextAt, micros(found[0].NextAt))
+	}
+	found = slices.DeleteFunc(found, func(r waitingRow) bool { return r.Entered > min(upTo, oldest) })
+	slices.SortFunc(found, func(a, b waitingRow) int { return cmp.Compare(a.Entered, b.Entered) })
+	for len(found) > 0 && len(got) < most { // another node may take some of them
+		n := min(most-len(got), len(found))
+		taken, err := t.own(found[:n], now)
+		if err != nil {
+			return nil, 0, err
+		}
+		got, found = append(got, taken...), found[n:]
+	}
+	return got, nextAt, nil
 }
 
 // look reads waiting rows.
@@ -162,20 +224,4 @@ func (t *tx) own(rows []waitingRow, now time.Time) (got []waybell.Waiting, err e
 		got = append(got, w.Waiting)
 	}
 	return got, err
-}
-
-// chooseOldest takes what is wanted of the passed rows that are due now, and
-// tells when the earliest of the others is due.
-func chooseOldest(found []waitingRow, p passed, w waybell.ClaimWant, now int64) ([]waitingRow, int64) {
-	nextAt := now + 1
-	if len(found) > 0 {
-		nextAt = min(nextAt, micros(found[0].NextAt))
-	}
-	found = slices.DeleteFunc(found, func(r waitingRow) bool { return r.Entered > p.upTo || r.Entered > w.Oldest })
-	slices.SortFunc(found, func(a, b waitingRow) int { return cmp.Compare(a.Entered, b.Entered) })
-	if len(found) <= w.Max {
-		// All passed rows due now are taken, unless they entered after w.Oldest.
-		return found, nextAt
-	}
-	return found[:w.Max], nextAt
 }

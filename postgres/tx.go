@@ -156,8 +156,9 @@ type tx struct {
 	ledger  map[ledgerKey]*counts
 	healths map[ledgerKey]*waybell.Health
 	touched map[waybell.EndpointNumber]struct{}
-	told    bool // other nodes get to know
-	after   []func()
+	told    bool     // other nodes get to know
+	moves   []func() // whatever becomes of it; see moved
+	after   []func() // when it is durable
 }
 
 // worksLane is the lane of the counters of everything but publishing, which has
@@ -280,6 +281,9 @@ func (s *Store) failed(l *lease, t *tx, err error) error {
 	for e := range t.touched {
 		s.due.touch(e)
 	}
+	for _, f := range t.moves {
+		f()
+	}
 	if _, atCommit := errors.AsType[commitError](err); atCommit && lost(err) {
 		if l != nil {
 			s.leases.doubt(l)
@@ -297,7 +301,7 @@ func (s *Store) committed(t *tx, started time.Time) {
 	for e := range t.touched {
 		s.due.touch(e)
 	}
-	for _, f := range t.after {
+	for _, f := range slices.Concat(t.moves, t.after) {
 		f()
 	}
 }

@@ -18,9 +18,14 @@ type passed struct {
 	nextAt int64
 }
 
-// returnedMax is how many rows may have become due again among those that were
-// passed before it is cheaper to pass them anew.
-const returnedMax = 256
+const (
+	// returnedMax is how many due rows are put in order one claim after the other, and
+	// how many may have become due again among those that were passed before it is
+	// cheaper to pass them anew.
+	returnedMax = 256
+	// walkMost is how many rows one claim walks over: the writer's time is everybody's.
+	walkMost = 8 << 10
+)
 
 // moved notes that an unowned row of the endpoint is now due at nextAt.
 func (t *tx) moved(e waybell.EndpointNumber, nextAt int64) {
@@ -55,16 +60,26 @@ const sqlClaimOldest = "SELECT " + waitingColumns + ` FROM waiting INDEXED BY wa
 	WHERE endpoint = ?1 AND (attempts > cycle) = 1 AND entered > ?2 AND entered <= ?3 AND owner = 0 AND deaths < 3
 	ORDER BY entered`
 
-// oldest finds due rows entered at or before w.Oldest, by rising Entered: first
-// the passed ones that became due, then on from where the last claim ended.
+// oldest finds due rows entered at or before w.Oldest, by rising Entered. Where many
+// are due these are the passed ones that became due, then those from where the last
+// claim ended. Where that walk is long, because many are not due, it goes on with the
+// next claim, and this one takes of the due rows those that became due first.
 func (t *tx) oldest(now time.Time, w waybell.ClaimWant) ([]waitingRow, error) {
+	due, err := t.returned(w.Endpoint, 0, now, returnedMax)
+	if err != nil {
+		return nil, err
+	}
+	if len(due) < returnedMax { // which is all: nothing else has to be passed
+		list, _ := chooseOldest(due, passed{upTo: w.Oldest}, w, now.UnixMicro())
+		return list, nil
+	}
 	p, ok := t.passedOf(w.Endpoint)
 	if !ok {
 		p = passed{nextAt: math.MaxInt64}
 	}
 	var list []waitingRow
 	if p.nextAt <= now.UnixMicro() {
-		found, err := collect(t.query(sqlReturned, w.Endpoint, p.nextAt, now, returnedMax), t.s.readWaiting)
+		found, err := t.returned(w.Endpoint, p.nextAt, now, returnedMax)
 		if err != nil {
 			return nil, err
 		}
@@ -74,8 +89,8 @@ func (t *tx) oldest(now time.Time, w waybell.ClaimWant) ([]waitingRow, error) {
 			list, p.nextAt = chooseOldest(found, p, w, now.UnixMicro())
 		}
 	}
-	r := t.query(sqlClaimOldest, w.Endpoint, p.upTo, w.Oldest)
-	for len(list) < w.Max && r.next() {
+	r, walked := t.query(sqlClaimOldest, w.Endpoint, p.upTo, w.Oldest), 0
+	for ; len(list) < w.Max && walked < walkMost && r.next(); walked++ {
 		row, _ := t.s.readWaiting(r)
 		p.upTo = row.Entered
 		if row.NextAt.After(now) {
@@ -85,7 +100,19 @@ func (t *tx) oldest(now time.Time, w waybell.ClaimWant) ([]waitingRow, error) {
 		list = append(list, row)
 	}
 	t.pass(w.Endpoint, p)
-	return list, r.close()
+	if err := r.close(); err != nil || walked < walkMost || len(list) == w.Max {
+		return list, err
+	}
+	due, err = t.returned(w.Endpoint, 0, now, returnedMax+w.Max)
+	due = slices.DeleteFunc(due, func(r waitingRow) bool { return r.Entered <= p.upTo }) // they are in the list
+	w.Max -= len(list)
+	rest, _ := chooseOldest(due, passed{upTo: w.Oldest}, w, now.UnixMicro())
+	return append(list, rest...), err
+}
+
+// returned reads rows by when they became due, from a time on.
+func (t *tx) returned(e waybell.EndpointNumber, from int64, now time.Time, most int) ([]waitingRow, error) {
+	return collect(t.query(sqlReturned, e, from, now, most), t.s.readWaiting)
 }
 
 // chooseOldest takes what is wanted of the passed rows that are due now, and

@@ -12,8 +12,11 @@ var claimTests = []test{
 	{"Due", testDue},
 	{"DueAfterFailure", testDueAfterFailure},
 	{"Order", testClaimOrder},
-	{"Oldest", testClaimOldest},
-	{"OldestAmongRetries", testOldestAmongRetries},
+	{"Oldest", func(e *env) { testClaimOldest(e, 0) }},
+	{"OldestOfMany", func(e *env) { testClaimOldest(e, manyDue) }},
+	{"OldestAmongRetries", func(e *env) { testOldestAmongRetries(e, 0) }},
+	{"OldestAmongRetriesOfMany", func(e *env) { testOldestAmongRetries(e, manyDue) }},
+	{"OldestBehindManyRetries", testOldestBehindManyRetries},
 	{"Fair", testClaimFair},
 	{"Tests", testClaimTests},
 	{"ManyClaimers", testManyClaimers},
@@ -28,6 +31,28 @@ func (e *env) park(a waybell.Agent, ep waybell.EndpointNumber, next time.Time) w
 	e.settle(release(a.Number, ref(n, ep), next))
 	return ref(n, ep)
 }
+
+// parkMany is park for many deliveries, whose keys follow each other.
+func (e *env) parkMany(a waybell.Agent, ep waybell.EndpointNumber, n int, next time.Time) (all []waybell.DeliveryRef) {
+	e.Helper()
+	const batch = 500
+	for n > 0 {
+		var events []*waybell.NewEvent
+		var released []waybell.Settlement
+		for range min(n, batch) {
+			event := e.event(a, ep)
+			events, all = append(events, event), append(all, ref(event, ep))
+			released = append(released, release(a.Number, ref(event, ep), next))
+		}
+		e.accept(events...)
+		e.settle(released...)
+		n -= len(events)
+	}
+	return all
+}
+
+// manyDue is more due rows than a store puts in order for each claim anew.
+const manyDue = 600
 
 func refs(list []waybell.Waiting) []waybell.DeliveryRef {
 	out := []waybell.DeliveryRef{}
@@ -126,12 +151,14 @@ func testClaimOrder(e *env) {
 	e.same("none due", refs(e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 10})), []waybell.DeliveryRef{})
 }
 
-func testClaimOldest(e *env) {
+// testClaimOldest claims oldest first, beside so many due rows that entered later.
+func testClaimOldest(e *env, beside int) {
 	a, eps := e.agent(1)
 	var byEntered []waybell.DeliveryRef
 	for i := range 6 { // due in falling order
 		byEntered = append(byEntered, e.park(a, eps[0], start.Add(time.Duration(10-i)*time.Second)))
 	}
+	e.parkMany(a, eps[0], beside, start)
 	want := waybell.ClaimWant{Endpoint: eps[0], Max: 2, Oldest: byEntered[4].Event}
 	now := start.Add(9 * time.Second)
 	e.same("oldest", refs(e.claim(now, want)), byEntered[1:3]) // the first is not due yet
@@ -141,13 +168,14 @@ func testClaimOldest(e *env) {
 }
 
 // testOldestAmongRetries drains oldest first while rows fail again: the order
-// of Entered must hold whatever was looked at before.
-func testOldestAmongRetries(e *env) {
+// of Entered must hold whatever was looked at before, and whatever is due beside them.
+func testOldestAmongRetries(e *env, beside int) {
 	a, eps := e.agent(1)
 	var all []waybell.DeliveryRef
 	for range 30 {
 		all = append(all, e.park(a, eps[0], start))
 	}
+	e.parkMany(a, eps[0], beside, start)
 	want := waybell.ClaimWant{Endpoint: eps[0], Max: 10, Oldest: all[29].Event}
 	now := start.Add(time.Second)
 	first := e.claim(now, want)
@@ -165,6 +193,25 @@ func testOldestAmongRetries(e *env) {
 	e.same("three of the rest", refs(e.claim(now, want)), all[:3])
 	e.same("the rest", refs(e.claim(now, want)), all[3:5])
 	e.same("no more", refs(e.claim(now, want)), []waybell.DeliveryRef{})
+}
+
+// testOldestBehindManyRetries has more rows that are not due before the due ones than a
+// claim walks over: each claim is full all the same, until none is left.
+func testOldestBehindManyRetries(e *env) {
+	a, eps := e.agent(1)
+	e.parkMany(a, eps[0], 20_000, start.Add(time.Hour))
+	due := e.parkMany(a, eps[0], manyDue, start)
+	want := waybell.ClaimWant{Endpoint: eps[0], Max: manyDue / 4, Oldest: due[len(due)-1].Event}
+	var got []waybell.DeliveryRef
+	for range 4 {
+		claimed := refs(e.claim(start.Add(time.Second), want))
+		if len(claimed) != want.Max {
+			e.Fatalf("%d claimed, want %d", len(claimed), want.Max)
+		}
+		got = append(got, claimed...)
+	}
+	e.same("all that is due", got, due)
+	e.same("no more", refs(e.claim(start.Add(time.Second), want)), []waybell.DeliveryRef{})
 }
 
 // testClaimFair asks for several endpoints at once: one with many due rows
