@@ -174,6 +174,8 @@ func (s *Service) apply(c ConfigChange) error {
 		if err != nil {
 			return fmt.Errorf("endpoint %s: %w", c.Endpoints[i].ID, err)
 		}
+		// What is accepted from now on is not canceled with what was there before.
+		s.keys.above(entry.CancelUpTo)
 		entries[i] = entry
 	}
 	types := make([]*typeEntry, len(c.EventTypes))

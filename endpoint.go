@@ -311,6 +311,9 @@ func (s *Service) changeEndpoint(ctx context.Context, agentID, id string, ifMatc
 		next.dropExpired(next.UpdatedAt)
 		switch err := change(a, &next); {
 		case errors.Is(err, errUnchanged):
+			if e.Version > s.dir.version.Load() { // a change that was told as not stored
+				s.changed(ctx)
+			}
 			return e.clone(), nil
 		case err != nil:
 			return Endpoint{}, err

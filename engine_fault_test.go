@@ -2,6 +2,7 @@ package waybell_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -487,5 +488,78 @@ func TestStopKeepsTheLease(t *testing.T) {
 		if n := f.count("Heartbeat") - before; n < 9 || n > 10 {
 			t.Errorf("%d heartbeats during a stop of 19 s", n)
 		}
+	})
+}
+
+// A pause whose commit is told as unknown holds from its repetition on, or soon.
+func TestPauseOfUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	for _, repeated := range []bool{true, false} {
+		t.Run(fmt.Sprint(repeated), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := &faultStore{}
+				r := newRig(t, receivertest.Always(receivertest.Answer(500, "")), withFaults(f))
+				r.agent("standard")
+				e := r.endpoint("a")
+				r.publish(1)
+				time.Sleep(time.Second)
+				f.failAfter(waybell.ErrCommitUnknown, "UpdateEndpoint")
+				if _, err := r.svc.PauseEndpoint(t.Context(), "bot", e.ID, 0); waybell.ErrorCode(err) != waybell.CodeUnavailable {
+					t.Fatal(err)
+				}
+				f.failAfter(nil, "UpdateEndpoint")
+				if repeated {
+					if got, err := r.svc.PauseEndpoint(t.Context(), "bot", e.ID, 0); err != nil || got.State != waybell.EndpointPaused {
+						t.Fatal(got.State, err)
+					}
+				} else {
+					time.Sleep(time.Minute)
+				}
+				before := r.receiver.Count()
+				time.Sleep(time.Hour)
+				if n := r.receiver.Count() - before; n > 0 {
+					t.Errorf("%d requests after the pause", n)
+				}
+			})
+		})
+	}
+}
+
+// An answer of 410 suspends at once, whatever else is being canceled.
+func TestSuspendsBesideCancellation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &faultStore{}
+		r := newRig(t, receivertest.Always(receivertest.Answer(410, "")), withFaults(f))
+		r.agent("standard")
+		other, e := r.endpoint("other"), r.endpoint("gone")
+		if _, err := r.svc.PauseEndpoint(t.Context(), "bot", other.ID, 0); err != nil {
+			t.Fatal(err)
+		}
+		f.mu.Lock()
+		f.hang = time.Hour
+		f.mu.Unlock()
+		f.failBefore(waybell.ErrUnavailable, "CancelWaiting")
+		if _, err := r.svc.ResumeEndpoint(t.Context(), "bot", other.ID, waybell.HeldCancel, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.svc.DeleteEndpoint(t.Context(), "bot", other.ID, 0); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if f.count("CancelWaiting") == 0 {
+			t.Fatal("nothing is being canceled")
+		}
+		r.publish(1)
+		time.Sleep(time.Second)
+		if got, err := r.svc.Endpoint(t.Context(), "bot", e.ID); err != nil || got.State != waybell.EndpointSuspended {
+			t.Errorf("the endpoint is %v (%v), want suspended", got.State, err)
+		}
+		f.mu.Lock()
+		f.hang = 0
+		f.mu.Unlock()
+		f.failBefore(nil, "CancelWaiting")
+		time.Sleep(2 * time.Hour)
 	})
 }

@@ -107,6 +107,10 @@ func (s *faultStore) Settle(ctx context.Context, l waybell.Lease, o []waybell.Se
 	return err
 }
 
+func (s *faultStore) UpdateEndpoint(ctx context.Context, e waybell.Endpoint) (waybell.Endpoint, error) {
+	return faulty(s, "UpdateEndpoint", func() (waybell.Endpoint, error) { return s.Store.UpdateEndpoint(ctx, e) })
+}
+
 func (s *faultStore) EventsByKey(ctx context.Context, refs []waybell.EventRef) ([]waybell.Event, error) {
 	return faulty(s, "EventsByKey", func() ([]waybell.Event, error) { return s.Store.EventsByKey(ctx, refs) })
 }

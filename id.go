@@ -46,6 +46,13 @@ func (m *keyMaker) start(slot int, last Key) {
 	m.last = max(m.last, int64(last)>>keyNodeBits)
 }
 
+// above makes all later keys larger than one that another node made.
+func (m *keyMaker) above(last Key) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last = max(m.last, int64(last)>>keyNodeBits)
+}
+
 // newest is no smaller than the keys that were made.
 func (m *keyMaker) newest() Key {
 	m.mu.Lock()

@@ -72,7 +72,20 @@ func (j *janitor) clean(ctx context.Context) {
 	}
 }
 
-// run suspends, cancels, expires and brings forward: what is soon done.
+// hold suspends, apart from all else that may take long: what is sent to an endpoint
+// after an answer of 410 fails for good.
+func (j *janitor) hold(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case v := <-j.suspend:
+			j.logError("suspend", j.svc.SuspendEndpoint(ctx, v.endpoint, v.reason))
+		}
+	}
+}
+
+// run cancels, expires and brings forward.
 func (j *janitor) run(ctx context.Context) {
 	tend := time.NewTicker(tendEvery)
 	defer tend.Stop()
@@ -81,8 +94,6 @@ func (j *janitor) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case v := <-j.suspend:
-			j.logError("suspend", j.svc.SuspendEndpoint(ctx, v.endpoint, v.reason))
 		case e := <-j.canceling:
 			j.cancelWaiting(ctx, e)
 		case <-tend.C:
@@ -125,9 +136,13 @@ func (j *janitor) adopt(ctx context.Context) bool {
 	return false
 }
 
-// tend looks after every endpoint that has unowned waiting rows.
+// tend takes in a change of the configuration of which it was not known whether it was
+// stored, and looks after every endpoint that has unowned waiting rows.
 func (j *janitor) tend(ctx context.Context) {
 	s := j.svc
+	if !s.shared() { // nodes that share one look more often: others change it too
+		j.logError("configuration", s.lookAtConfig(ctx))
+	}
 	now := s.clock.now()
 	due, err := s.store.Due(ctx, now.Add(100*365*24*time.Hour))
 	if err != nil {

@@ -75,6 +75,18 @@ type pending struct {
 	NewEvent
 	entry   *agentEntry
 	targets []*endpointEntry // beside NewEvent.Targets
+	stamped bool             // its time is that of its key
+}
+
+// enter gives the event its key, and what is made of it.
+func (p *pending) enter(key Key) {
+	p.Key = key
+	if !p.CustomID {
+		p.ID = EventID(key)
+	}
+	if p.stamped {
+		p.Timestamp = key.Time()
+	}
 }
 
 // Publish accepts one event of an agent. When it returns nil the event and its
@@ -293,21 +305,16 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 			return nil, s.acceptError(err)
 		}
 	}
-	p := &pending{entry: agent}
+	p := &pending{entry: agent, stamped: env.Timestamp.IsZero()}
 	p.Event = Event{
-		Key: s.keys.next(), Agent: agent.Number, AgentID: agent.ID, AgentName: agent.Name,
+		Agent: agent.Number, AgentID: agent.ID, AgentName: agent.Name,
 		ID: strings.Clone(env.ID), Type: name, Timestamp: env.Timestamp.UTC().Truncate(time.Microsecond),
 	}
 	p.CustomID, p.IdempotencyKey = env.ID != "", env.idempotencyKey
 	if p.CustomID || p.IdempotencyKey != "" {
 		p.Hash = env.Hash(name)
 	}
-	if !p.CustomID {
-		p.ID = EventID(p.Key)
-	}
-	if env.Timestamp.IsZero() {
-		p.Timestamp = p.Key.Time()
-	}
+	p.enter(s.keys.next())
 	p.Data = fitting(data.Append(make([]byte, 0, env.size)))
 	if !messages.IsNull() {
 		p.Messages = messages.Append(nil)
@@ -381,6 +388,9 @@ func (s *Service) accept(ctx context.Context, events []*pending) ([]BatchItem, e
 		defer cancel()
 		for errors.Is(err, ErrConfigChanged) {
 			if err = s.refresh(ctx); err == nil {
+				for _, p := range events {
+					p.enter(s.keys.next())
+				}
 				items, err = s.matched(ctx, events, rows)
 			}
 		}

@@ -232,7 +232,7 @@ func (s *Service) launch(ctx context.Context) {
 	s.push("finish attempts", s.finishAttempts)
 	background, stopBackground := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	for _, run := range []func(context.Context){s.janitor.run, s.janitor.takeOver, s.janitor.clean} {
+	for _, run := range []func(context.Context){s.janitor.run, s.janitor.hold, s.janitor.takeOver, s.janitor.clean} {
 		running.Go(func() { run(background) })
 	}
 	if s.cfg.Role.Delivers() {
