@@ -116,7 +116,7 @@ func (t *tx) claimOldest(now time.Time, w waybell.ClaimWant) ([]waybell.Waiting,
 		return nil, err
 	}
 	if len(due) < returnedMax { // which is all: nothing else has to be passed
-		got, _, err := t.ownOldest(due, w.Oldest, w.Oldest, w.Max, now)
+		got, _, err := t.ownOldest(due, w.Oldest, w.Max, now)
 		return got, err
 	}
 	p := t.s.passes.get(w.Endpoint)
@@ -128,7 +128,7 @@ func (t *tx) claimOldest(now time.Time, w waybell.ClaimWant) ([]waybell.Waiting,
 		}
 		if len(found) == returnedMax {
 			p = passed{nextAt: math.MaxInt64}
-		} else if got, p.nextAt, err = t.ownOldest(found, p.upTo, w.Oldest, w.Max, now); err != nil {
+		} else if got, p.nextAt, err = t.ownOldest(found, min(p.upTo, w.Oldest), w.Max, now); err != nil {
 			return nil, err
 		}
 	}
@@ -168,7 +168,7 @@ func (t *tx) claimOldest(now time.Time, w waybell.ClaimWant) ([]waybell.Waiting,
 	if due, err = t.returned(w.Endpoint, 0, now, returnedMax+w.Max); err != nil {
 		return nil, err
 	}
-	rest, _, err := t.ownOldest(due, w.Oldest, w.Oldest, w.Max-len(got), now)
+	rest, _, err := t.ownOldest(due, w.Oldest, w.Max-len(got), now)
 	return append(got, rest...), err
 }
 
@@ -178,14 +178,14 @@ func (t *tx) returned(e waybell.EndpointNumber, from int64, now time.Time, most 
 }
 
 // ownOldest makes the node the owner of so many of the rows that are due now at most,
-// which entered at or before two keys, by rising Entered, and tells when the earliest of
+// which entered at or before a key, by rising Entered, and tells when the earliest of
 // the others is due.
-func (t *tx) ownOldest(found []waitingRow, upTo, oldest waybell.Key, most int, now time.Time) (got []waybell.Waiting, nextAt int64, err error) {
+func (t *tx) ownOldest(found []waitingRow, upTo waybell.Key, most int, now time.Time) (got []waybell.Waiting, nextAt int64, err error) {
 	nextAt = micros(now) + 1
 	if len(found) > 0 {
 		nextAt = min(nextAt, micros(found[0].NextAt))
 	}
-	found = slices.DeleteFunc(found, func(r waitingRow) bool { return r.Entered > min(upTo, oldest) })
+	found = slices.DeleteFunc(found, func(r waitingRow) bool { return r.Entered > upTo })
 	slices.SortFunc(found, func(a, b waitingRow) int { return cmp.Compare(a.Entered, b.Entered) })
 	for len(found) > 0 && len(got) < most { // another node may take some of them
 		n := min(most-len(got), len(found))
