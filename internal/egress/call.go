@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -57,7 +58,7 @@ func (cl *call) headersIn() Timing {
 
 // appendRequest appends the request as it goes out. What frames it is ours.
 func appendRequest(b []byte, r *Request) []byte {
-	b = append(b, orDefault(r.Method, http.MethodPost)...)
+	b = append(b, cmp.Or(r.Method, http.MethodPost)...)
 	b = append(b, ' ')
 	b = append(b, r.Target.path...)
 	if r.Target.hasQuery {

@@ -102,7 +102,8 @@ func TestOldestIdleConnectionGoes(t *testing.T) { eachWay(t, testOldestIdleConne
 func testOldestIdleConnectionGoes(t *testing.T, netHTTP bool) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{serve: keptAlive(new(atomic.Int64), "HTTP/1.1 204 No Content\r\n\r\n")}
-		c := setup(t, n, Config{NetHTTP: netHTTP, MaxIdle: 2})
+		c := setup(t, n, Config{NetHTTP: netHTTP})
+		c.idle.total = 2
 		for _, host := range []string{"a", "b", "a", "c", "a", "b"} { // c takes the place of b
 			checkResult(t, c.Do(t.Context(), post(t, c, "http://"+host+".example.com/")), 204, ClassNone, "")
 			time.Sleep(time.Second)

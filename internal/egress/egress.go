@@ -26,11 +26,14 @@ const (
 )
 
 const (
-	defaultMaxHeaderBytes = 64 << 10
-	defaultMaxBodyBytes   = 16 << 10
+	maxHeaderBytes = 64 << 10 // of a response, informational ones before it included
+	maxBodyBytes   = 16 << 10 // are kept
+
+	// Idle connections: per scheme, host and port where Config says nothing, in
+	// all, and how long one is kept.
 	defaultMaxIdlePerHost = 256
-	defaultMaxIdle        = 2048
-	defaultIdleTimeout    = 90 * time.Second
+	maxIdle               = 2048
+	idleTimeout           = 90 * time.Second
 
 	// drainBytes and drainTime bound what is read and thrown away behind the
 	// kept part of a body so that the connection can be used again; past
@@ -57,19 +60,10 @@ type Config struct {
 	// permit that. All checks hold but the one at the socket, which is then
 	// the proxy's.
 	Proxy *url.URL
-	// MaxHeaderBytes bounds the response's headers, informational responses
-	// included; 0 is 64 KiB.
-	MaxHeaderBytes int64
-	// MaxBodyBytes is how much of a response's body is kept; 0 is 16 KiB.
-	MaxBodyBytes int
-	// MaxIdlePerHost and MaxIdle bound the idle connections, per scheme, host
-	// and port (0 is 256) and in all (0 is 2048). A request without an idle
-	// connection costs several times the CPU, so the first must not be less
-	// than the requests that run at once to one endpoint.
+	// MaxIdlePerHost bounds the idle connections per scheme, host and port; 0 is
+	// 256. A request without an idle connection costs several times the CPU, so
+	// this must not be less than the requests that run at once to one endpoint.
 	MaxIdlePerHost int
-	MaxIdle        int
-	// IdleTimeout is how long a connection is kept unused; 0 is 90 s.
-	IdleTimeout time.Duration
 	// TLS holds roots and client certificates; nil is the system's roots.
 	// Verification cannot be turned off, TLS 1.2 is the least.
 	TLS *tls.Config
@@ -102,16 +96,16 @@ type Client struct {
 }
 
 // New returns a Client. It fails for an entry of Allow that is none (the error
-// names it), for a negative bound, for a TLS configuration that would not
-// verify, for a base of the inboxes that is no URL, and where the addresses of this host cannot be read.
+// names it), for a negative bound, for a TLS configuration that would not verify, for
+// a base of the inboxes that is no URL, and where the addresses of this host
+// cannot be read.
 func New(config Config) (*Client, error) {
 	allow, err := parseAllow(config.Allow)
 	if err != nil {
 		return nil, err
 	}
-	if config.MaxHeaderBytes < 0 || config.MaxBodyBytes < 0 || config.MaxIdlePerHost < 0 ||
-		config.MaxIdle < 0 || config.IdleTimeout < 0 {
-		return nil, errors.New("egress: a bound is negative")
+	if config.MaxIdlePerHost < 0 {
+		return nil, errors.New("egress: MaxIdlePerHost is negative")
 	}
 	secure, err := clientTLS(config.TLS)
 	if err != nil {
@@ -137,12 +131,12 @@ func New(config Config) (*Client, error) {
 		policy:    d.policy,
 		dialer:    d,
 		inbox:     inbox,
-		maxHeader: orDefault(config.MaxHeaderBytes, defaultMaxHeaderBytes),
-		maxBody:   orDefault(config.MaxBodyBytes, defaultMaxBodyBytes),
+		maxHeader: maxHeaderBytes,
+		maxBody:   maxBodyBytes,
 		idle: &pool{
-			perHost: orDefault(config.MaxIdlePerHost, defaultMaxIdlePerHost),
-			total:   orDefault(config.MaxIdle, defaultMaxIdle),
-			timeout: orDefault(config.IdleTimeout, defaultIdleTimeout),
+			perHost: cmp.Or(config.MaxIdlePerHost, defaultMaxIdlePerHost),
+			total:   maxIdle,
+			timeout: idleTimeout,
 			idle:    map[origin][]*conn{},
 		},
 	}
@@ -151,10 +145,6 @@ func New(config Config) (*Client, error) {
 		c.standard = newStandard(d, c.maxHeader)
 	}
 	return c, nil
-}
-
-func orDefault[T int | int64 | time.Duration | string](value, fallback T) T {
-	return cmp.Or(value, fallback)
 }
 
 // clientTLS returns the configuration of every handshake but for the name.
@@ -172,7 +162,7 @@ func clientTLS(config *tls.Config) (*tls.Config, error) {
 	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
 	config.NextProtos = []string{"http/1.1"}
 	if config.ClientSessionCache == nil {
-		config.ClientSessionCache = tls.NewLRUClientSessionCache(defaultMaxIdle)
+		config.ClientSessionCache = tls.NewLRUClientSessionCache(maxIdle)
 	}
 	return config, nil
 }
@@ -205,7 +195,7 @@ func (c *Client) Do(ctx context.Context, r *Request) Result {
 	if r.Method != "" && r.Method != http.MethodPost && r.Method != http.MethodPut || !r.Header.sendable() {
 		return Result{Err: failure(ClassBlocked, textBadRequest)}
 	}
-	timeout := min(max(orDefault(r.Timeout, DefaultTimeout), MinTimeout), MaxTimeout)
+	timeout := min(max(cmp.Or(r.Timeout, DefaultTimeout), MinTimeout), MaxTimeout)
 	start := time.Now()
 	cl := &call{caller: ctx, start: start, since: start, deadline: start.Add(timeout), phase: phaseExchange}
 	if token, own := c.inbox.token(r.Target.canonical); own {

@@ -28,7 +28,6 @@ func FuzzResponse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		c, err := New(Config{
-			MaxHeaderBytes: 8 * kib, MaxBodyBytes: kib,
 			Dial: func(context.Context, string, string) (net.Conn, error) {
 				near, far := net.Pipe()
 				go func() {
@@ -46,6 +45,7 @@ func FuzzResponse(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer c.CloseIdle()
+		c.maxHeader, c.maxBody = 8*kib, kib
 		request := post(t, c, "http://"+publicIP+"/")
 		request.Timeout = MinTimeout
 		start := time.Now()
@@ -84,7 +84,8 @@ func FuzzRepeated(f *testing.F) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			ask := func(answers ...[]string) (all []Result) {
-				c := setup(t, &network{serve: inTurn(answers...)}, Config{MaxHeaderBytes: 8 * kib, MaxBodyBytes: kib})
+				c := setup(t, &network{serve: inTurn(answers...)}, Config{})
+				c.maxHeader, c.maxBody = 8*kib, kib
 				for range answers {
 					r := c.Do(t.Context(), post(t, c, "http://example.com/"))
 					r.Timing = Timing{}

@@ -155,8 +155,9 @@ func TestHandOverKeepsTheBounds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { // ends only when no goroutine is left
-				c := mustNew(t, noNetwork(t, Config{MaxHeaderBytes: 2 * kib, MaxBodyBytes: kib,
+				c := mustNew(t, noNetwork(t, Config{
 					Inbox: &Inbox{Base: "http://127.0.0.1:8080", Receive: tt.receive}}))
+				c.maxHeader, c.maxBody = 2*kib, kib
 				request := post(t, c, c.InboxURL(inboxToken))
 				request.Timeout = 3 * time.Second
 				result := c.Do(t.Context(), request)

@@ -94,7 +94,7 @@ type Result struct {
 	// Header may be that of other results too: it must not be changed.
 	Header http.Header
 	// Body is the beginning of the response's body as it was sent, never
-	// decompressed, at most Config.MaxBodyBytes.
+	// decompressed, at most 16 KiB.
 	Body []byte
 	// Truncated says that Body is not the whole body: it was longer, broke
 	// off, or the time was up.

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"net"
@@ -109,7 +110,7 @@ func httpRequest(r *Request) *http.Request {
 		h["User-Agent"] = nil // none, instead of net/http's own
 	}
 	req := &http.Request{
-		Method: orDefault(r.Method, http.MethodPost), URL: u, Host: t.authority, Header: h,
+		Method: cmp.Or(r.Method, http.MethodPost), URL: u, Host: t.authority, Header: h,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Body: http.NoBody, ContentLength: int64(len(r.Body)),
 	}
