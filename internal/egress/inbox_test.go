@@ -55,7 +55,7 @@ func TestOwnInboxIsReachedWithoutASocket(t *testing.T) {
 		}
 		request := post(t, c, want+inboxToken)
 		if again := mustParse(t, c, request.Target.String()); again != request.Target || again.String() != want+inboxToken ||
-			again.Host() == "" || again.Port() == 0 {
+			again.Host() == "" || again.port == 0 {
 			t.Errorf("%s: target %+v", base, again)
 		}
 		result := c.Do(t.Context(), request)

@@ -45,20 +45,8 @@ type Target struct {
 // parses to the same Target again.
 func (t Target) String() string { return t.canonical }
 
-// Redacted returns the URL without its query, for logs.
-func (t Target) Redacted() string {
-	whole, _, _ := strings.Cut(t.canonical, "?")
-	return whole
-}
-
 // Host returns the host's canonical name, or its address without brackets.
 func (t Target) Host() string { return t.host }
-
-// Port returns the port, the scheme's default where the URL names none.
-func (t Target) Port() uint16 { return t.port }
-
-// HTTPS reports whether the target is reached over TLS.
-func (t Target) HTTPS() bool { return t.https }
 
 // IsZero reports whether t is the zero Target.
 func (t Target) IsZero() bool { return t.canonical == "" }
