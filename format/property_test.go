@@ -191,7 +191,7 @@ func TestNormalizeOnceIsEnough(t *testing.T) {
 		typ := rapid.SampledFrom(types).Draw(t, "type")
 		c := Content{Data: drawObject(t, 2)}
 		if rapid.Bool().Draw(t, "transcript") {
-			c.Messages = jsjson.Array(drawObject(t, 1))
+			c.Messages = array(t, drawObject(t, 1))
 		}
 		if rapid.Bool().Draw(t, "conversation") {
 			c.ConversationID = jsjson.String(drawText(t))
@@ -268,8 +268,8 @@ func drawLead(t *rapid.T, form bool) jsjson.Value {
 	for _, name := range rapid.SliceOfN(rapid.SampledFrom([]string{"email", "name", "Phone", "company"}), 1, 4).Draw(t, "fields") {
 		fields = append(fields, jsjson.Object(jsjson.Member{Name: "field", Value: jsjson.String(name)}, text("value")))
 	}
-	return jsjson.Object(text("user_id"), jsjson.Member{Name: "bot_id", Value: jsjson.Int(rapid.Int64Range(1, 1e9).Draw(t, "bot"))},
-		text("bot_name"), text("chat_id"), text("message_id"), jsjson.Member{Name: "form_data", Value: jsjson.Array(fields...)},
+	return jsjson.Object(text("user_id"), jsjson.Member{Name: "bot_id", Value: parse(t, strconv.AppendInt(nil, rapid.Int64Range(1, 1e9).Draw(t, "bot"), 10))},
+		text("bot_name"), text("chat_id"), text("message_id"), jsjson.Member{Name: "form_data", Value: array(t, fields...)},
 		text("ip_address"), text("collection_type"),
 		jsjson.Member{Name: "ai_summary", Value: jsjson.Object(jsjson.Member{Name: "...", Value: drawJSON(t, 1)})})
 }

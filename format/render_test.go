@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func drawJSON(t *rapid.T, levels int) jsjson.Value {
 	case 0:
 		return jsjson.Null()
 	case 1:
-		return jsjson.Bool(rapid.Bool().Draw(t, "bool"))
+		return parse(t, strconv.AppendBool(nil, rapid.Bool().Draw(t, "bool")))
 	case 2:
 		text := rapid.OneOf(
 			rapid.Map(rapid.Float64(), func(f float64) string { return fmt.Sprintf("%.20e", f) }),
@@ -44,7 +45,7 @@ func drawJSON(t *rapid.T, levels int) jsjson.Value {
 		for i := range items {
 			items[i] = drawJSON(t, levels-1)
 		}
-		return jsjson.Array(items...)
+		return array(t, items...)
 	default:
 		return drawObject(t, levels)
 	}
@@ -62,7 +63,7 @@ func drawObject(t *rapid.T, levels int) jsjson.Value {
 	for i := range members {
 		members[i].Name = names.Draw(t, "name")
 		if members[i].Name == "form_data" && rapid.Bool().Draw(t, "form") {
-			members[i].Value = jsjson.Array(jsjson.Object(
+			members[i].Value = array(t, jsjson.Object(
 				jsjson.Member{Name: "field", Value: jsjson.String(rapid.SampledFrom([]string{"name", "Email", "phone", "company"}).Draw(t, "field"))},
 				jsjson.Member{Name: "value", Value: drawJSON(t, 1)}))
 			continue
@@ -82,7 +83,7 @@ func drawEvent(t *rapid.T) *Event {
 		Data:      drawObject(t, 3).Append(nil),
 	}
 	if rapid.Bool().Draw(t, "transcript") {
-		e.Messages = jsjson.Array(drawObject(t, 2), drawJSON(t, 2)).Append(nil)
+		e.Messages = array(t, drawObject(t, 2), drawJSON(t, 2)).Append(nil)
 	}
 	return e
 }

@@ -2,6 +2,7 @@ package jsjson
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -77,7 +78,7 @@ func BenchmarkManyNames(b *testing.B) {
 	doc.WriteString(`{"a":0`)
 	for i := range 100_000 {
 		doc.WriteString(`,"n`)
-		doc.WriteString(Int(int64(i)).Number())
+		doc.WriteString(strconv.Itoa(i))
 		doc.WriteString(`":0`)
 	}
 	doc.WriteString(`}`)

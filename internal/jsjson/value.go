@@ -117,32 +117,10 @@ func (v Value) Count() int {
 // Null returns the value null.
 func Null() Value { return Value{} }
 
-// Bool returns true or false as a value.
-func Bool(b bool) Value {
-	if b {
-		return Value{kind: KindBool, bits: isTrue}
-	}
-	return Value{kind: KindBool}
-}
-
-// Int returns n as a value. Outside ±MaxSafeInteger it is written in all its
-// digits, which a JavaScript receiver would round.
-func Int(n int64) Value {
-	return Value{kind: KindNumber, text: strconv.FormatInt(n, 10)}
-}
-
 // String returns s as a value. Lone surrogates in the form described at Value
 // are kept; other bytes that are not UTF-8 become U+FFFD.
 func String(s string) Value {
 	return Value{kind: KindString, text: wellFormed(s)}
-}
-
-// Array returns an array of the items, which are copied.
-func Array(items ...Value) Value {
-	if len(items) == 0 {
-		return Value{kind: KindArray}
-	}
-	return Value{kind: KindArray, list: &container{items: append([]Value(nil), items...)}}
 }
 
 // Object returns an object of the members, which are copied and brought into
@@ -231,13 +209,6 @@ func (v Value) Int64() (int64, bool) {
 		return 0, false
 	}
 	return n, true
-}
-
-// IsSafeInteger reports whether v is a number for which JavaScript's
-// Number.isSafeInteger holds.
-func (v Value) IsSafeInteger() bool {
-	_, ok := v.Int64()
-	return ok
 }
 
 // Float64 returns the double nearest to the number v, always finite, and false

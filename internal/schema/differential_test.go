@@ -18,14 +18,30 @@ var (
 	someConstants = rapid.SampledFrom([]string{`null`, `true`, `false`, `""`, `"a"`, `[]`, `{}`})
 )
 
+func read(t *rapid.T, text string) jsjson.Value {
+	v, err := jsjson.Parse([]byte(text), jsjson.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// array is an array of the items, as it is read.
+func array(t *rapid.T, items ...jsjson.Value) jsjson.Value {
+	text := []byte{'['}
+	for i, item := range items {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = item.Append(text)
+	}
+	return read(t, string(text)+"]")
+}
+
 func drawDoc(t *rapid.T, levels int) jsjson.Value {
 	kind := rapid.IntRange(0, 4).Draw(t, "kind")
 	if levels == 0 || kind < 2 {
-		v, err := jsjson.Parse([]byte(someScalars.Draw(t, "scalar")), jsjson.Limits{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
+		return read(t, someScalars.Draw(t, "scalar"))
 	}
 	n := rapid.IntRange(0, 3).Draw(t, "length")
 	if kind == 2 {
@@ -33,7 +49,7 @@ func drawDoc(t *rapid.T, levels int) jsjson.Value {
 		for i := range items {
 			items[i] = drawDoc(t, levels-1)
 		}
-		return jsjson.Array(items...)
+		return array(t, items...)
 	}
 	members := make([]jsjson.Member, n)
 	for i := range members {
@@ -44,7 +60,7 @@ func drawDoc(t *rapid.T, levels int) jsjson.Value {
 
 func drawSchema(t *rapid.T, levels int) jsjson.Value {
 	if levels == 0 || rapid.IntRange(0, 9).Draw(t, "boolean") == 0 {
-		return jsjson.Bool(rapid.Bool().Draw(t, "always"))
+		return read(t, rapid.SampledFrom([]string{"true", "false"}).Draw(t, "always"))
 	}
 	s := jsjson.Object()
 	has := func(keyword string, percent int) bool {
@@ -55,24 +71,20 @@ func drawSchema(t *rapid.T, levels int) jsjson.Value {
 		for _, name := range rapid.SliceOfNDistinct(someTypes, 1, 4, rapid.ID[string]).Draw(t, "types") {
 			types = append(types, jsjson.String(name))
 		}
-		s = s.Set("type", jsjson.Array(types...))
+		s = s.Set("type", array(t, types...))
 	}
 	if has("enum", 15) {
 		var values []jsjson.Value
 		for _, text := range rapid.SliceOfNDistinct(someConstants, 1, 5, rapid.ID[string]).Draw(t, "values") {
-			v, err := jsjson.Parse([]byte(text), jsjson.Limits{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			values = append(values, v)
+			values = append(values, read(t, text))
 		}
-		s = s.Set("enum", jsjson.Array(values...))
+		s = s.Set("enum", array(t, values...))
 	}
 	if has("required", 20) {
-		s = s.Set("required", jsjson.Array(jsjson.String(someNames.Draw(t, "name"))))
+		s = s.Set("required", array(t, jsjson.String(someNames.Draw(t, "name"))))
 	}
 	if has("minProperties", 15) {
-		s = s.Set("minProperties", jsjson.Int(rapid.Int64Range(0, 2).Draw(t, "least")))
+		s = s.Set("minProperties", read(t, rapid.SampledFrom([]string{"0", "1", "2"}).Draw(t, "least")))
 	}
 	if has("properties", 50) {
 		var members []jsjson.Member
