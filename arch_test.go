@@ -56,7 +56,7 @@ var allowedImports = map[string][]string{
 	"internal/signing":          {"format", "signature"},
 	"internal/stream":           {"internal/ring"},
 	"internal/tokencache":       {},
-	"cmd/waybell":               {"", "api", "web", "sqlite", "postgres", "internal/transfer", "format", "signature", "internal/bench", "internal/retry", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
+	"cmd/waybell":               {"", "api", "web", "sqlite", "postgres", "internal/transfer", "format", "signature", "internal/bench", "internal/retry", "internal/keyring", "internal/jsjson", "internal/catalogue", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/caarlos0/env/v11", "github.com/goccy/go-yaml", "golang.org/x/term", "golang.org/x/sys/unix"},
 	"internal/bench":            {"signature", "internal/pgserver", "github.com/jackc/pgx/v5", "modernc.org/sqlite"},
 	"internal/bench/receiver":   {},
 	"internal/binarytest":       {},

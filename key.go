@@ -246,15 +246,14 @@ func unauthorized() *Error {
 	return errorf(CodeUnauthorized, "no key was given, or it does not work")
 }
 
-// EnsureRootKey sees to it that somebody can use the API. A configured key of
-// 24–256 printable ASCII characters becomes the only root key, and so replaces
-// one of an earlier start. Without one, and where no key works, a root key is
-// made and returned, once: of any number of nodes that start at the same time
-// one gets it.
+// EnsureRootKey sees to it that somebody can use the API. A configured key
+// ([ValidRootKey]) becomes the only root key, and so replaces one of an earlier
+// start. Without one, and where no key works, a root key is made and returned,
+// once: of any number of nodes that start at the same time one gets it.
 func (s *Service) EnsureRootKey(ctx context.Context, configured Secret) (made Secret, err error) {
 	if configured == "" {
 		made, err = s.makeRootKey(ctx)
-	} else if !validRootKey(configured.Reveal()) {
+	} else if !ValidRootKey(configured) {
 		return "", errorf(CodeInvalid, "the API key must have %d to %d printable characters without blanks", minRootKey, maxKeyText)
 	} else {
 		err = s.store.ReplaceRootKey(ctx, rootKey(configured))
@@ -318,8 +317,9 @@ func (s *Service) firstRootKey(ctx context.Context) (string, error) {
 	return first.ID, err
 }
 
-// validRootKey allows what can be sent as a bearer token without quoting.
-func validRootKey(text string) bool {
-	return len(text) >= minRootKey && len(text) <= maxKeyText &&
-		!strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+// ValidRootKey tells whether a text can be a root key: 24–256 printable ASCII
+// characters, which can be sent as a bearer token without quoting.
+func ValidRootKey(key Secret) bool {
+	return len(key) >= minRootKey && len(key) <= maxKeyText &&
+		!strings.ContainsFunc(key.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' })
 }

@@ -203,8 +203,8 @@ func (c *configuration) check() error {
 			errs = append(errs, errors.New("metrics-listen: metrics is off"))
 		}
 	}
-	if key := waybell.Secret(c.APIKey); key != "" {
-		errs = append(errs, checkAPIKey(key))
+	if key := waybell.Secret(c.APIKey); key != "" && !waybell.ValidRootKey(key) {
+		errs = append(errs, errors.New("api-key: must be 24 to 256 printable ASCII characters without blanks; make one with: openssl rand -hex 24"))
 	}
 	if c.SuspendFailures < 1 {
 		errs = append(errs, errors.New("suspend-failures: must be at least 1; set suspend-after to 0 to suspend nobody"))

@@ -2,10 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/keyring"
 	"github.com/waybell/waybell/sqlite"
 )
 
@@ -29,22 +26,12 @@ func encryptionKeys(setting waybell.Secret) ([]waybell.Secret, error) {
 	var keys []waybell.Secret
 	for i, text := range strings.Split(setting.Reveal(), ",") {
 		text = strings.TrimSpace(text)
-		raw, err := base64.StdEncoding.DecodeString(text)
-		if err != nil || len(raw) != 32 {
-			return nil, fmt.Errorf("encryption-key: key %d is not the base64 of 32 bytes; make one with: openssl rand -base64 32", i+1)
+		if _, err := keyring.ID(text); err != nil {
+			return nil, fmt.Errorf("encryption-key: key %d is not the base64 of %d bytes; make one with: openssl rand -base64 %[2]d", i+1, keyring.KeyBytes)
 		}
 		keys = append(keys, waybell.Secret(text))
 	}
 	return keys, nil
-}
-
-// checkAPIKey refuses what could not be a key.
-func checkAPIKey(key waybell.Secret) error {
-	text := key.Reveal()
-	if len(text) < 24 || len(text) > 256 || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return errors.New("api-key: must be 24 to 256 printable ASCII characters without blanks; make one with: openssl rand -hex 24")
-	}
-	return nil
 }
 
 // loadEncryptionKeys returns the keys of the settings, or those of the file in
@@ -80,9 +67,8 @@ const keySetting = "encryption_key"
 // keyID tells keys apart and says nothing of them: it stands in front of what
 // was sealed with the key, and in errors.
 func keyID(key waybell.Secret) string {
-	raw, _ := base64.StdEncoding.DecodeString(key.Reveal()) // was checked
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:8])
+	id, _ := keyring.ID(key.Reveal()) // was checked
+	return id
 }
 
 // agreeOnKey refuses to work beside nodes with another encryption key. On an
@@ -128,14 +114,12 @@ func readKeyFile(path string) ([]waybell.Secret, error) {
 // entry, before anything is encrypted with it; of two processes that start at
 // once both use the one that was first.
 func makeKeyFile(dir string) error {
-	raw := make([]byte, 32)
-	rand.Read(raw)                                 // never fails, see crypto/rand
 	f, err := os.CreateTemp(dir, keyFileName+".*") // mode 0600
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	_, err = f.WriteString(base64.StdEncoding.EncodeToString(raw) + "\n")
+	_, err = f.WriteString(keyring.Generate() + "\n")
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}

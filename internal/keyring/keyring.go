@@ -97,6 +97,16 @@ func Generate() string {
 	return base64.StdEncoding.EncodeToString(raw)
 }
 
+// ID is the id of a key: what [KeyID] says of all that it seals. The error is
+// that of [Parse].
+func ID(text string) (string, error) {
+	r, err := Parse(text)
+	if err != nil {
+		return "", err
+	}
+	return r.String(), nil
+}
+
 func (r *Ring) add(raw []byte) error {
 	sum := sha256.Sum256(raw)
 	k := key{id: [idBytes]byte(sum[:idBytes])}

@@ -90,6 +90,12 @@ func TestKeyIDInFront(t *testing.T) {
 	if want := hex.EncodeToString(sum[:8]); KeyID(sealed) != want {
 		t.Errorf("key id %s, want %s", KeyID(sealed), want)
 	}
+	if id, err := ID(text); id != KeyID(sealed) || err != nil {
+		t.Errorf("the key's id is %q, %v; it seals with %s", id, err, KeyID(sealed))
+	}
+	if id, err := ID(text[1:]); id != "" || err == nil {
+		t.Errorf("half a key has the id %q", id)
+	}
 }
 
 func TestPlaces(t *testing.T) {
