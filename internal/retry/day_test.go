@@ -35,15 +35,17 @@ type run struct {
 func (r *run) play(t rapid.TB) {
 	t.Helper()
 	p := r.policy
-	var passed, offset time.Duration
+	var passed, offset, held time.Duration
 	clock := func() time.Time { return t0().Add(passed + offset) }
-	end := clock().Add(p.Window)
+	unheld := clock().Add(p.Window) // the window's end less the time held in all, as it is stored
 	next := clock()
 	for n := 1; ; n++ {
 		if n > MaxWaits+1 {
 			t.Fatalf("%s: attempt %d", p.Name, n)
 		}
-		next, end = p.Clamp(next, end, clock())
+		var end time.Time
+		next, end = p.Clamp(next, unheld.Add(held), clock())
+		unheld = end.Add(-held)
 		passed += max(0, next.Sub(clock()))
 		r.attempts = append(r.attempts, passed)
 		status, retryAfter, took := r.answer(n)
@@ -67,9 +69,8 @@ func (r *run) play(t rapid.TB) {
 			offset += r.step
 		}
 		if n == r.heldAfter {
-			from := clock()
 			passed += r.held
-			end = ExtendWindow(end, from, clock())
+			held += r.held
 		}
 	}
 }

@@ -10,8 +10,8 @@ type State struct {
 	// finished delivery starts a new cycle at 0.
 	Attempts int
 	// WindowEnd is the time after which no attempt is planned: the acceptance
-	// of the event plus the policy's window, moved by [ExtendWindow] for each
-	// time that the delivery was held.
+	// of the event plus the policy's window, and plus the time that the delivery
+	// was held since, so that its window stands still meanwhile.
 	WindowEnd time.Time
 	// RetryAfter is what the receiver asked for, from [ParseRetryAfter] and
 	// only where [Policy.HonoursRetryAfter]; 0 or less is none.
@@ -117,15 +117,6 @@ func (p Policy) Clamp(next, windowEnd, now time.Time) (time.Time, time.Time) {
 		}
 	}
 	return next, windowEnd
-}
-
-// ExtendWindow returns the end of a window that stood still from one time to
-// another because the delivery was held: what was left of it at from is left at
-// until. Of a delivery accepted during the hold, from is the time of that. A
-// hold that seems to end before it began (the clock was stepped back) leaves
-// the window as it is.
-func ExtendWindow(windowEnd, from, until time.Time) time.Time {
-	return windowEnd.Add(max(0, until.Round(0).Sub(from.Round(0))))
 }
 
 func earlier(a, b time.Time) time.Time {

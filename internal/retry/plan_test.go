@@ -249,28 +249,3 @@ func TestClampProperties(t *testing.T) {
 		}
 	})
 }
-
-func TestExtendWindow(t *testing.T) {
-	t.Parallel()
-	const h = time.Hour
-	tests := []struct {
-		name                   string
-		end, from, until, want time.Duration
-	}{
-		{"held for a while", 24 * h, 2 * h, 5 * h, 27 * h},
-		{"held past the window's end", 24 * h, 20 * h, 70 * h, 74 * h},
-		{"not held", 24 * h, 2 * h, 2 * h, 24 * h},
-		{"clock stepped back during the hold", 24 * h, 5 * h, 2 * h, 24 * h},
-		{"window was over", 24 * h, 30 * h, 31 * h, 25 * h},
-	}
-	for _, tt := range tests {
-		at := func(d time.Duration) time.Time { return t0().Add(d) }
-		if got := ExtendWindow(at(tt.end), at(tt.from), at(tt.until)).Sub(t0()); got != tt.want {
-			t.Errorf("%s: ends at %v, want %v", tt.name, got, tt.want)
-		}
-		// What was left when the hold began is left when it ends.
-		if left := ExtendWindow(at(tt.end), at(tt.from), at(tt.until)).Sub(at(tt.until)); tt.until >= tt.from && left != tt.end-tt.from {
-			t.Errorf("%s: %v left, want %v", tt.name, left, tt.end-tt.from)
-		}
-	}
-}
