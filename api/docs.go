@@ -7,8 +7,8 @@ import (
 	"html/template"
 	"io"
 	"net/http"
-	"strconv"
-	"strings"
+
+	"github.com/waybell/waybell/internal/acceptencoding"
 )
 
 // docsFiles are the parts of the reference page, see docs/README.md. Scalar is
@@ -52,7 +52,7 @@ func (s *Server) registerDocs() {
 	})
 	serve(path+"/scalar.js", "text/javascript", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Vary", "Accept-Encoding")
-		if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+		if acceptencoding.Gzip(r.Header.Values("Accept-Encoding")) {
 			w.Header().Set("Content-Encoding", "gzip")
 			copyFile(w, "scalar.js.gz", nil)
 			return
@@ -75,18 +75,4 @@ func copyFile(w io.Writer, name string, unpack func(io.Reader) (io.Reader, error
 		}
 	}
 	io.Copy(w, r) //nolint:errcheck // the client is gone
-}
-
-// acceptsGzip reads an Accept-Encoding (RFC 9110, section 12.5.3).
-func acceptsGzip(accept string) bool {
-	for part := range strings.SplitSeq(accept, ",") {
-		name, params, _ := strings.Cut(strings.ReplaceAll(part, " ", ""), ";")
-		if name != "gzip" && name != "*" {
-			continue
-		}
-		weight, given := strings.CutPrefix(params, "q=")
-		q, err := strconv.ParseFloat(weight, 64)
-		return !given || err == nil && q > 0
-	}
-	return false
 }

@@ -144,18 +144,6 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-func TestAcceptsGzip(t *testing.T) {
-	t.Parallel()
-	for header, want := range map[string]bool{
-		"": false, "gzip": true, "deflate, gzip;q=1.0, *;q=0.5": true, "gzip;q=0": false, "gzip; q=0.000": false,
-		"*": true, "br": false, "identity": false, "gzip;q=x": false, "br, gzip ; q = 0.2": true,
-	} {
-		if got := acceptsGzip(header); got != want {
-			t.Errorf("Accept-Encoding %q: %v", header, got)
-		}
-	}
-}
-
 // TestAppendItems holds the hand-written answers to their documented types.
 func TestAppendItems(t *testing.T) {
 	t.Parallel()

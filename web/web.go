@@ -20,6 +20,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/waybell/waybell/internal/acceptencoding"
 )
 
 //go:generate go run ./build
@@ -205,7 +207,7 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 		header[name] = values
 	}
 	body, tag := f.body, f.tag
-	if f.packed != nil && acceptsGzip(r.Header.Values("Accept-Encoding")) {
+	if f.packed != nil && acceptencoding.Gzip(r.Header.Values("Accept-Encoding")) {
 		header.Set("Content-Encoding", "gzip")
 		body, tag = f.packed, tag+"-gz"
 	}
@@ -223,29 +225,6 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Write(body) //nolint:errcheck // the client is gone
-}
-
-// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3): gzip, or any,
-// unless its weight is 0.
-func acceptsGzip(values []string) bool {
-	accepted := false
-	for element := range strings.SplitSeq(strings.Join(values, ","), ",") {
-		coding, parameter, _ := strings.Cut(element, ";")
-		coding = strings.ToLower(strings.TrimSpace(coding))
-		weight := 1.0
-		if q, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(parameter)), "q="); ok {
-			if w, err := strconv.ParseFloat(q, 64); err == nil {
-				weight = w
-			}
-		}
-		switch coding {
-		case "gzip", "x-gzip":
-			return weight > 0
-		case "*":
-			accepted = weight > 0
-		}
-	}
-	return accepted
 }
 
 // matches compares weakly, as If-None-Match wants it (RFC 9110, section 13.1.2).

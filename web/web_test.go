@@ -185,8 +185,7 @@ func TestGzip(t *testing.T) {
 		accept string
 		packed bool
 	}{
-		{"", false}, {"gzip", true}, {"br, GZIP", true}, {"gzip;q=0", false}, {"gzip; q=0.5", true},
-		{"*", true}, {"*;q=0", false}, {"*, gzip;q=0", false}, {"identity", false}, {"gzipped", false},
+		{"", false}, {"gzip", true}, {"br, GZIP", true}, {"*;q=0, gzip", true}, {"*, gzip;q=0", false},
 	}
 	for _, tt := range tests {
 		var headers []string
