@@ -10,7 +10,6 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -23,11 +22,9 @@ import (
 )
 
 func main() {
-	check := flag.Bool("check", false, "bundle, but write nothing")
-	flag.Parse()
 	dir, err := os.Getwd() // go generate runs it in web/
 	if err == nil {
-		err = run(dir, !*check)
+		err = run(dir)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
@@ -35,11 +32,11 @@ func main() {
 	}
 }
 
-// run bundles the sources below dir and, if asked to, replaces dir/dist.
-func run(dir string, write bool) error {
+// run bundles the sources below dir and replaces dir/dist.
+func run(dir string) error {
 	dist := filepath.Join(dir, "dist")
 	out, err := bundle(dir, dist)
-	if err != nil || !write {
+	if err != nil {
 		return err
 	}
 	for _, page := range []string{"console", "portal"} {
