@@ -28,7 +28,7 @@ const detail = () => import("./pages/webhooks/detail.tsx");
 const form = () => import("./pages/webhooks/form.tsx");
 const log = () => import("./pages/deliveries/list.tsx");
 
-export const routes: readonly PageRoute[] = [
+const routes: readonly PageRoute[] = [
   { pattern: "/webhooks", of: "agent", section: "webhooks", load: () => import("./pages/webhooks/list.tsx") },
   { pattern: "/webhooks/new", of: "agent", section: "webhooks", load: form },
   { pattern: "/webhooks/:id", of: "agent", section: "webhooks", load: detail },

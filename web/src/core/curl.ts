@@ -2,7 +2,7 @@
 import type { Attempt } from "./types.ts";
 
 /** What the log shows in the place of a secret value. */
-export const mask = "••••";
+const mask = "••••";
 
 /** Headers that curl makes itself, or that belong to the connection. */
 const own: ReadonlySet<string> = new Set(["host", "content-length", "connection", "transfer-encoding", "accept-encoding", "expect"]);

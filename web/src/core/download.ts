@@ -1,14 +1,7 @@
 import { open, type Query } from "./api.ts";
 
-/** Fetches a file with the token and gives it to the reader under its name. */
-export async function download(pathname: string, query: Query, fallback: string): Promise<void> {
-  const response = await open(pathname, { query, headers: { Accept: "*/*" } });
-  const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? fallback;
-  save(await response.blob(), name);
-}
-
 /** Gives content that the page has to the reader as a file. */
-export function save(content: Blob, name: string): void {
+function save(content: Blob, name: string): void {
   const url = URL.createObjectURL(content);
   const anchor = document.createElement("a");
   anchor.href = url;
@@ -36,10 +29,11 @@ interface SavePicker {
 }
 
 /**
- * The same for a file of any size, with its progress. Where the browser can
- * write files, it goes straight to the disk; elsewhere it is gathered first.
- * Call it from a click: choosing the file needs one. An abort, also of the
- * choice, throws an AbortError; nothing half is left behind.
+ * Fetches a file of any size with the token and gives it to the reader, with its
+ * progress. Where the browser can write files, it goes straight to the disk;
+ * elsewhere it is gathered first. Call it from a click: choosing the file needs
+ * one. An abort, also of the choice, throws an AbortError; nothing half is left
+ * behind.
  */
 export async function downloadStream(d: StreamDownload): Promise<void> {
   const file = await pick(d.name);

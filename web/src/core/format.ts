@@ -105,8 +105,6 @@ export function axisTime(ms: number, step: number): string {
   return (step >= 86_400 || midnight ? shortDay : shortTime).format(at);
 }
 
-export const localDay = (at: Timestamp): string => dayOnly.format(new Date(at));
-
 /** What people read for a profile or a format: "Standard". */
 export const profileTitle = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);
 

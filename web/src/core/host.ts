@@ -67,7 +67,7 @@ class Host {
   }
 }
 
-export function fromHost(data: unknown): FromHost | null {
+function fromHost(data: unknown): FromHost | null {
   if (typeof data !== "object" || data === null || !("waybell" in data) || data.waybell !== 1 || !("type" in data)) return null;
   if (data.type === "session" && "key" in data && typeof data.key === "string") return { type: "session", key: data.key };
   if (data.type === "theme" && "theme" in data && (data.theme === "auto" || data.theme === "light" || data.theme === "dark")) {

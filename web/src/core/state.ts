@@ -3,7 +3,7 @@
  * sentence that says what it means. Colour alone never tells anything.
  */
 import type { IconName } from "../ui/icons.ts";
-import { count, duration, relative, until } from "./format.ts";
+import { count, duration, until } from "./format.ts";
 import type { Delivery, DeliveryState, Endpoint, EndpointState, EndpointWarning, InboxRequest } from "./types.ts";
 import type { EndpointHealth } from "./types-server.ts";
 
@@ -126,11 +126,4 @@ export function deliveryPhrase(d: Delivery, now: number, attemptsInAll?: number)
 function roughly(at: string, now: number): string {
   const seconds = (Date.parse(at) - now) / 1_000;
   return seconds < 120 ? until(at, now) : duration(Math.round(seconds / 60) * 60);
-}
-
-/** "since 2 h": how long a webhook has been failing. */
-export function since(at: string | null, now: number): string {
-  if (at === null) return "";
-  const seconds = (now - Date.parse(at)) / 1_000;
-  return seconds < 86_400 * 30 ? `since ${duration(seconds)}` : `since ${relative(at, now)}`;
 }

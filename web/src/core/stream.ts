@@ -139,7 +139,7 @@ function toStreamEvent(type: string, data: string): StreamEvent | null {
 const streams = new Map<string, Stream>();
 
 /** Joins the stream at a path. `close` must be called in the end. */
-export function subscribe(pathname: string, query: Query, listener: StreamListener): { state: ReadonlySignal<StreamState>; close: () => void } {
+function subscribe(pathname: string, query: Query, listener: StreamListener): { state: ReadonlySignal<StreamState>; close: () => void } {
   const key = urlOf(pathname, query).href;
   let stream = streams.get(key);
   if (stream === undefined) {

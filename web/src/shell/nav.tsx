@@ -1,4 +1,4 @@
-import { agentId, agentLink, shell } from "../core/agent.ts";
+import { agentLink } from "../core/agent.ts";
 import { link, pathname } from "../core/router.ts";
 import { findRoute, type Section } from "../routes.ts";
 import { Icon } from "../ui/icon.tsx";
@@ -43,6 +43,3 @@ export function NavLinks({ entries }: { readonly entries: readonly Entry[] }) {
     </>
   );
 }
-
-/** Whether the page is about an agent. */
-export const inAgent = (): boolean => shell.value === "portal" || agentId.value !== null;

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { now } from "../core/clock.ts";
 import { copyText } from "../core/clipboard.ts";
 import { absoluteUtc, relative, urlEnd } from "../core/format.ts";
@@ -9,7 +9,7 @@ import { toast } from "./feedback.tsx";
 import { Icon } from "./icon.tsx";
 
 /** True for a moment after a copy; false when the browser refused. */
-export function useCopy(): { readonly copied: boolean; readonly copy: (text: string) => void } {
+function useCopy(): { readonly copied: boolean; readonly copy: (text: string) => void } {
   const [copied, setCopied] = useState(false);
   useEffect(() => {
     if (!copied) return;
@@ -51,17 +51,6 @@ export function CopyButton({ text, label = "Copy", small = true }: { readonly te
 export function Time({ at, none = "never" }: { readonly at: string | null; readonly none?: string }) {
   if (at === null) return <span class="muted">{none}</span>;
   return <time class="time" dateTime={at} title={absoluteUtc(at)}>{relative(at, now.value)}</time>;
-}
-
-/** More about something on hover and focus. What it says must stand elsewhere, too. */
-export function Tooltip({ text, children }: { readonly text: string; readonly children: ComponentChildren }) {
-  const id = useId();
-  return (
-    <span class="tip" aria-describedby={id}>
-      {children}
-      <span class="tip-text" role="tooltip" id={id}>{text}</span>
-    </span>
-  );
 }
 
 export interface Fact {

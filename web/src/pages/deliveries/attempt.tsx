@@ -26,7 +26,7 @@ export function AttemptView({ attempt: a, open = false, explained = false }: { r
 }
 
 /** What is inside an attempt, without its heading. */
-export function AttemptContent({ attempt: a, explained = false }: { readonly attempt: Attempt; readonly explained?: boolean }) {
+function AttemptContent({ attempt: a, explained = false }: { readonly attempt: Attempt; readonly explained?: boolean }) {
   const why = explained ? null : explain(a.reason, a.status_code, a);
   const curl = curlOf(a.request);
   return (

@@ -1,10 +1,10 @@
 /** The filters of the log: from the address, to the API, and held against a row. */
 import type { Delivery, DeliveryFilter, DeliveryState } from "../../core/types.ts";
 
-export const statusClasses = ["2xx", "3xx", "4xx", "5xx", "none"] as const;
+const statusClasses = ["2xx", "3xx", "4xx", "5xx", "none"] as const;
 type StatusClass = (typeof statusClasses)[number];
 
-export const periods = ["15m", "1h", "24h", "7d", "30d"] as const;
+const periods = ["15m", "1h", "24h", "7d", "30d"] as const;
 export type LogPeriod = (typeof periods)[number];
 
 const spans: Readonly<Record<LogPeriod, number>> = { "15m": 15 * 60_000, "1h": 3_600_000, "24h": 86_400_000, "7d": 7 * 86_400_000, "30d": 30 * 86_400_000 };
@@ -55,7 +55,7 @@ export function readFilter(query: URLSearchParams): LogFilter {
   return filter;
 }
 
-export const isDeliveryId = (id: string): boolean => id.startsWith("dlv_");
+const isDeliveryId = (id: string): boolean => id.startsWith("dlv_");
 
 function toTime(text: string | undefined): string | undefined {
   const ms = text === undefined ? Number.NaN : Date.parse(text);

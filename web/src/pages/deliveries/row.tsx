@@ -41,7 +41,7 @@ function WebhookText({ endpoint }: { readonly endpoint: Endpoint }) {
 }
 
 /** The last status, or why there was none. */
-export function Answer({ delivery: d }: { readonly delivery: Pick<Delivery, "attempts" | "last_status_code" | "reason"> }) {
+function Answer({ delivery: d }: { readonly delivery: Pick<Delivery, "attempts" | "last_status_code" | "reason"> }) {
   if (d.last_status_code !== null) {
     const tone = d.last_status_code < 300 ? "good" : d.last_status_code < 400 ? "warn" : "bad";
     return <Badge tone={tone}><span class="visually-hidden">Answer </span>{d.last_status_code}</Badge>;

@@ -23,7 +23,7 @@ export function expiry(inbox: Inbox, now: number): string {
 }
 
 /** What an inbox can answer: one status for each failure that is worth trying. */
-export const answers: readonly { readonly status: number; readonly label: string }[] = [
+const answers: readonly { readonly status: number; readonly label: string }[] = [
   { status: 200, label: "200 OK" },
   { status: 202, label: "202 Accepted" },
   { status: 400, label: "400 Bad request" },

@@ -42,7 +42,7 @@ export function Now({ statistics: { totals }, hour, system, failing }: NowProps)
 }
 
 /** "the oldest has been waiting for 3 min": how late the server is. */
-export function waiting(system: SystemInfo, at: number): string {
+function waiting(system: SystemInfo, at: number): string {
   const oldest = system.load.oldest_due_at;
   if (oldest === null) return "nothing is late";
   const seconds = (at - Date.parse(oldest)) / 1_000;

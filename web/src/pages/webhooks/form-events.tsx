@@ -12,7 +12,7 @@ interface Group {
 }
 
 /** By the first part of the name; what was removed from the catalogue comes last. */
-export function groupTypes(types: readonly EventType[]): Group[] {
+function groupTypes(types: readonly EventType[]): Group[] {
   const groups = new Map<string, EventType[]>();
   for (const type of types) {
     const key = type.name.split(".")[0] ?? type.name;

@@ -99,7 +99,7 @@ export function withProfile(draft: Draft, profile: string): Draft {
 }
 
 /** Rows that somebody added and left empty are not sent. */
-export const sentHeaders = (draft: Draft): readonly HeaderRow[] => draft.headers.filter((h) => h.name !== "" || (h.value !== null && h.value !== ""));
+const sentHeaders = (draft: Draft): readonly HeaderRow[] => draft.headers.filter((h) => h.name !== "" || (h.value !== null && h.value !== ""));
 
 const wordsOf = (draft: Draft): unknown => {
   const { headers: _, secret, ownSecret, overlap, ...rest } = draft;

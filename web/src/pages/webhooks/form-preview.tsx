@@ -90,7 +90,7 @@ function PreviewRequest({ preview, stale }: { readonly preview: Preview; readonl
 }
 
 /** A request as it goes over the line, but for the order of its headers. */
-export function headText(request: NonNullable<Preview["request"]>): string {
+function headText(request: NonNullable<Preview["request"]>): string {
   const url = request.url === null ? null : /^[a-z]+:\/\/([^/?#]+)([^#]*)/i.exec(request.url);
   const target = url === null || url === undefined ? "/…" : url[2] === "" ? "/" : (url[2] ?? "/");
   const host = url?.[1] ?? "…";

@@ -35,7 +35,7 @@ export function SendingPart({ draft, set, errors, setting }: PartProps) {
 }
 
 /** One sentence about each profile that comes with the server; the others say what they are. */
-export function profileText(profile: Profile, profiles: Profiles): string {
+function profileText(profile: Profile, profiles: Profiles): string {
   switch (profile.name) {
     case "standard":
       return "For new receivers. Signed the way of Standard Webhooks, for which most languages have a library.";
