@@ -113,7 +113,7 @@ type Config struct {
 	Profiles      []Profile     `json:"profiles,omitempty"`
 }
 
-// Formats holds the formats, retry policies and profiles of an installation,
+// Set holds the formats, retry policies and profiles of an installation,
 // the built-in ones first. It never changes once made and is safe for
 // concurrent use.
 type Set struct {
