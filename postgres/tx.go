@@ -243,9 +243,7 @@ func (t *tx) run(do func(*tx) error) error {
 	if err := do(t); err != nil {
 		return t.rollback(err)
 	}
-	if err := t.finish(); err != nil {
-		return t.rollback(err)
-	}
+	t.finish()
 	var tag pgconn.CommandTag
 	t.batch.Queue("commit").Exec(func(ct pgconn.CommandTag) error { tag = ct; return nil })
 	if err := t.flush(); err != nil {
@@ -359,13 +357,12 @@ func (t *tx) touch(e waybell.EndpointNumber) {
 func (t *tx) tell() { t.told = true }
 
 // finish queues what was collected for the whole transaction.
-func (t *tx) finish() error {
+func (t *tx) finish() {
 	t.queueLedger()
 	t.queueHealth()
 	if t.told {
 		t.queue(sqlTell, t.s.watch.self())
 	}
-	return nil
 }
 
 // ledgerKey names an endpoint with its agent.

@@ -237,8 +237,8 @@ func (c *conn) query(sql string, values ...any) *rows {
 
 // queryContext is query for the few statements that may take long: ctx
 // interrupts them up to their first row.
-func (c *conn) queryContext(ctx context.Context, sql string, values ...any) *rows {
-	r := c.query(sql, values...)
+func (c *conn) queryContext(ctx context.Context, sql string) *rows {
+	r := c.query(sql)
 	if r.err != nil {
 		return r
 	}

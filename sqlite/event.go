@@ -11,7 +11,7 @@ import (
 
 const eventColumns = "key, agent, agent_id, agent_name, id, type, timestamp, test, deliveries, messages, data"
 
-func (s *Store) readEvent(r *rows) (waybell.Event, error) {
+func (s *Store) readEvent(r *rows) waybell.Event {
 	e := waybell.Event{
 		Key: waybell.Key(r.int()), Agent: waybell.AgentNumber(r.int()), AgentID: r.text(), AgentName: r.text(),
 		ID: r.text(), Type: s.types.word(r.int()), Timestamp: r.time(), Test: r.bool(), Deliveries: int(r.int()),
@@ -20,13 +20,13 @@ func (s *Store) readEvent(r *rows) (waybell.Event, error) {
 	if e.ID == "" {
 		e.ID = waybell.EventID(e.Key)
 	}
-	return e, nil
+	return e
 }
 
 const sqlEvent = "SELECT " + eventColumns + " FROM events WHERE key = ? AND agent = ?"
 
 func (s *Store) event(c *conn, agent waybell.AgentNumber, key waybell.Key) (e waybell.Event, found bool, err error) {
-	found, err = c.row(func(r *rows) { e, _ = s.readEvent(r) }, sqlEvent, key, agent)
+	found, err = c.row(func(r *rows) { e = s.readEvent(r) }, sqlEvent, key, agent)
 	return e, found, err
 }
 
@@ -86,7 +86,7 @@ func (s *Store) EventsByKey(ctx context.Context, refs []waybell.EventRef) ([]way
 			}
 			r := c.query(sqlEvents, keys...)
 			for r.next() {
-				e, _ := s.readEvent(r)
+				e := s.readEvent(r)
 				ref := waybell.EventRef{Agent: e.Agent, Key: e.Key}
 				if wanted[ref] {
 					list = append(list, e)

@@ -108,11 +108,8 @@ func (x *Export) Events(ctx context.Context, after waybell.Key) (*transfer.Piece
 		events := c.query("SELECT "+eventColumns+" FROM events WHERE key > ? ORDER BY key LIMIT ?", after, x.Rows)
 		bytes, tried := 0, 0
 		for p.Rows() < x.Rows && bytes < x.Bytes && events.next() {
-			e, err := x.s.readEvent(events)
-			if err == nil {
-				err = x.belongings(c, p, &e)
-			}
-			if err != nil {
+			e := x.s.readEvent(events)
+			if err := x.belongings(c, p, &e); err != nil {
 				return fmt.Errorf("event %d: %w", e.Key, err)
 			}
 			p.Events = append(p.Events, e)

@@ -50,7 +50,7 @@ func openHandle(uri string) (*handle, error) {
 	}
 	const flags = sqlite3.SQLITE_OPEN_READWRITE | sqlite3.SQLITE_OPEN_CREATE | sqlite3.SQLITE_OPEN_NOMUTEX | sqlite3.SQLITE_OPEN_URI
 	if err = h.reserve(len(uri) + 1); err == nil {
-		rc := sqlite3.Xsqlite3_open_v2(h.tls, h.word(0, uri), to, flags, 0)
+		rc := sqlite3.Xsqlite3_open_v2(h.tls, h.word(uri), to, flags, 0)
 		h.db = *(*uintptr)(pointer(to)) // there even where opening failed
 		if err = h.result(rc); err == nil {
 			err = h.result(sqlite3.Xsqlite3_extended_result_codes(h.tls, h.db, 1))
@@ -109,7 +109,7 @@ func (h *handle) script(sql string) error {
 		return err
 	}
 	defer h.release(keptSpace)
-	return h.result(sqlite3.Xsqlite3_exec(h.tls, h.db, h.word(0, sql), 0, 0, 0))
+	return h.result(sqlite3.Xsqlite3_exec(h.tls, h.db, h.word(sql), 0, 0, 0))
 }
 
 // interrupt makes statements under way fail with SQLITE_INTERRUPT. It may be
@@ -154,11 +154,11 @@ func (h *handle) release(most int) {
 	}
 }
 
-// word puts a text at an offset of space, with the 0 at its end that C wants.
-func (h *handle) word(offset int, s string) uintptr {
-	copy(h.space[offset:], s)
-	h.space[offset+len(s)] = 0
-	return h.at + uintptr(offset)
+// word puts a text into space, with the 0 at its end that C wants.
+func (h *handle) word(s string) uintptr {
+	copy(h.space, s)
+	h.space[len(s)] = 0
+	return h.at
 }
 
 // pointer is where SQLite's memory lies. The collector knows nothing of it, so
@@ -183,7 +183,7 @@ func (h *handle) prepare(sql string) (*statement, error) {
 		return nil, err
 	}
 	defer h.release(keptSpace)
-	rc := sqlite3.Xsqlite3_prepare_v3(h.tls, h.db, h.word(0, sql), int32(len(sql)+1), sqlite3.SQLITE_PREPARE_PERSISTENT, to, 0)
+	rc := sqlite3.Xsqlite3_prepare_v3(h.tls, h.db, h.word(sql), int32(len(sql)+1), sqlite3.SQLITE_PREPARE_PERSISTENT, to, 0)
 	if err := h.result(rc); err != nil {
 		return nil, err
 	}
@@ -309,7 +309,7 @@ func (h *handle) backupOf(source *handle) (*backup, error) {
 	if err := h.reserve(len(main) + 1); err != nil {
 		return nil, err
 	}
-	name := h.word(0, main)
+	name := h.word(main)
 	p := sqlite3.Xsqlite3_backup_init(h.tls, h.db, name, source.db, name)
 	if p == 0 {
 		return nil, h.result(sqlite3.Xsqlite3_extended_errcode(h.tls, h.db))
