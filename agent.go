@@ -279,7 +279,7 @@ func (s *Service) setAgent(a *Agent, in AgentInput, merge bool) error {
 		p.addValue(cmp.Or(in.idAt, "body.id"), a.ID, "must have 1 to %d characters of A-Z, a-z, 0-9, '.', '_', ':' and '-', not dots alone", maxAgentID)
 	}
 	in.Name.into(&a.Name, "")
-	p.line("body.name", a.Name, 1, maxAgentName)
+	p.name(a.Name, 1, maxAgentName)
 	in.Profile.into(&a.Profile, "")
 	if a.Profile == "" {
 		a.Profile = format.DefaultProfile

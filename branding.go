@@ -125,7 +125,7 @@ func (s *Service) SetBranding(ctx context.Context, in BrandingInput) (Branding, 
 	var p problems
 	logo := parseLogo(&p, in.Logo)
 	if in.Name.given() {
-		p.line("body.name", in.Name.Value, 1, maxBrandName)
+		p.name(in.Name.Value, 1, maxBrandName)
 	}
 	if in.Accent.given() && !validAccent(in.Accent.Value) {
 		p.addValue("body.accent", in.Accent.Value, "must be a colour such as #3e63dd")

@@ -180,7 +180,7 @@ func (s *Service) fillEndpoint(p *problems, a *Agent, e *Endpoint, in EndpointIn
 		s.setURL(p, e, in.URL.Value)
 	}
 	in.Description.into(&e.Description, "")
-	p.prose("body.description", e.Description, maxEndpointDescription)
+	p.description(e.Description, maxEndpointDescription)
 	if in.Events.Set {
 		e.Events = s.eventNames(p, eventList{location: "body.events", names: in.Events.Value, keep: e.Events, agent: a, all: true})
 	}

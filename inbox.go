@@ -162,7 +162,7 @@ func (s *Service) inboxSenders(in *Inbox) []*endpointEntry {
 func (in InboxInput) into(inbox *Inbox) error {
 	var p problems
 	in.Name.into(&inbox.Name, "")
-	p.line("body.name", inbox.Name, 0, maxInboxName)
+	p.name(inbox.Name, 0, maxInboxName)
 	in.RespondStatus.into(&inbox.RespondStatus, http.StatusOK)
 	if n := inbox.RespondStatus; n < 200 || n > 599 {
 		p.addValue("body.respond_status", n, "must be 200 to 599")

@@ -107,15 +107,15 @@ func (p *problems) err(what string) error {
 	return e
 }
 
-// line checks a text of one line: least to most characters, none of them a
-// control character.
-func (p *problems) line(location, text string, least, most int) {
-	p.text(location, text, span{least, most}, unicode.IsControl)
+// name checks the name in a body: least to most characters on one line, none of
+// them a control character.
+func (p *problems) name(text string, least, most int) {
+	p.text("body.name", text, span{least, most}, unicode.IsControl)
 }
 
-// prose is line for a text that may have several lines.
-func (p *problems) prose(location, text string, most int) {
-	p.text(location, text, span{0, most}, func(r rune) bool {
+// description is name for a text that may be empty or have several lines.
+func (p *problems) description(text string, most int) {
+	p.text("body.description", text, span{0, most}, func(r rune) bool {
 		return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t'
 	})
 }

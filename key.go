@@ -151,7 +151,7 @@ func uniq[T comparable](in []T) []T {
 
 func (in KeyInput) check() error {
 	var p problems
-	p.line("body.name", in.Name, 0, maxAPIKeyName)
+	p.name(in.Name, 0, maxAPIKeyName)
 	if len(in.Scopes) == 0 {
 		p.add("body.scopes", "is required: at least one")
 	}

@@ -210,7 +210,7 @@ func (in EventTypeInput) prepare(name string, p *problems) (EventType, error) {
 	p.bounded("body.schema", unlessNull(in.Schema), maxSchemaText, &t.Schema)
 	p.bounded("body.example", unlessNull(in.Example), maxExample, &t.Example)
 	if utf8.RuneCountInString(t.Description) <= maxDescription { // else prepare says it
-		p.prose("body.description", t.Description, maxDescription)
+		p.description(t.Description, maxDescription)
 	}
 	_, err := t.prepare()
 	if invalid, ok := errors.AsType[*Error](err); ok {

@@ -21,7 +21,7 @@ func clientCommand(cmd *cobra.Command, run func(cmd *cobra.Command, c *client, o
 	flags := &clientFlags{}
 	flags.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := flags.client(cmd)
+		c, err := flags.client()
 		if err != nil {
 			return err
 		}

@@ -50,7 +50,7 @@ func (f *clientFlags) add(cmd *cobra.Command) {
 }
 
 // client makes the client that flags and environment describe.
-func (f *clientFlags) client(cmd *cobra.Command) (*client, error) {
+func (f *clientFlags) client() (*client, error) {
 	key, keyFile := f.key, f.keyFile
 	if key == "" && keyFile == "" {
 		key, keyFile = os.Getenv("WAYBELL_API_KEY"), os.Getenv("WAYBELL_API_KEY_FILE")
