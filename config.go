@@ -42,6 +42,11 @@ type Config struct {
 	// AllowTargets are exceptions from the rule that only public addresses are
 	// reached: CIDRs, addresses, hosts or host:port.
 	AllowTargets []string
+	// EgressProxy is the URL of a proxy (http or https, maybe with user and password)
+	// through which receivers are reached; "" = none. It is asked for tunnels (CONNECT,
+	// RFC 9110 section 9.3.6) to addresses that were resolved and checked here. The
+	// environment's proxies are never used.
+	EgressProxy Secret
 	// OwnURL is where this server is reached, http or https, maybe with a path:
 	// the URLs of inboxes begin with it. "" means that there are no inboxes.
 	OwnURL string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -103,6 +104,13 @@ func New(cfg Config) (*Service, error) {
 	out := egress.Config{
 		Allow: cfg.AllowTargets, Resolver: cfg.Resolver, TLS: cfg.TLS, Dial: cfg.Dial, NetHTTP: cfg.NetHTTP,
 		MaxIdlePerHost: max(256, cfg.Limits.Concurrency),
+	}
+	if cfg.EgressProxy != "" {
+		via, err := url.Parse(cfg.EgressProxy.Reveal())
+		if err != nil { // which has the URL in its text
+			return nil, errors.New("config: egress: the proxy's URL cannot be read")
+		}
+		out.Proxy = via
 	}
 	if s.inboxesOff() == nil {
 		out.Inbox = &egress.Inbox{Base: cfg.OwnURL, Receive: s.receiveOwn}

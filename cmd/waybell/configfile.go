@@ -232,8 +232,8 @@ func (c *configuration) checkLimits() error {
 	return errors.New(strings.NewReplacer(names...).Replace(err.Error()))
 }
 
-// checkTargets finds what the service would refuse of allow-targets, and of
-// public-url for the inboxes.
+// checkTargets finds what the service would refuse of allow-targets, of egress-proxy,
+// and of public-url for the inboxes.
 func (c *configuration) checkTargets() error {
 	var errs []error
 	judge := func(cfg waybell.Config, prefix, format string) {
@@ -246,6 +246,9 @@ func (c *configuration) checkTargets() error {
 	for _, target := range c.AllowTargets {
 		judge(waybell.Config{AllowTargets: []string{target}}, "config: egress: allowed target ",
 			"allow-targets: %s; a target is a network such as 10.0.0.0/8, an address, a host or host:port, without https://")
+	}
+	if c.EgressProxy != "" {
+		judge(waybell.Config{EgressProxy: waybell.Secret(c.EgressProxy)}, "config: egress: ", "egress-proxy: %s; it looks like http://proxy.lan:3128")
 	}
 	if c.PublicURL != "" && checkPublicURL(string(c.PublicURL)) == nil {
 		judge(waybell.Config{OwnURL: string(c.PublicURL), InboxTTL: c.service().InboxTTL},

@@ -28,6 +28,7 @@ type settings struct {
 	APIKey        secretValue
 	EncryptionKey secretValue
 	AllowTargets  listValue
+	EgressProxy   secretValue
 
 	EgressTransport string
 	InboxTTL        durationValue
@@ -93,88 +94,122 @@ func newSettings() *settings {
 	}
 }
 
-// table binds the settings to their descriptions.
-func (s *settings) table() []setting {
-	rows := []setting{
-		{section: sectionHTTP, name: "listen", value: &s.Listen,
+// table binds the settings to their descriptions, in the order of the documentation.
+func (s *settings) table() (rows []setting) {
+	for _, part := range []struct {
+		title string
+		rows  []setting
+	}{
+		{sectionHTTP, s.httpTable()}, {sectionStore, s.storeTable()}, {sectionSecurity, s.securityTable()},
+		{sectionDelivery, s.deliveryTable()}, {sectionProcess, s.processTable()}, {sectionLimits, s.limitTable()},
+	} {
+		for _, row := range part.rows {
+			row.section = part.title
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+func (s *settings) httpTable() []setting {
+	return []setting{
+		{name: "listen", value: &s.Listen,
 			help: "address and port of the HTTP API",
 			note: "`127.0.0.1:8080` is reached from this machine only; `:8080` listens on all addresses. Put a TLS proxy in front of anything public."},
-		{section: sectionHTTP, name: "metrics", value: &s.Metrics,
+		{name: "metrics", value: &s.Metrics,
 			help: "serve Prometheus metrics at /metrics, without a key"},
-		{section: sectionHTTP, name: "metrics-listen", value: &s.MetricsListen,
+		{name: "metrics-listen", value: &s.MetricsListen,
 			help: "serve the metrics on an address of their own instead"},
-		{section: sectionHTTP, name: "docs", value: &s.Docs,
+		{name: "docs", value: &s.Docs,
 			help: "serve the API reference at /docs and /openapi.json, without a key"},
-		{section: sectionHTTP, name: "console", value: &s.Console,
+		{name: "console", value: &s.Console,
 			help: "serve the screens: the console at /console/ and the portal at /portal/"},
-		{section: sectionHTTP, name: "public-url", value: &s.PublicURL,
+		{name: "public-url", value: &s.PublicURL,
 			help: "where browsers find this server, such as https://hooks.example.com or https://example.com/waybell",
 			note: "Links to the console, the portal and inboxes begin with it. Without it links to the console and the portal begin with the address that the request for them came to, those to inboxes with the address this server listens on. A proxy in front that serves a path of its own, as in the second example, must strip it."},
-		{section: sectionHTTP, name: "portal-origins", value: &s.PortalOrigins,
+		{name: "portal-origins", value: &s.PortalOrigins,
 			help: "origins of the pages that may embed the portal, such as https://app.example.com",
 			note: "Exact origins, without a path; `http://` only for loopback hosts. Without any, no page can embed it; a link to it still works."},
+	}
+}
 
-		{section: sectionStore, name: "data-dir", value: &s.DataDir,
+func (s *settings) storeTable() []setting {
+	return []setting{
+		{name: "data-dir", value: &s.DataDir,
 			help: "directory of the embedded store, made if it is missing",
 			note: "One process at a time uses a data directory. It holds the database, its write-ahead log and, unless `encryption-key` is set, `encryption.key`. It is not used with `database-url`."},
-		{section: sectionStore, name: "database-url", value: &s.DatabaseURL, secret: true,
+		{name: "database-url", value: &s.DatabaseURL, secret: true,
 			help: "keep everything in PostgreSQL (15 or newer), which any number of nodes may share: postgres://user:password@host:5432/database",
 			note: "A database, or a schema, of its own. Special characters of the password are percent-encoded: `%40` for `@`, `%2F` for `/`. Several hosts may be given, with `?target_session_attrs=read-write`. It may lead through PgBouncer in transaction mode. `encryption-key` is needed then, the same for all nodes. A start waits up to a minute for the database."},
-		{section: sectionStore, name: "database-listen-url", value: &s.ListenURL, secret: true,
+		{name: "database-listen-url", value: &s.ListenURL, secret: true,
 			help: "the same database without a pooler, so that nodes hear at once what others change",
 			note: "Only for where `database-url` leads through a pooler; without it they ask twice a second."},
-		{section: sectionStore, name: "database-replica-url", value: &s.ReplicaURL, secret: true,
+		{name: "database-replica-url", value: &s.ReplicaURL, secret: true,
 			help: "a standby of the same database, for the queries of the log",
 			note: "They may be as far behind as the standby is. While it does not answer, `database-url` does."},
-		{section: sectionStore, name: "database-connections", value: &s.Connections,
+		{name: "database-connections", value: &s.Connections,
 			help: "connections to PostgreSQL that this process opens at most",
 			note: "At least 8."},
-		{section: sectionStore, name: "retention", value: &s.Retention,
+		{name: "retention", value: &s.Retention,
 			help: "how long events and their log are kept; 0 keeps them for ever"},
+	}
+}
 
-		{section: sectionSecurity, name: "api-key", value: &s.APIKey, secret: true,
+func (s *settings) securityTable() []setting {
+	return []setting{
+		{name: "api-key", value: &s.APIKey, secret: true,
 			help: "the first API key, with all rights (24-256 printable characters)",
 			note: "Without it a key is made and printed once, at the first start; of several nodes one prints it. A changed value replaces the key at the next start, for all nodes: give them the same, or none."},
-		{section: sectionSecurity, name: "encryption-key", value: &s.EncryptionKey, secret: true,
+		{name: "encryption-key", value: &s.EncryptionKey, secret: true,
 			help: "encrypts signing secrets and header values: base64 of 32 bytes; several, separated by commas, decrypt and the first encrypts",
 			note: "Without it a key is made once and kept in `encryption.key` in the data directory, readable by the owner only; with `database-url` it must be given, the same to all nodes. Make one with `openssl rand -base64 32`. Backups of the database do not hold the key."},
-		{section: sectionSecurity, name: "allow-targets", value: &s.AllowTargets,
+		{name: "allow-targets", value: &s.AllowTargets,
 			help: "networks, addresses, hosts or host:port that endpoints may lead to although they are not public",
 			note: "An explicit exception from the rule that only public addresses are reached, on any port; logged at each start. A wide network never includes loopback, link-local or metadata addresses unless they are named themselves. For a test on one machine: `127.0.0.0/8,::1`."},
+		{name: "egress-proxy", value: &s.EgressProxy, secret: true,
+			help: "HTTP proxy through which receivers are reached: http://user:password@proxy.lan:3128",
+			note: "It must permit CONNECT to addresses, for `http://` receivers too: names are resolved and checked here, and never reach it. What the environment says of proxies is not used."},
+	}
+}
 
-		{section: sectionDelivery, name: "create-agents", value: &s.CreateAgents,
+func (s *settings) deliveryTable() []setting {
+	return []setting{
+		{name: "create-agents", value: &s.CreateAgents,
 			help: "make an agent on its first event instead of answering agent_not_found"},
-		{section: sectionDelivery, name: "inbox-ttl", value: &s.InboxTTL,
+		{name: "inbox-ttl", value: &s.InboxTTL,
 			help: "how long an inbox, a throw-away receiver on this server, lives after it was last used; 0 switches inboxes off",
 			note: "Using it is changing it, looking at it or sending to it. Its URL begins with `public-url`, or with the address this server listens on."},
-		{section: sectionDelivery, name: "egress-transport", value: choiceValue{&s.EgressTransport, []string{transportLean, transportNetHTTP}},
+		{name: "egress-transport", value: choiceValue{&s.EgressTransport, []string{transportLean, transportNetHTTP}},
 			help: "code that writes requests to receivers and reads their answers: Waybell's own, or the client of Go's net/http",
 			note: "The same addresses are refused and the same limits hold with both. `net/http` costs more CPU; choose it to find out whether a receiver's trouble is the sender's."},
-		{section: sectionDelivery, name: "suspend-after", value: &s.SuspendAfter,
+		{name: "suspend-after", value: &s.SuspendAfter,
 			help: "suspend an endpoint that had no success for this long; 0 suspends nobody",
 			note: "Only together with `suspend-failures`. An endpoint that answers 410 under the standard policy is suspended at once."},
-		{section: sectionDelivery, name: "suspend-failures", value: &s.SuspendFailures,
+		{name: "suspend-failures", value: &s.SuspendFailures,
 			help: "how many failures in a row an endpoint must have before it is suspended"},
+	}
+}
 
-		{section: sectionProcess, name: "node-name", value: &s.NodeName,
+func (s *settings) processTable() []setting {
+	return []setting{
+		{name: "node-name", value: &s.NodeName,
 			help: "name of this process in the list of nodes; default host name and process id"},
-		{section: sectionProcess, name: "role", value: choiceValue{&s.Role, []string{"all", "api", "worker"}},
+		{name: "role", value: choiceValue{&s.Role, []string{"all", "api", "worker"}},
 			help: "part of the work that this node does: api serves the API and the screens and sends nothing, worker delivers and serves health and metrics only",
 			note: "Only with `database-url`; some node must deliver."},
-		{section: sectionProcess, name: "shutdown-grace", value: &s.ShutdownGrace,
+		{name: "shutdown-grace", value: &s.ShutdownGrace,
 			help: "how long attempts under way may take after SIGTERM or SIGINT",
 			note: "Keep it below the time after which the process is killed (Docker: 10 s, Kubernetes: 30 s)."},
-		{section: sectionProcess, name: "log-format", value: choiceValue{&s.LogFormat, []string{"text", "json"}},
+		{name: "log-format", value: choiceValue{&s.LogFormat, []string{"text", "json"}},
 			help: "form of the log on standard error"},
-		{section: sectionProcess, name: "log-level", value: choiceValue{&s.LogLevel, []string{"debug", "info", "warn", "error"}},
+		{name: "log-level", value: choiceValue{&s.LogLevel, []string{"debug", "info", "warn", "error"}},
 			help: "least level that is logged"},
 	}
-	return append(rows, s.limitTable()...)
 }
 
 // limitTable has a row for each field of waybell.Limits.
 func (s *settings) limitTable() []setting {
-	rows := []setting{
+	return []setting{
 		{name: "max-connections", value: &s.MaxConnections,
 			help: "connections of clients open at once, for each address that is listened on; others wait to be taken",
 			note: "A proxy in front should bound what one client opens: who holds all of them keeps others out, health checks too."},
@@ -207,10 +242,6 @@ func (s *settings) limitTable() []setting {
 			help: "how much an inbox keeps of a body",
 			note: "Others than this server may send it at most twice as much."},
 	}
-	for i := range rows {
-		rows[i].section = sectionLimits
-	}
-	return rows
 }
 
 // limits are the settings of the section of that name.
@@ -234,7 +265,7 @@ func (s *settings) service() waybell.Config {
 		return time.Duration(d)
 	}
 	return waybell.Config{
-		Node: string(s.NodeName), Role: s.role(), Version: build().Version, AllowTargets: s.AllowTargets,
+		Node: string(s.NodeName), Role: s.role(), Version: build().Version, AllowTargets: s.AllowTargets, EgressProxy: waybell.Secret(s.EgressProxy),
 		CreateAgents: bool(s.CreateAgents), Retention: never(s.Retention),
 		SuspendAfter: never(s.SuspendAfter), SuspendFailures: int(s.SuspendFailures),
 		OwnURL: string(s.PublicURL), InboxTTL: never(s.InboxTTL), NetHTTP: s.EgressTransport == transportNetHTTP,

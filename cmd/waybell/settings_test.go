@@ -31,6 +31,8 @@ func sample(row setting) string {
 		return "sample-key-0123456789-abcdef"
 	case "encryption-key":
 		return "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+	case "egress-proxy":
+		return "http://sample:word@proxy.example.com:3128"
 	case "listen", "metrics-listen":
 		return "127.0.0.1:9999"
 	case "database-url", "database-listen-url", "database-replica-url":
