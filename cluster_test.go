@@ -168,7 +168,7 @@ func (s *nodeStore) cut(err error, hang time.Duration) {
 	s.hang = hang
 	s.mu.Unlock()
 	s.failBefore(err, "Join", "Heartbeat", "Leave", "Adopt", "Nodes", "ConfigVersion", "ConfigSince", "Accept", "Due", "Claim",
-		"ClaimSuspect", "CancelWaiting", "Settle", "Owned", "Requeue", "Delivery", "EventsByKey", "Event", "AddStatistics",
+		"ClaimSuspect", "Begin", "CancelWaiting", "Settle", "Owned", "Requeue", "Delivery", "EventsByKey", "Event", "AddStatistics",
 		"Statistics", "OpenBreakers", "CountersOf", "Setting", "UpdateEndpoint")
 }
 

@@ -266,3 +266,92 @@ func TestSuspectBesideAHangingReceiver(t *testing.T) {
 		}
 	})
 }
+
+// A process that is killed again and again for reasons of its own, with a backlog in
+// memory: only what was being sent counts a death, and nothing becomes a suspect.
+func TestDeathsOfWhatWasBeingSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const backlog, atOnce, kills = 400, 16, 6
+		var up atomic.Bool
+		r := newRig(t, func(int, *receivertest.Recorded) receivertest.Step {
+			if up.Load() {
+				return receivertest.Answer(200, "")
+			}
+			return receivertest.Hang()
+		})
+		r.agent("standard")
+		r.endpoint("a", func(in *waybell.EndpointInput) { in.Concurrency = waybell.Some(atOnce) })
+		r.publishBatches(backlog)
+		for kill := range kills {
+			time.Sleep(5 * time.Second)
+			begun, deaths := 0, 0
+			if kill > 0 { // what the first process had, it had from publishers
+				begun, deaths = atOnce, atOnce*(kill-1)
+			}
+			if n := r.countRows("SELECT count(*) FROM waiting WHERE begun = 1"); n != begun {
+				t.Errorf("%d deliveries are marked as begun before kill %d, want %d", n, kill+1, begun)
+			}
+			if n := r.countRows("SELECT sum(deaths) FROM waiting"); n != deaths {
+				t.Errorf("%d deaths before kill %d, want %d", n, kill+1, deaths)
+			}
+			r.crash()
+			r.receiver.CutConnections()
+			r.start()
+		}
+		if n := r.countRows("SELECT max(deaths) FROM waiting"); n != 1 {
+			t.Errorf("a delivery counts %d deaths; the others were to go first", n)
+		}
+		r.receiver.CutConnections()
+		up.Store(true)
+		time.Sleep(time.Minute)
+		if l := r.ledger(); l.Delivered != backlog {
+			t.Errorf("ledger %+v, want all delivered", l)
+		}
+	})
+}
+
+// What cannot be marked as begun is not sent, but later; nothing is lost, and nothing
+// spins meanwhile.
+func TestBeginFails(t *testing.T) {
+	t.Parallel()
+	fail := map[string]func(*faultStore, error){
+		"not marked":    func(f *faultStore, err error) { f.failBefore(err, "Begin") },
+		"marked anyhow": func(f *faultStore, err error) { f.failAfter(err, "Begin") },
+	}
+	for name, set := range fail {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := &faultStore{}
+				r := newRig(t, receivertest.Always(receivertest.Answer(200, "")), withFaults(f))
+				r.agent("standard")
+				e := r.endpoint("a")
+				if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID, 0); err != nil {
+					t.Fatal(err)
+				}
+				r.publishBatches(50)
+				r.damage("UPDATE waiting SET adopted = 1")
+				set(f, waybell.ErrCommitUnknown)
+				if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend, 0); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute)
+				if n := r.receiver.Count(); n != 0 {
+					t.Errorf("%d requests without a mark", n)
+				}
+				if n := f.count("Begin"); n == 0 || n > 3000 {
+					t.Errorf("%d calls in a minute", n)
+				}
+				set(f, nil)
+				time.Sleep(time.Minute)
+				if l := r.ledger(); l.Delivered != 50 || r.receiver.Count() != 50 {
+					t.Errorf("ledger %+v after %d requests", l, r.receiver.Count())
+				}
+				if got := r.svc.Load(); got != (waybell.Load{}) {
+					t.Errorf("load %+v at rest, want nothing", got)
+				}
+			})
+		})
+	}
+}

@@ -98,6 +98,10 @@ func (s *faultStore) ClaimSuspect(ctx context.Context, l waybell.Lease, now time
 	return faulty(s, "ClaimSuspect", func() (waybell.Waiting, error) { return s.Store.ClaimSuspect(ctx, l, now) })
 }
 
+func (s *faultStore) Begin(ctx context.Context, l waybell.Lease, rows []waybell.Waiting) ([]bool, error) {
+	return faulty(s, "Begin", func() ([]bool, error) { return s.Store.Begin(ctx, l, rows) })
+}
+
 func (s *faultStore) CancelWaiting(ctx context.Context, l waybell.Lease, c waybell.CancelWaiting) (int, error) {
 	return faulty(s, "CancelWaiting", func() (int, error) { return s.Store.CancelWaiting(ctx, l, c) })
 }

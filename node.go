@@ -103,6 +103,11 @@ type NodeStore interface {
 	// Deaths raised by one, loses Begun, and with Deaths >= SuspectDeaths is due
 	// 2^(Deaths-SuspectDeaths) minutes after now.
 	Adopt(ctx context.Context, lease Lease, now time.Time) (n int, more bool, err error)
+	// Begin marks waiting rows as Begun: their node is about to send them, so if it
+	// dies meanwhile, it may have died of them. It tells of each whether it is marked
+	// now; one that the lease does not own (canceled meanwhile) is left alone. A row
+	// loses the mark with its owner. Of rows only what names them and Attempts counts.
+	Begin(ctx context.Context, lease Lease, rows []Waiting) ([]bool, error)
 	// Nodes lists the living nodes and the dead ones not yet replaced, by Number.
 	Nodes(ctx context.Context) ([]Node, error)
 	// Changes has a value when other nodes may have changed the configuration, or

@@ -34,6 +34,12 @@ func (s *Service) attempt(w *work) (o outcome) {
 			o = s.panicked(w, started, began)
 		}
 	}()
+	if w.Adopted {
+		if o, skip := s.begin(w); skip {
+			return o
+		}
+		started, began = s.clock.now(), time.Now() // marking took its time
+	}
 	now := started
 	e := s.dir.entry(w.Endpoint)
 	if o, skip := s.withoutAttempt(w, e, now); skip {

@@ -53,6 +53,7 @@ type Service struct {
 	stream     *streamHub
 	dispatcher *dispatcher
 	settler    *settler
+	marker     *marker
 	claimer    *claimer
 	janitor    *janitor
 	tallies    *tallies
@@ -128,6 +129,7 @@ func New(cfg Config) (*Service, error) {
 	s.stream = newStreamHub(cfg.Limits.Streams)
 	s.dispatcher = newDispatcher(s)
 	s.settler = newSettler(s)
+	s.marker = &marker{svc: s}
 	s.claimer = newClaimer(s)
 	s.janitor = newJanitor(s)
 	s.tallies = newTallies(s)

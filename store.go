@@ -245,8 +245,8 @@ type Waiting struct {
 	StatusCode int    // of the last answer
 	Reason     Reason // of the last attempt
 	Owned      bool   // by some living or dead node; only that one may send it
-	Adopted    bool   // its owner died once: claimed again it counts as Begun
-	Begun      bool   // adopted and then claimed for sending
+	Adopted    bool   // its owner died once: it is marked as Begun before it is sent
+	Begun      bool   // see NodeStore.Begin
 	Deaths     int    // how often a process died while this was Begun
 	Panics     int    // recovered panics of its attempts
 	Test       bool   // a test send: one attempt, and not held
@@ -312,8 +312,8 @@ type WorkStore interface {
 	Due(ctx context.Context, until time.Time) ([]DueEndpoint, error)
 	// Claim gives each want at most Max unowned rows with NextAt <= now and
 	// Deaths < SuspectDeaths, by rising NextAt (or Entered), and makes the lease
-	// their owner in the same transaction; Adopted rows become Begun. Two claims
-	// never return the same row while its owner lives.
+	// their owner in the same transaction. Two claims never return the same row
+	// while its owner lives.
 	Claim(ctx context.Context, lease Lease, now time.Time, wants []ClaimWant) ([]Waiting, error)
 	// ClaimSuspect claims the one row with Deaths >= SuspectDeaths that is due
 	// longest, or returns ErrNotFound.

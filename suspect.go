@@ -3,8 +3,97 @@ package waybell
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 )
+
+// marker marks adopted deliveries as begun before they are sent, in groups: a process
+// may have died of what it was sending, not of what it had in memory besides. The
+// senders wait for it.
+type marker struct {
+	svc     *Service
+	mu      sync.Mutex
+	waiting []*marking
+	busy    bool // run is under way
+}
+
+// marking is one delivery to be marked, and what became of that once done is closed.
+type marking struct {
+	row    Waiting
+	marked bool
+	err    error
+	done   chan struct{}
+}
+
+// markMost is how many deliveries one call of the store marks: retries' rows lie
+// apart, and whoever publishes waits until they are written.
+const markMost = 64
+
+// mark returns when w is durably marked, or false where it is no longer this node's.
+func (m *marker) mark(w *work) (bool, error) {
+	one := &marking{row: w.Waiting, done: make(chan struct{})}
+	m.mu.Lock()
+	m.waiting = append(m.waiting, one)
+	if !m.busy {
+		m.busy = true
+		go m.run()
+	}
+	m.mu.Unlock()
+	<-one.done
+	return one.marked, one.err
+}
+
+// run marks until nobody waits. Like an outcome, what comes waits a moment for
+// company, if there may be any.
+func (m *marker) run() {
+	for {
+		if m.svc.dispatcher.load().InFlight > 1 {
+			pause(m.svc.sending, settleLinger)
+		}
+		m.mu.Lock()
+		group := m.waiting[:min(len(m.waiting), markMost)]
+		m.waiting = m.waiting[len(group):]
+		m.busy = len(group) > 0
+		m.mu.Unlock()
+		if len(group) == 0 {
+			return
+		}
+		m.write(group)
+	}
+}
+
+func (m *marker) write(group []*marking) {
+	s := m.svc
+	rows := make([]Waiting, len(group))
+	for i, one := range group {
+		rows[i] = one.row
+	}
+	marked, err := s.store.Begin(s.sending, *s.lease.Load(), rows)
+	if err != nil {
+		s.fencedBy(err)
+		s.log.Warn("deliveries put back: they cannot be marked as begun", "deliveries", len(group), "error", err)
+	}
+	for i, one := range group {
+		one.err, one.marked = err, err == nil && marked[i]
+		close(one.done)
+	}
+}
+
+// begin marks an adopted delivery, so that it is known what the process died with.
+// One that cannot be marked is not to be sent now.
+func (s *Service) begin(w *work) (o outcome, skip bool) {
+	if !s.mayStart() {
+		return released(w, s.clock.now()), true
+	}
+	marked, err := s.marker.mark(w)
+	switch {
+	case err != nil:
+		return released(w, s.clock.now().Add(time.Second)), true
+	case !marked: // canceled meanwhile
+		return released(w, w.NextAt), true
+	}
+	return outcome{}, false
+}
 
 // A suspect is a delivery during which processes died. It runs alone and after
 // the others, so that nothing else is sent twice if it happens again.
@@ -69,16 +158,13 @@ func (d *dispatcher) hasQueued() bool {
 }
 
 // runAlone sends one delivery while nothing else starts. What could count its
-// death as their own is given back, and outcomes are made durable first; but
+// death as their own ends, and outcomes are made durable first; but this takes
 // no longer than aloneFor: what still hangs then has been sent. The delivery
 // has the node for itself as long again: what kills a process does it within
 // that time. After it, the others go on beside it.
 func (d *dispatcher) runAlone(ctx context.Context, w *work) {
 	d.mu.Lock()
 	d.alone = true
-	for _, q := range d.queues {
-		d.sift(q, func(w *work) (outcome, bool) { return released(w, w.NextAt), w.Begun })
-	}
 	d.mu.Unlock()
 	d.awaitSilence(ctx)
 	var done <-chan struct{}

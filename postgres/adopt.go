@@ -103,6 +103,40 @@ func (t *tx) adopt(node int64, rows []orphan, now time.Time, n *int) error {
 	return t.flush()
 }
 
+// sqlBegin looks rows up as sqlRelease does.
+const sqlBegin = `UPDATE waiting w SET begun = true
+	FROM unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[]) AS o (ord, agent, event, endpoint)
+		CROSS JOIN LATERAL (
+		SELECT x.ctid AS place FROM waiting x WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint
+			AND x.owner = $1 OFFSET 0) p
+	WHERE w.ctid = p.place
+	RETURNING o.ord`
+
+// Begin implements [waybell.NodeStore].
+func (s *Store) Begin(ctx context.Context, lease waybell.Lease, rows []waybell.Waiting) ([]bool, error) {
+	var ords []int32
+	var agents, events, endpoints []int64
+	for i, w := range rows {
+		ords = append(ords, int32(i))
+		agents, events, endpoints = append(agents, int64(w.Agent)), append(events, int64(w.Event)), append(endpoints, int64(w.Endpoint))
+	}
+	var marked []bool
+	err := s.write(ctx, lease, func(t *tx) error {
+		marked, t.rows = make([]bool, len(rows)), len(rows)
+		t.query(func(r pgx.CollectableRow) error {
+			var ord int32
+			err := r.Scan(&ord)
+			marked[ord] = true
+			return err
+		}, sqlBegin, t.node, ords, agents, events, endpoints)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return marked, nil
+}
+
 // orphans finds the rows of a dead node: it gets no new ones. No index has the
 // owner, because every delivery would pay for it.
 func (s *Store) orphans(ctx context.Context, node int64) (list []orphan, err error) {

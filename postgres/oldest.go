@@ -102,7 +102,7 @@ const (
 				SELECT x.ctid AS place, x.owner, x.deaths, x.next_at FROM waiting x
 				WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint OFFSET 0 FOR UPDATE SKIP LOCKED) p
 			WHERE p.owner = 0 AND p.deaths < 3 AND p.next_at <= $5
-		) UPDATE waiting w SET owner = $1, begun = w.adopted FROM c
+		) UPDATE waiting w SET owner = $1 FROM c
 		WHERE w.ctid = c.place RETURNING ` + waitingColumns
 )
 

@@ -122,7 +122,7 @@ func TestEndedProcessIsAdoptedAtOnce(t *testing.T) {
 	}
 	now := time.Now().Add(time.Minute)
 	rows, err := b.Claim(t.Context(), b.lease, now, []waybell.ClaimWant{{Endpoint: 7, Max: 10}})
-	if err != nil || len(rows) != 5 || !rows[0].Begun {
+	if err != nil || len(rows) != 5 || !rows[0].Adopted {
 		t.Errorf("%d rows were claimed: %v", len(rows), err)
 	}
 }

@@ -41,7 +41,7 @@ func settlePlans(t *testing.T, statistics string) {
 	exec(`INSERT INTO waiting (agent, event, endpoint, entered, next_at, window_end, owner, attempts, test, type)
 		SELECT 1, i * 1048576::bigint, 1, i, i, i, 0, 1, false, 'lead.submit' FROM generate_series(1, 5000) i`)
 	exec(statistics)
-	exec("UPDATE waiting SET owner = 7, begun = true")
+	exec("UPDATE waiting SET owner = 7")
 	exec("BEGIN")
 	exec("SELECT waybell_durable()")
 
@@ -50,6 +50,7 @@ func settlePlans(t *testing.T, statistics string) {
 		{"retry", sqlRetry, "1, agent, event, endpoint, attempts + 1, 500, 2, 1, 1, '\\x'::bytea, 9, 0"},
 		{"release", sqlRelease, "1, agent, event, endpoint, 9"},
 		{"unsent", sqlUnsent, "1, agent, event, endpoint, 5, 1, 1"},
+		{"begin_", sqlBegin, "1, agent, event, endpoint"},
 	} {
 		exec("PREPARE " + c.name + " AS " + c.sql)
 		for _, outcomes := range []int{64, 164, 512} {

@@ -41,19 +41,19 @@ const (
 				SELECT ctid AS place FROM waiting
 				WHERE endpoint = want.endpoint AND next_at <= $4 AND owner = 0 AND deaths < 3
 				ORDER BY next_at LIMIT want.most FOR UPDATE SKIP LOCKED) p
-		) UPDATE waiting w SET owner = $1, begun = w.adopted FROM c
+		) UPDATE waiting w SET owner = $1 FROM c
 		WHERE w.ctid = c.place RETURNING ` + waitingColumns
 
 	sqlClaimTests = `WITH c AS (
 			SELECT ctid AS place FROM waiting WHERE next_at <= $3 AND owner = 0 AND test AND deaths < 3
 			ORDER BY next_at LIMIT $2 FOR UPDATE SKIP LOCKED
-		) UPDATE waiting w SET owner = $1, begun = w.adopted FROM c
+		) UPDATE waiting w SET owner = $1 FROM c
 		WHERE w.ctid = c.place RETURNING ` + waitingColumns
 
 	sqlClaimSuspect = `WITH c AS (
 			SELECT ctid AS place FROM waiting WHERE next_at <= $2 AND owner = 0 AND deaths >= 3
 			ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED
-		) UPDATE waiting w SET owner = $1, begun = w.adopted FROM c
+		) UPDATE waiting w SET owner = $1 FROM c
 		WHERE w.ctid = c.place RETURNING ` + waitingColumns
 )
 

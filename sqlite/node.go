@@ -219,6 +219,36 @@ const sqlAdopt = `UPDATE waiting SET owner = 0, adopted = 1, begun = 0, deaths =
 		next_at = iif(begun = 1, ?1 + iif(deaths + 1 >= ?2, 60000000 << min(deaths + 1 - ?2, 20), 0), min(next_at, ?1))
 	WHERE agent = ?3 AND event = ?4 AND endpoint = ?5 AND owner = ?6`
 
+const sqlBegin = `UPDATE waiting SET begun = 1 WHERE agent = ? AND event = ? AND endpoint = ? AND owner = ?`
+
+// Begin implements [waybell.NodeStore]. It goes where the outcomes of these attempts
+// will, see Settle.
+func (s *Store) Begin(ctx context.Context, lease waybell.Lease, rows []waybell.Waiting) ([]bool, error) {
+	marked, where := make([]bool, len(rows)), along
+	for i := range rows {
+		if rows[i].Attempts > 0 {
+			where = behind
+		}
+	}
+	err := s.writeAt(ctx, where, len(rows), 0, func(t *tx) error {
+		if err := t.fence(lease); err != nil {
+			return err
+		}
+		for i, w := range rows {
+			n, err := t.exec(sqlBegin, w.Agent, w.Event, w.Endpoint, lease.Node)
+			if err != nil {
+				return err
+			}
+			marked[i] = n == 1
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return marked, nil
+}
+
 // buryNodes raises the epochs of all nodes that are not living, in a
 // transaction of its own, and returns them.
 func (s *Store) buryNodes(ctx context.Context, lease waybell.Lease) (map[int64]bool, error) {

@@ -58,7 +58,7 @@ const sqlClaimDue = "SELECT " + waitingColumns + ` FROM waiting
 const sqlClaimTests = "SELECT " + waitingColumns + ` FROM waiting INDEXED BY waiting_test
 	WHERE next_at <= ? AND owner = 0 AND test = 1 AND deaths < 3 ORDER BY next_at LIMIT ?`
 
-const sqlOwn = `UPDATE waiting SET owner = ?, begun = adopted WHERE agent = ? AND event = ? AND endpoint = ?`
+const sqlOwn = `UPDATE waiting SET owner = ? WHERE agent = ? AND event = ? AND endpoint = ?`
 
 // Claim implements [waybell.WorkStore].
 func (s *Store) Claim(ctx context.Context, lease waybell.Lease, now time.Time, wants []waybell.ClaimWant) ([]waybell.Waiting, error) {
@@ -116,7 +116,7 @@ func (t *tx) own(lease waybell.Lease, w waitingRow) (waybell.Waiting, error) {
 		return w.Waiting, fmt.Errorf("sqlite: delivery %s vanished while it was claimed", w.DeliveryRef)
 	}
 	t.touch(w.Endpoint)
-	w.Owned, w.Begun = true, w.Adopted
+	w.Owned = true
 	return w.Waiting, nil
 }
 

@@ -86,6 +86,7 @@ type Flaws struct {
 	Unordered    bool // the order of Entered is not kept
 	Repeat       bool // ids may be used again
 	SendHeld     bool // held endpoints are shown as active
+	BeginClaimed bool // claimed rows count as begun, whether they are sent or not
 
 	settled, accepted, claimed, counted int
 }

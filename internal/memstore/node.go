@@ -155,6 +155,19 @@ func (s *Store) Adopt(ctx context.Context, lease waybell.Lease, now time.Time) (
 	return a.n, a.more, err
 }
 
+// Begin implements [waybell.NodeStore].
+func (s *Store) Begin(ctx context.Context, lease waybell.Lease, rows []waybell.Waiting) ([]bool, error) {
+	return fenced(s, ctx, lease, "Begin", func() ([]bool, error) {
+		marked := make([]bool, len(rows))
+		for i, w := range rows {
+			if r := s.find(w.Agent, w.DeliveryRef); r != nil && !r.settled && r.owner == lease.Node {
+				r.Begun, marked[i] = true, true
+			}
+		}
+		return marked, nil
+	})
+}
+
 // dead tells whether a node's lease has ended. The lock is held.
 func (d *data) dead(number int64) bool {
 	n := d.nodes[number]

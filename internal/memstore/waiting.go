@@ -126,8 +126,9 @@ func (d *data) claimable(now time.Time, w waybell.ClaimWant) []*row {
 
 // own makes the lease the row's owner. The lock is held.
 func (d *data) own(lease waybell.Lease, r *row) waybell.Waiting {
-	r.owner, r.Begun = lease.Node, r.Adopted
+	r.owner = lease.Node
 	w := r.shown()
+	r.Begun = r.Adopted && d.flaws.BeginClaimed
 	if nth(&d.flaws.claimed, d.flaws.DoubleClaim) {
 		r.owner = 0
 	}

@@ -40,6 +40,9 @@ func (w *world) mayBegin(d *delivery, e *endpoint, q *request) {
 	if q.number > len(d.requests)+1 {
 		w.violate("attempt %d of %v is only the %dth%s", q.number, q.ref, len(d.requests)+1, w.history(q.ref))
 	}
+	if d.adopted && !d.marked && d.claimed == q.lease {
+		w.violate("attempt %d of %v, which was adopted, begins on %s without being marked%s", q.number, q.ref, q.node.name, w.history(q.ref))
+	}
 	if q.test {
 		return
 	}
@@ -49,6 +52,36 @@ func (w *world) mayBegin(d *delivery, e *endpoint, q *request) {
 	}
 	if last == nil {
 		w.inOrder(d, e, q)
+	}
+}
+
+// claimed takes note of rows that a node claimed. Nothing died during an attempt of
+// more of them than were marked to be sent.
+func (w *world) claimed(by waybell.Lease, rows []waybell.Waiting) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range rows {
+		d := w.delivery(r.DeliveryRef)
+		d.claimed, d.adopted, d.marked = by, r.Adopted, false
+		if r.Begun || r.Deaths > d.marks {
+			w.violate("%v is claimed after %d deaths, begun %v, though it was to be sent %d times%s",
+				r.DeliveryRef, r.Deaths, r.Begun, d.marks, w.history(r.DeliveryRef))
+		}
+	}
+}
+
+// marked takes note of rows that a node marks before it sends them. Those of a commit
+// of unknown outcome may be marked.
+func (w *world) marked(by waybell.Lease, rows []waybell.Waiting, marked []bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, r := range rows {
+		d := w.delivery(r.DeliveryRef)
+		d.marks++
+		if marked != nil && marked[i] && d.claimed == by {
+			d.marked = true
+			w.count("marked", 1)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ func TestFlawsAreFound(t *testing.T) {
 		"held ones in any order":            {Unordered: true},
 		"ids may be used again":             {Repeat: true},
 		"what is held is sent":              {SendHeld: true},
+		"what is claimed counts as begun":   {BeginClaimed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

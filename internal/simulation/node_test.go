@@ -167,7 +167,7 @@ func (n *node) thawed(ctx context.Context) error {
 }
 
 // mayBeUnknown are the calls whose commit may end with an unknown outcome.
-const mayBeUnknown = " Accept Settle Claim ClaimSuspect Requeue CancelDelivery CancelWaiting ExpireWaiting AddStatistics Adopt "
+const mayBeUnknown = " Accept Settle Claim ClaimSuspect Begin Requeue CancelDelivery CancelWaiting ExpireWaiting AddStatistics Adopt "
 
 // fault is the node's way to the store: see [memstore.Fault].
 func (n *node) fault(ctx context.Context, method string) (before, after error) {
@@ -238,7 +238,23 @@ func (l *link) Accept(ctx context.Context, lease waybell.Lease, v int64, e []*wa
 }
 
 func (l *link) Claim(ctx context.Context, lease waybell.Lease, now time.Time, wants []waybell.ClaimWant) ([]waybell.Waiting, error) {
-	return checked(l, lease, "a claim", func() ([]waybell.Waiting, error) { return l.Store.Claim(ctx, lease, now, wants) })
+	rows, err := checked(l, lease, "a claim", func() ([]waybell.Waiting, error) { return l.Store.Claim(ctx, lease, now, wants) })
+	l.node.world.claimed(lease, rows)
+	return rows, err
+}
+
+func (l *link) ClaimSuspect(ctx context.Context, lease waybell.Lease, now time.Time) (waybell.Waiting, error) {
+	row, err := checked(l, lease, "a claim", func() (waybell.Waiting, error) { return l.Store.ClaimSuspect(ctx, lease, now) })
+	if err == nil {
+		l.node.world.claimed(lease, []waybell.Waiting{row})
+	}
+	return row, err
+}
+
+func (l *link) Begin(ctx context.Context, lease waybell.Lease, rows []waybell.Waiting) ([]bool, error) {
+	marked, err := checked(l, lease, "a mark", func() ([]bool, error) { return l.Store.Begin(ctx, lease, rows) })
+	l.node.world.marked(lease, rows, marked)
+	return marked, err
 }
 
 func (l *link) Settle(ctx context.Context, lease waybell.Lease, outcomes []waybell.Settlement) error {

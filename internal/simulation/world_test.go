@@ -106,6 +106,11 @@ type delivery struct {
 	requeued time.Time // when it was last made due by hand
 	canceled time.Time // when a cancel was answered
 	asked    bool      // a cancel was asked for
+
+	claimed waybell.Lease // who claimed it last
+	adopted bool          // its owner had died by then
+	marked  bool          // as begun, since then
+	marks   int           // how often that was asked for
 }
 
 // request is an attempt as receivers and engine saw it.

@@ -355,6 +355,7 @@ func testClaimTests(e *env) {
 		if want := 3; deaths < waybell.SuspectDeaths && len(got) != want || deaths == waybell.SuspectDeaths && len(got) != 0 {
 			e.Fatalf("claimed %d tests after %d deaths", len(got), deaths)
 		}
+		e.begin(got...)
 	}
 	e.ledger(a)
 }

@@ -51,7 +51,7 @@ func runModel(e *env) {
 		actions := map[string]func(*rapid.T){
 			"accept": m.accept, "claim": m.claim, "settle": m.settle, "again": m.settle, "late": m.late,
 			"cancel": m.cancel, "requeue": m.requeue, "expire": m.expire, "cancelUpTo": m.cancelUpTo,
-			"bringForward": m.bringForward, "suspect": m.suspect, "time": m.pass, "crash": m.crash, "": m.check,
+			"bringForward": m.bringForward, "suspect": m.suspect, "begin": m.begin, "time": m.pass, "crash": m.crash, "": m.check,
 		}
 		defer m.clear()
 		t.Repeat(actions)
@@ -152,7 +152,7 @@ func (m *model) claim(*rapid.T) {
 }
 
 func (m *model) own(r *row, w waybell.Waiting) {
-	r.owned, r.begun = true, r.adopted
+	r.owned = true
 	if w.Attempts != r.attempts || w.Cycle != r.cycle || w.Begun != r.begun || w.Adopted != r.adopted || w.Deaths != r.deaths ||
 		w.Entered != r.entered || !w.NextAt.Equal(r.nextAt) || !w.WindowEnd.Equal(r.window) || !w.Owned {
 		m.t.Fatalf("claimed %+v, the model has %+v", w, r)
@@ -178,6 +178,24 @@ func (m *model) suspect(*rapid.T) {
 		m.t.Fatalf("suspect %v is not the one due longest", w.DeliveryRef)
 	}
 	m.own(due[i], w)
+}
+
+// begin marks some rows, whoever owns them.
+func (m *model) begin(*rapid.T) {
+	var rows []waybell.Waiting
+	var want []bool
+	for _, r := range m.rows {
+		if rapid.Bool().Draw(m.t, "begins") {
+			rows = append(rows, waybell.Waiting{Agent: m.a.Number, DeliveryRef: r.ref, Attempts: r.attempts})
+			want = append(want, ours(r))
+			r.begun = ours(r)
+		}
+	}
+	marked, err := m.s.Begin(m.ctx(), m.lease, rows)
+	m.ok(err)
+	if !slices.Equal(marked, want) {
+		m.t.Fatalf("marked %v, want %v", marked, want)
+	}
 }
 
 // settle draws an outcome for an owned row.

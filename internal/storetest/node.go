@@ -14,7 +14,8 @@ var nodeTests = []test{
 	{"AdoptInPieces", testAdoptInPieces},
 	{"AdoptedInOrder", testAdoptedInOrder},
 	{"Deaths", testDeaths},
-	{"ReleaseTakesBegunBack", testReleaseTakesBegunBack},
+	{"Begin", testBegin},
+	{"BegunEndsWithTheOwner", testBegunEndsWithTheOwner},
 	{"ClaimSuspectOrder", testClaimSuspectOrder},
 }
 
@@ -83,6 +84,10 @@ func testFence(e *env) {
 			return err
 		},
 		"ClaimSuspect": func() error { _, err := e.s.ClaimSuspect(e.ctx(), old, start); return err },
+		"Begin": func() error {
+			_, err := e.s.Begin(e.ctx(), old, []waybell.Waiting{{Agent: a.Number, DeliveryRef: r}})
+			return err
+		},
 		"Settle": func() error {
 			return e.s.Settle(e.ctx(), old, []waybell.Settlement{final(attempt(a.Number, r, 1, 200), waybell.DeliveryDelivered)})
 		},
@@ -135,7 +140,7 @@ func testLeave(e *env) {
 		e.Fatalf("adopted %d rows of a node that left, want 1", got)
 	}
 	w := e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 5})
-	if len(w) != 1 || !w[0].Adopted || !w[0].Begun || w[0].Deaths != 0 {
+	if len(w) != 1 || !w[0].Adopted || w[0].Begun || w[0].Deaths != 0 {
 		e.Fatalf("claimed %+v", w)
 	}
 }
@@ -205,7 +210,8 @@ func testAdoptedInOrder(e *env) {
 	if len(w) != 3 || w[0].Event != first.Key || w[1].Event != second.Key || w[2].Event != aside.Key {
 		e.Fatalf("claimed %+v", w)
 	}
-	e.crash() // the first two were tried for the second time: they do not come first again
+	e.begin(w[:2]...)
+	e.crash() // it died with the first two: they do not come first again
 	if n := e.adoptAll(now); n != 3 {
 		e.Fatalf("%d rows were adopted, want 3", n)
 	}
@@ -232,10 +238,15 @@ func testDeaths(e *env) {
 	e.crash()
 	e.adoptAll(now) // not begun: the process may have died of anything
 	for deaths := range waybell.SuspectDeaths {
-		w := e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 1})
-		if len(w) != 1 || !w[0].Begun || !w[0].Adopted || w[0].Deaths != deaths {
-			e.Fatalf("claimed after %d deaths: %+v", deaths, w)
+		for range 2 { // in memory only, and then being sent
+			w := e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 1})
+			if len(w) != 1 || w[0].Begun || !w[0].Adopted || w[0].Deaths != deaths {
+				e.Fatalf("claimed after %d deaths: %+v", deaths, w)
+			}
+			e.crash()
+			e.adoptAll(now)
 		}
+		e.begin(e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 1})...)
 		e.crash()
 		now = now.Add(time.Minute)
 		e.adoptAll(now)
@@ -260,9 +271,10 @@ func testDeaths(e *env) {
 		now = now.Add(wait)
 		w, err := e.s.ClaimSuspect(e.ctx(), e.lease, now)
 		e.ok(err)
-		if w.DeliveryRef != r || w.Deaths != waybell.SuspectDeaths+i || !w.Begun || !w.Owned {
+		if w.DeliveryRef != r || w.Deaths != waybell.SuspectDeaths+i || w.Begun || !w.Owned {
 			e.Fatalf("suspect %+v", w)
 		}
+		e.begin(w)
 		e.crash()
 		e.adoptAll(now)
 	}
@@ -272,26 +284,75 @@ func testDeaths(e *env) {
 	e.ledger(a)
 }
 
-func testReleaseTakesBegunBack(e *env) {
+// testBegin marks rows in every state: only what the lease owns is marked, and only
+// what is marked dies with its node.
+func testBegin(e *env) {
 	a, eps := e.agent(1)
-	n := e.event(a, eps[0])
-	e.accept(n)
+	owned, idle, aside, canceled := e.event(a, eps[0]), e.event(a, eps[0]), e.event(a, eps[0]), e.event(a, eps[0])
+	aside.Targets[0].Aside = true
+	e.accept(owned, idle, aside, canceled)
+	e.ok(e.s.CancelDelivery(e.ctx(), e.lease, a.Number, ref(canceled, eps[0]), start))
+	other := e.join("other")
+	others := e.event(a, eps[0])
+	_, err := e.s.Accept(e.ctx(), other, e.version(), []*waybell.NewEvent{others})
+	e.ok(err)
+	var rows []waybell.Waiting
+	for _, n := range []*waybell.NewEvent{aside, owned, canceled, others, e.event(a, eps[0])} {
+		rows = append(rows, waybell.Waiting{Agent: a.Number, DeliveryRef: ref(n, eps[0])})
+	}
+	for range 2 { // again makes no difference
+		marked, err := e.s.Begin(e.ctx(), e.lease, rows)
+		e.ok(err)
+		e.same("marked", marked, []bool{false, true, false, false, false})
+	}
+	list, err := e.s.Owned(e.ctx(), e.lease, waybell.Waiting{}, 10)
+	e.ok(err)
+	for _, w := range list {
+		if w.Begun != (w.Event == owned.Key) {
+			e.Errorf("owned %+v", w)
+		}
+	}
+	none, err := e.s.Begin(e.ctx(), e.lease, nil)
+	e.ok(err)
+	if len(none) != 0 {
+		e.Errorf("of nothing %v is marked", none)
+	}
+	e.crash()
+	now := start.Add(time.Hour)
+	if n := e.adoptAll(now); n != 3 {
+		e.Fatalf("%d rows were adopted, want 3", n)
+	}
+	for _, w := range e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 5}) {
+		if dead := w.Event == owned.Key; w.Begun || (w.Deaths == 1) != dead {
+			e.Errorf("claimed %+v", w)
+		}
+	}
+	e.ledger(a)
+}
+
+// testBegunEndsWithTheOwner gives marked rows back, and has them tried again later.
+func testBegunEndsWithTheOwner(e *env) {
+	a, eps := e.agent(1)
+	n, failed := e.event(a, eps[0]), e.event(a, eps[0])
+	e.accept(n, failed)
 	e.crash()
 	e.adoptAll(start)
-	w := e.claim(start, waybell.ClaimWant{Endpoint: eps[0], Max: 1})
-	e.settle(release(a.Number, w[0].DeliveryRef, start))
-	w = e.claim(start, waybell.ClaimWant{Endpoint: eps[0], Max: 1})
-	if len(w) != 1 || !w[0].Begun || w[0].Deaths != 0 {
-		e.Fatalf("claimed %+v", w)
+	begin := func() {
+		w := e.claim(start, waybell.ClaimWant{Endpoint: eps[0], Max: 2})
+		if len(w) != 2 || w[0].Begun || w[1].Begun || w[0].Deaths+w[1].Deaths != 0 {
+			e.Fatalf("claimed %+v", w)
+		}
+		e.begin(w...)
 	}
-	e.settle(release(a.Number, w[0].DeliveryRef, start))
+	for try := range 2 {
+		begin()
+		e.settle(release(a.Number, ref(n, eps[0]), start), retry(attempt(a.Number, ref(failed, eps[0]), try+1, 500), start))
+	}
 	e.crash()
 	if got := e.adoptAll(start); got != 0 {
-		e.Fatalf("adopted %d rows, want none: it was released", got)
+		e.Fatalf("adopted %d rows, want none: they were given back", got)
 	}
-	if w = e.claim(start, waybell.ClaimWant{Endpoint: eps[0], Max: 1}); len(w) != 1 || w[0].Deaths != 0 {
-		e.Fatalf("claimed %+v", w)
-	}
+	begin()
 }
 
 func testClaimSuspectOrder(e *env) {
@@ -302,7 +363,7 @@ func testClaimSuspectOrder(e *env) {
 	for range waybell.SuspectDeaths + 1 {
 		e.crash()
 		e.adoptAll(now)
-		e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 1}, waybell.ClaimWant{Endpoint: eps[1], Max: 1})
+		e.begin(e.claim(now, waybell.ClaimWant{Endpoint: eps[0], Max: 1}, waybell.ClaimWant{Endpoint: eps[1], Max: 1})...)
 	}
 	// The second is due earlier.
 	_, err := e.requeueOne(e.lease, waybell.Requeue{DeliveryRef: ref(second, eps[1]), Agent: a.Number, Now: now})

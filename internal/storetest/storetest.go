@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -261,6 +262,16 @@ func (e *env) claim(now time.Time, wants ...waybell.ClaimWant) []waybell.Waiting
 	list, err := e.s.Claim(e.ctx(), e.lease, now, wants)
 	e.ok(err)
 	return list
+}
+
+// begin marks rows that the node owns as begun.
+func (e *env) begin(rows ...waybell.Waiting) {
+	e.Helper()
+	marked, err := e.s.Begin(e.ctx(), e.lease, rows)
+	e.ok(err)
+	if len(marked) != len(rows) || slices.Contains(marked, false) {
+		e.Fatalf("of %d rows %v are marked", len(rows), marked)
+	}
 }
 
 func (e *env) delivery(a waybell.Agent, r waybell.DeliveryRef) waybell.Delivery {
