@@ -317,7 +317,16 @@ func (c *claimer) takePiece(ctx context.Context, after Waiting) ([]Waiting, erro
 	if err != nil {
 		return nil, err
 	}
-	s.dispatcher.adopt(s.dispatcher.unknown(rows))
+	var works []*work
+	for _, w := range s.dispatcher.unknown(rows) {
+		if w.Begun || w.Deaths >= SuspectDeaths { // not being sent now, and one that runs alone
+			c.adopted()
+			s.dispatcher.settleUnsent(w, released(w, w.NextAt))
+			continue
+		}
+		works = append(works, w)
+	}
+	s.dispatcher.adopt(works)
 	return rows, nil
 }
 

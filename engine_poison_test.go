@@ -355,3 +355,36 @@ func TestBeginFails(t *testing.T) {
 		})
 	}
 }
+
+// A suspect whose claim ended with an unknown outcome is read back, and runs alone
+// all the same.
+func TestSuspectReadBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &faultStore{}
+		r := newRig(t, receivertest.Always(receivertest.Answer(500, "")), withFaults(f))
+		r.agent("standard")
+		r.endpoint("a")
+		r.publish(1)
+		time.Sleep(time.Second)
+		r.stop()
+		r.damage("UPDATE waiting SET deaths = 3, adopted = 1")
+		r.receiver.Handle("/a", receivertest.Always(receivertest.Answer(200, "")))
+		r.start()
+		f.failAfter(waybell.ErrCommitUnknown, "ClaimSuspect")
+		time.Sleep(10 * time.Minute)
+		if n := r.receiver.Count(); n != 1 || f.count("ClaimSuspect") == 0 {
+			t.Errorf("%d requests after %d claims, want only the first", n, f.count("ClaimSuspect"))
+		}
+		f.failAfter(nil, "ClaimSuspect")
+		time.Sleep(5 * time.Minute)
+		if l := r.ledger(); l.Delivered != 1 {
+			t.Errorf("ledger %+v after the store was well again", l)
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !strings.Contains(r.log.String(), "runs alone") {
+			t.Error("the log does not tell that it ran alone")
+		}
+	})
+}
