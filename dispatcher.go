@@ -50,6 +50,7 @@ type work struct {
 	fresh     bool          // see queue
 	canceled  bool          // by its owner, while it was in hand
 	eventID   string        // once the event was read
+	mark      *marking      // of an adopted one: see marker
 	done      chan struct{} // closed when the outcome is durable; nil unless somebody waits
 }
 
@@ -273,6 +274,9 @@ func (d *dispatcher) finish(q *queue, w *work, o outcome) (*queue, *work) {
 	d.inFlight--
 	d.dropBody(w)
 	changed := q.pace.note(d.svc.clock.now(), &o)
+	if w.Adopted {
+		q.lookAhead(&o)
+	}
 	if !q.busy() {
 		d.active--
 	}

@@ -311,6 +311,30 @@ func TestDeathsOfWhatWasBeingSent(t *testing.T) {
 	})
 }
 
+// Where a receiver answers soon, one mark serves many deliveries of a backlog.
+func TestMarksAhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const backlog = 1000
+		f := &faultStore{}
+		r := newRig(t, receivertest.Always(receivertest.After(time.Millisecond, receivertest.Answer(200, ""))), withFaults(f))
+		r.agent("standard")
+		e := r.endpoint("a")
+		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID, 0); err != nil {
+			t.Fatal(err)
+		}
+		r.publishBatches(backlog)
+		r.damage("UPDATE waiting SET adopted = 1")
+		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend, 0); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if l, n := r.ledger(), f.count("Begin"); l.Delivered != backlog || n == 0 || n > backlog/10 {
+			t.Errorf("ledger %+v after %d marks", l, n)
+		}
+	})
+}
+
 // What cannot be marked as begun is not sent, but later; nothing is lost, and nothing
 // spins meanwhile.
 func TestBeginFails(t *testing.T) {

@@ -12,6 +12,7 @@ type queue struct {
 	listed   bool // it stands in dispatcher.ready
 	denied   bool // it stands in dispatcher.denied
 	waking   bool // a timer of its rate limit runs
+	ahead    int  // how many adopted items are marked as begun before their turn
 	backlog  bool // the store has due rows for it
 	drained  Key  // resumed deliveries entered up to this one were sent, oldest first
 	pace     pace

@@ -9,7 +9,8 @@ import (
 
 // marker marks adopted deliveries as begun before they are sent, in groups: a process
 // may have died of what it was sending, not of what it had in memory besides. The
-// senders wait for it.
+// senders wait for it. Where an endpoint answers soon, what is next in its queue is
+// marked too, so that one wait serves many.
 type marker struct {
 	svc     *Service
 	mu      sync.Mutex
@@ -20,27 +21,75 @@ type marker struct {
 // marking is one delivery to be marked, and what became of that once done is closed.
 type marking struct {
 	row    Waiting
+	asked  time.Time
 	marked bool
 	err    error
 	done   chan struct{}
 }
 
-// markMost is how many deliveries one call of the store marks: retries' rows lie
-// apart, and whoever publishes waits until they are written.
-const markMost = 64
+const (
+	// markMost is how many deliveries one call of the store marks: retries' rows lie
+	// apart, and whoever publishes waits until they are written.
+	markMost = 128
+	// markAhead is how many deliveries of a queue are marked before their turn at most.
+	// They share the death of a process that they had no part in.
+	markAhead = 64
+	// soonAnswered is how long an attempt takes, and an item that was marked waits, where
+	// more may be marked ahead.
+	soonAnswered = 100 * time.Millisecond
+)
 
 // mark returns when w is durably marked, or false where it is no longer this node's.
 func (m *marker) mark(w *work) (bool, error) {
-	one := &marking{row: w.Waiting, done: make(chan struct{})}
-	m.mu.Lock()
-	m.waiting = append(m.waiting, one)
-	if !m.busy {
-		m.busy = true
-		go m.run()
+	if add := m.svc.dispatcher.toMark(w); len(add) > 0 {
+		m.mu.Lock()
+		m.waiting = append(m.waiting, add...)
+		if !m.busy {
+			m.busy = true
+			go m.run()
+		}
+		m.mu.Unlock()
 	}
-	m.mu.Unlock()
-	<-one.done
-	return one.marked, one.err
+	<-w.mark.done
+	return w.mark.marked, w.mark.err
+}
+
+// toMark is w, unless it was marked ahead, and what follows it, once half of what is
+// marked ahead is used up.
+func (d *dispatcher) toMark(w *work) (add []*marking) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	ask := func(w *work) {
+		w.mark = &marking{row: w.Waiting, asked: now, done: make(chan struct{})}
+		add = append(add, w.mark)
+	}
+	q := d.queue(w.Endpoint)
+	switch {
+	case w.mark == nil:
+		ask(w)
+	case now.Sub(w.mark.asked) > soonAnswered:
+		q.ahead = 0
+	}
+	n := min(q.ahead, q.items.Len())
+	if n == 0 || d.alone || q.items.At(n/2).mark != nil {
+		return add
+	}
+	for i := range n {
+		if next := q.items.At(i); next.Adopted && next.mark == nil {
+			ask(next)
+		}
+	}
+	return add
+}
+
+// lookAhead learns from the outcome of an adopted delivery how many may be marked ahead.
+func (q *queue) lookAhead(o *outcome) {
+	if o.Attempt == nil || o.Attempt.Duration > soonAnswered {
+		q.ahead = 0
+		return
+	}
+	q.ahead = min(2*q.ahead+1, markAhead)
 }
 
 // run marks until nobody waits. Like an outcome, what comes waits a moment for
@@ -158,13 +207,16 @@ func (d *dispatcher) hasQueued() bool {
 }
 
 // runAlone sends one delivery while nothing else starts. What could count its
-// death as their own ends, and outcomes are made durable first; but this takes
+// death as their own ends or is given back, and outcomes are made durable first; but this takes
 // no longer than aloneFor: what still hangs then has been sent. The delivery
 // has the node for itself as long again: what kills a process does it within
 // that time. After it, the others go on beside it.
 func (d *dispatcher) runAlone(ctx context.Context, w *work) {
 	d.mu.Lock()
 	d.alone = true
+	for _, q := range d.queues {
+		d.sift(q, func(w *work) (outcome, bool) { return released(w, w.NextAt), w.mark != nil })
+	}
 	d.mu.Unlock()
 	d.awaitSilence(ctx)
 	var done <-chan struct{}

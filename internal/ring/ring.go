@@ -46,6 +46,9 @@ func (r *Ring[T]) First() (v T, ok bool) {
 	return v, false
 }
 
+// At is the item that comes i-th, from 0; it must be there.
+func (r *Ring[T]) At(i int) T { return r.items[(r.head+i)%len(r.items)] }
+
 // All yields the items, oldest first.
 func (r *Ring[T]) All(yield func(T) bool) {
 	for i := range r.n {
