@@ -154,6 +154,7 @@ type nodeStore struct {
 	*faultStore
 	c       *cluster
 	changes chan struct{}
+	reading time.Duration // how long it takes to read a change of the configuration
 }
 
 func newNodeStore(c *cluster) *nodeStore {
@@ -250,7 +251,24 @@ func (s *nodeStore) ConfigVersion(ctx context.Context) (int64, error) {
 }
 
 func (s *nodeStore) ConfigSince(ctx context.Context, v int64) (waybell.ConfigChange, error) {
-	return faulty(s.faultStore, "ConfigSince", func() (waybell.ConfigChange, error) { return s.Store.ConfigSince(ctx, v) })
+	return faulty(s.faultStore, "ConfigSince", func() (waybell.ConfigChange, error) {
+		s.mu.Lock()
+		reading := s.reading
+		s.mu.Unlock()
+		select {
+		case <-time.After(reading):
+			return s.Store.ConfigSince(ctx, v)
+		case <-ctx.Done():
+			return waybell.ConfigChange{}, ctx.Err()
+		}
+	})
+}
+
+// takes has each reading of a change of the configuration take so long.
+func (s *nodeStore) takes(reading time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reading = reading
 }
 
 func (s *nodeStore) Owned(ctx context.Context, l waybell.Lease, after waybell.Waiting, limit int) ([]waybell.Waiting, error) {

@@ -141,7 +141,8 @@ func (j *janitor) adopt(ctx context.Context) bool {
 func (j *janitor) tend(ctx context.Context) {
 	s := j.svc
 	if !s.shared() { // nodes that share one look more often: others change it too
-		j.logError("configuration", s.lookAtConfig(ctx))
+		_, err := s.lookAtConfig(ctx, configWait)
+		j.logError("configuration", err)
 	}
 	now := s.clock.now()
 	due, err := s.store.Due(ctx, now.Add(100*365*24*time.Hour))

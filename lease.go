@@ -14,6 +14,7 @@ const (
 	leaseSpan      = 8 * time.Second        // without a confirmed heartbeat, or the configuration, for so long nothing starts
 	configPoll     = 500 * time.Millisecond // how often another node's changes are looked for
 	configWait     = 3 * time.Second        // for the store, each time it is asked
+	configMost     = time.Minute            // for all that changed, where less was not enough
 	configFresh    = 5 * time.Second        // for so long a key counts as not revoked
 	missWait       = 500 * time.Millisecond // for the store, where an agent is looked for
 	missPace       = 100 * time.Millisecond // between two such looks, at least
@@ -95,14 +96,8 @@ func (s *Service) beat(ctx context.Context) {
 	if !s.knowsConfig() {
 		return
 	}
-	at := time.Now() // before the call: what counts is when it was surely valid
-	bounded, cancel := context.WithTimeout(ctx, heartbeatWait)
-	defer cancel()
-	err := s.store.Heartbeat(bounded, *s.lease.Load(), s.dispatcher.load())
-	switch {
+	switch lapsed, err := s.confirmLease(ctx); {
 	case err == nil:
-		lapsed := !within(s.confirmed.Load(), leaseSpan)
-		s.confirm(at)
 		if lapsed {
 			s.claimer.dueAt(s.clock.now())
 		}
@@ -115,6 +110,34 @@ func (s *Service) beat(ctx context.Context) {
 	case ctx.Err() == nil:
 		s.log.Warn("heartbeat failed", "error", err)
 	}
+}
+
+// confirmLease sends one heartbeat, and tells whether the lease had lapsed.
+func (s *Service) confirmLease(ctx context.Context) (lapsed bool, err error) {
+	at := time.Now() // before the call: what counts is when it was surely valid
+	ctx, cancel := context.WithTimeout(ctx, heartbeatWait)
+	defer cancel()
+	if err := s.store.Heartbeat(ctx, *s.lease.Load(), s.dispatcher.load()); err != nil {
+		return false, err
+	}
+	lapsed = !within(s.confirmed.Load(), leaseSpan)
+	s.confirm(at)
+	return lapsed, nil
+}
+
+// beatMeanwhile confirms the lease until stop is called: what a start reads of very
+// many endpoints takes longer than a lease lasts. What fails here the first heartbeat
+// after the start tells.
+func (s *Service) beatMeanwhile(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for pause(ctx, heartbeatEvery); ctx.Err() == nil; pause(ctx, heartbeatEvery) {
+			_, _ = s.confirmLease(ctx)
+		}
+	}()
+	return func() { cancel(); <-ended }
 }
 
 // rejoin becomes a new node. What was queued is another's to send by now; what
@@ -172,7 +195,7 @@ func (s *Service) watchNodes(ctx context.Context) {
 func (s *Service) watchConfig(ctx context.Context) {
 	poll := time.NewTicker(configPoll)
 	defer poll.Stop()
-	away, blind := false, false
+	away, blind, wait := false, false, configWait
 	changes := s.store.Changes()
 	for ctx.Err() == nil { // select takes any case that is ready
 		select {
@@ -182,7 +205,12 @@ func (s *Service) watchConfig(ctx context.Context) {
 		case <-changes:
 			s.claimer.dueAt(s.clock.now())
 		}
-		err := s.lookAtConfig(ctx)
+		behind, err := s.lookAtConfig(ctx, wait)
+		if behind { // the store answers, but has more to tell than it can in that time
+			wait = min(2*wait, configMost)
+		} else {
+			wait = configWait
+		}
 		switch { // each once
 		case ctx.Err() != nil:
 		case err == nil && blind:
@@ -201,22 +229,24 @@ func (s *Service) watchConfig(ctx context.Context) {
 	}
 }
 
-// lookAtConfig asks the store for changes of the configuration, and takes them in.
-func (s *Service) lookAtConfig(ctx context.Context) error {
+// lookAtConfig asks the store for changes of the configuration, and takes them in
+// where they are read within wait. It tells whether there are some that were not.
+func (s *Service) lookAtConfig(ctx context.Context, wait time.Duration) (behind bool, err error) {
 	at := time.Now()
 	bounded, cancel := context.WithTimeout(ctx, configWait)
 	v, err := s.store.ConfigVersion(bounded)
 	cancel()
 	if err == nil && v > s.dir.version.Load() {
 		at = time.Now()
-		bounded, cancel = context.WithTimeout(ctx, configWait)
+		bounded, cancel = context.WithTimeout(ctx, wait)
 		err = s.refresh(bounded)
 		cancel()
+		behind = err != nil
 	}
 	if err == nil {
 		s.configRead(at)
 	}
-	return err
+	return behind, err
 }
 
 // configRead notes that the directory has the configuration as it was at a time.
@@ -244,7 +274,7 @@ func (s *Service) findAgent(ctx context.Context, id string) (*agentEntry, *Error
 	}
 	bounded, cancel := context.WithTimeout(ctx, missWait)
 	defer cancel()
-	err := s.lookAtConfig(bounded)
+	_, err := s.lookAtConfig(bounded, configWait)
 	now := time.Now()
 	s.missed.Store(&now)
 	if err != nil {

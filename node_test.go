@@ -2,6 +2,7 @@ package waybell_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -131,6 +132,41 @@ func TestStaleConfigurationSendsNothing(t *testing.T) {
 		time.Sleep(time.Hour)
 		if l := c.ledger(); l.Delivered != 4 || b.Ready() != nil {
 			t.Errorf("ledger %+v, ready %v; want 4 delivered", l, b.Ready())
+		}
+	})
+}
+
+// A configuration that takes longer to read than a lease lasts: a node starts with it
+// and keeps its lease, and one that missed very much catches up.
+func TestLargeConfiguration(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(i int, cfg *waybell.Config) {
+			if i == 1 {
+				cfg.Store.(*nodeStore).takes(40 * time.Second)
+			}
+		}
+		c := newCluster(t, nil, 2, slow)
+		b := c.nodes[1]
+		if err := b.Ready(); err != nil {
+			t.Errorf("after its start: %v", err)
+		}
+		c.agent("standard")
+		c.endpoint("a")
+		time.Sleep(2 * time.Minute) // the waits before were too short
+		if err := b.Ready(); err != nil {
+			t.Errorf("after many changes: %v", err)
+		}
+		b.store.takes(0)
+		c.publishTo(b, 3)
+		time.Sleep(5 * time.Second)
+		if l := c.ledger(); l.Delivered != 3 {
+			t.Errorf("ledger %+v", l)
+		}
+		c.rig.mu.Lock()
+		defer c.rig.mu.Unlock()
+		if log := c.log.String(); strings.Count(log, "joining as a new node") > 1 {
+			t.Error("the lease was lost at the start")
 		}
 	})
 }

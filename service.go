@@ -190,6 +190,8 @@ func (s *Service) arrive(ctx context.Context, lease *Lease, at time.Time) ([]Cou
 	s.keys.start(lease.Slot, lease.LastKey)
 	if !lease.Shared { // there the next keys of a slot lie ahead, and the time is the store's
 		s.clock.resume(lease.LastKey)
+	} else {
+		defer s.beatMeanwhile(ctx)()
 	}
 	if err := s.refresh(ctx); err != nil {
 		return nil, err
@@ -203,6 +205,11 @@ func (s *Service) arrive(ctx context.Context, lease *Lease, at time.Time) ([]Cou
 	counters, err := s.store.AllCounters(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the endpoints' health: %w", err)
+	}
+	if lease.Shared && !s.knowsConfig() { // all that took its time
+		if _, err := s.lookAtConfig(ctx, configMost); err != nil {
+			return nil, err
+		}
 	}
 	return counters, nil
 }

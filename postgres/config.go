@@ -50,10 +50,12 @@ func (s *Store) ConfigVersion(ctx context.Context) (version int64, err error) {
 	return version, err
 }
 
-// ConfigSince implements [waybell.ConfigStore].
+// ConfigSince implements [waybell.ConfigStore]. It reads all in one snapshot: an
+// endpoint of a version may belong to an agent that was changed later. So how long
+// it takes grows with how much changed, and the caller says how long it may.
 func (s *Store) ConfigSince(ctx context.Context, version int64) (waybell.ConfigChange, error) {
 	var ch waybell.ConfigChange
-	err := s.snapshot(ctx, func(ctx context.Context, q querier) error {
+	err := s.snapshotOfAll(ctx, func(ctx context.Context, q querier) error {
 		if err := q.QueryRow(ctx, "SELECT version FROM config").Scan(&ch.Version); err != nil || ch.Version <= version {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/internal/pgtest"
 )
@@ -140,6 +141,43 @@ func TestConfigInOrder(t *testing.T) {
 	}
 	if want := agents * (1 + limit); len(seen) != want || version != int64(want) {
 		t.Fatalf("%d changes were seen up to version %d, want %d", len(seen), version, want)
+	}
+}
+
+// A start waits for all of the configuration, however long that takes; who has less
+// time gets an error when it is over.
+func TestConfigTakesLong(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, Config{})
+	a, err := s.CreateAgent(t.Context(), waybell.Agent{ID: "bot", Name: "Bot", Profile: "standard", CreatedAt: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	locked := make(chan struct{})
+	var other sync.WaitGroup
+	other.Go(func() {
+		err := pgx.BeginFunc(t.Context(), s.pool, func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), "LOCK TABLE endpoints IN ACCESS EXCLUSIVE MODE")
+			close(locked)
+			if err == nil {
+				_, err = tx.Exec(t.Context(), "SELECT pg_sleep($1)", (readTimeout + 500*time.Millisecond).Seconds())
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	defer other.Wait()
+	<-locked
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := s.ConfigSince(ctx, 0); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("with 100 ms: %v", err)
+	}
+	ch, err := s.ConfigSince(t.Context(), 0)
+	if err != nil || ch.Version != a.Version || len(ch.Agents) != 1 {
+		t.Errorf("with all the time: %+v, %v", ch, err)
 	}
 }
 

@@ -50,7 +50,7 @@ const (
 	leastConns     = 8
 	defaultTimeout = 4 * time.Second
 	readTimeout    = 5 * time.Second // of one reading call
-	readAllTimeout = 2 * time.Minute // of one that looks at all that waits
+	readAllTimeout = 2 * time.Minute // of one that looks at all that waits, or all of the configuration
 	connectTimeout = 3 * time.Second
 	// reserved is how many connections are left to writers and heartbeats by
 	// those who read.

@@ -29,6 +29,14 @@ func (s *Store) snapshot(ctx context.Context, f func(context.Context, querier) e
 	return s.readFrom(ctx, s.pool, func(ctx context.Context, c *pgxpool.Conn) error { return inSnapshot(ctx, c, f) })
 }
 
+// snapshotOfAll is snapshot for what may be all rows of a table: it has as long as
+// its caller allows, up to readAllTimeout.
+func (s *Store) snapshotOfAll(ctx context.Context, f func(context.Context, querier) error) error {
+	within, cancel := context.WithTimeout(ctx, readAllTimeout)
+	defer cancel()
+	return s.readWithin(ctx, within, s.pool, func(ctx context.Context, c *pgxpool.Conn) error { return inSnapshot(ctx, c, f) })
+}
+
 // readQueue is snapshot for looking at the queue by its indexes: a plan is made
 // once and kept, maybe while the queue was empty.
 func (s *Store) readQueue(ctx context.Context, f func(context.Context, querier) error) error {
