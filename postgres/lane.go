@@ -145,13 +145,9 @@ func (s *Store) runLane(lane int) {
 	}
 }
 
-// again is how often a batch is repeated where the server asks for it, after a
-// deadlock; againDays, once the day of a key has its partition, which retention
-// may be removing at the moment.
-const (
-	again     = 3
-	againDays = 20
-)
+// againDays is how often a batch is repeated once the day of a key has its partition,
+// which retention may be removing at the moment.
+const againDays = 20
 
 // accept commits a batch and answers its callers. Where a batch fails because of
 // one caller's row it is repeated in halves, so that only that one gets the error.
@@ -162,16 +158,16 @@ func (s *Store) accept(lane int, batch []*operation) {
 			batch = s.outdated(batch, err)
 			continue
 		}
-		switch code := state(err); {
-		case err == nil || known(err) && code != stateDeadlock && code != stateSerialize:
+		switch {
+		case err == nil || known(err) && !circular(err):
 			answer(batch, err)
 			return
-		case code == stateNoPartition && try < againDays:
+		case state(err) == stateNoPartition && try < againDays:
 			if err := s.makeDaysOf(s.ctx, keysOf(batch)); err != nil {
 				answer(batch, err)
 				return
 			}
-		case try < again && (code == stateDeadlock || code == stateSerialize):
+		case try < again && circular(err):
 		case len(batch) > 1:
 			s.accept(lane, batch[:len(batch)/2])
 			batch, try = batch[len(batch)/2:], 0

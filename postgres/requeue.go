@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,10 +13,17 @@ import (
 
 const (
 	sqlWaitingRow  = "SELECT " + waitingColumns + " FROM waiting w WHERE agent = $1 AND event = $2 AND endpoint = $3 FOR UPDATE"
-	sqlWaitingRows = "SELECT " + waitingColumns + ` FROM (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS u (agent, event, endpoint)
+	sqlWaitingRows = sqlWaitingRowsHead + " OFFSET 0) w"
+	// sqlLockWaiting locks those that a call may change, in the order of their keys.
+	// One that a node has in hand is not, unless it counts as canceled: it is left as
+	// it is, and its node settles many of them in an order of its own.
+	sqlLockWaiting = sqlWaitingRowsHead + " AND (x.owner = 0 OR x.entered <= o.up_to) OFFSET 0 FOR UPDATE) w"
+
+	sqlWaitingRowsHead = "SELECT " + waitingColumns + ` FROM (
+			SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u (agent, event, endpoint, up_to)
 			ORDER BY agent, event, endpoint) o
 		CROSS JOIN LATERAL (
-			SELECT * FROM waiting x WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint OFFSET 0 FOR UPDATE) w`
+			SELECT * FROM waiting x WHERE x.agent = o.agent AND x.event = o.event AND x.endpoint = o.endpoint`
 
 	sqlSettledRows = `SELECT d.agent, d.event, d.endpoint, d.owner
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS o (agent, event, endpoint)
@@ -56,11 +64,18 @@ func (w *waitingRow) key() deliveryKey { return deliveryKey{w.Agent, w.DeliveryR
 // requeueRows are deliveries to be made due, as parameters.
 type requeueRows struct {
 	agents, events, endpoints, nows, entered, ends []int64
+	upTo                                           []int64 // canceled are those entered by then
 }
 
 func (p *requeueRows) add(r *waybell.Requeue) {
 	p.agents, p.events, p.endpoints = append(p.agents, int64(r.Agent)), append(p.events, int64(r.Event)), append(p.endpoints, int64(r.Endpoint))
 	p.nows, p.entered, p.ends = append(p.nows, micros(r.Now)), append(p.entered, int64(r.Entered)), append(p.ends, micros(r.WindowEnd))
+	p.upTo = append(p.upTo, int64(r.CanceledUpTo))
+}
+
+func (p *requeueRows) key(i int) deliveryKey {
+	return deliveryKey{waybell.AgentNumber(p.agents[i]), waybell.DeliveryRef{
+		Event: waybell.Key(p.events[i]), Endpoint: waybell.EndpointNumber(p.endpoints[i])}}
 }
 
 func (p *requeueRows) args() []any {
@@ -71,20 +86,26 @@ func (p *requeueRows) args() []any {
 type requeueing struct {
 	all     requeueRows
 	waiting map[deliveryKey]waitingRow
-	settled map[deliveryKey]int64 // by whom an attempt may be under way
-	living  map[int64]bool        // of the nodes that may have one
+	left    map[deliveryKey]waitingRow // those of waiting that stay as they are: some node has them in hand
+	settled map[deliveryKey]int64      // by whom an attempt may be under way
+	living  map[int64]bool             // of the nodes that may have one
 	refused map[deliveryKey]error
+}
+
+func newRequeueing(list []waybell.Requeue) (q requeueing) {
+	q.refused, q.left = make(map[deliveryKey]error), make(map[deliveryKey]waitingRow)
+	for i := range list {
+		q.all.add(&list[i])
+	}
+	return q
 }
 
 // Requeue implements [waybell.DeliveryStore].
 func (s *Store) Requeue(ctx context.Context, lease waybell.Lease, list []waybell.Requeue) ([]waybell.Requeued, error) {
 	got := make([]waybell.Requeued, len(list))
-	err := s.write(ctx, lease, func(t *tx) error {
+	err := s.writeAgain(ctx, lease, func(t *tx) error {
 		t.rows = 2 * len(list)
-		q := requeueing{refused: make(map[deliveryKey]error)}
-		for i := range list {
-			q.all.add(&list[i])
-		}
+		q := newRequeueing(list)
 		if err := t.findRequeued(&q); err != nil {
 			return err
 		}
@@ -117,33 +138,60 @@ func (s *Store) Requeue(ctx context.Context, lease waybell.Lease, list []waybell
 	return got, nil
 }
 
-// findWaiting reads and locks the waiting rows.
+// findWaiting reads the waiting rows as they are after the call. What was left alone
+// may have been settled since; it is told as it was found.
 func (t *tx) findWaiting(q *requeueing) error {
-	rows, err := t.look(sqlWaitingRows, q.all.agents, q.all.events, q.all.endpoints)
-	q.waiting = make(map[deliveryKey]waitingRow, len(rows))
+	rows, err := t.look(sqlWaitingRows, q.all.agents, q.all.events, q.all.endpoints, q.all.upTo)
+	q.waiting = maps.Clone(q.left)
 	for _, w := range rows {
-		q.waiting[w.key()] = w
+		if _, left := q.left[w.key()]; !left {
+			q.waiting[w.key()] = w
+		}
 	}
 	return err
 }
 
-// findRequeued reads and locks what there is of the deliveries.
+// findRequeued reads what there is of the deliveries, and locks what is not in some
+// node's hand.
 func (t *tx) findRequeued(q *requeueing) error {
-	if err := t.findWaiting(q); err != nil {
-		return err
+	owners, upTo := make(map[int64]bool), make(map[deliveryKey]waybell.Key)
+	for i := range q.all.agents {
+		k := q.all.key(i)
+		upTo[k] = max(upTo[k], waybell.Key(q.all.upTo[i]))
 	}
-	q.settled, q.living = make(map[deliveryKey]int64), make(map[int64]bool)
-	owners := make(map[int64]bool)
-	t.query(func(r pgx.CollectableRow) error {
-		var k deliveryKey
-		var owner int64
-		err := r.Scan(&k.agent, &k.Event, &k.Endpoint, &owner)
-		q.settled[k], owners[owner] = owner, true
-		return err
-	}, sqlSettledRows, q.all.agents, q.all.events, q.all.endpoints)
-	if err := t.flush(); err != nil {
-		return err
+	for missed := true; missed; {
+		missed = false
+		q.waiting, q.settled = make(map[deliveryKey]waitingRow), make(map[deliveryKey]int64)
+		t.query(func(r pgx.CollectableRow) error {
+			w, err := readWaiting(r)
+			q.waiting[w.key()] = w
+			return err
+		}, sqlLockWaiting, q.all.agents, q.all.events, q.all.endpoints, q.all.upTo)
+		t.query(func(r pgx.CollectableRow) error {
+			w, err := readWaiting(r)
+			if _, locked := q.waiting[w.key()]; !locked {
+				q.waiting[w.key()] = w
+				missed = missed || !w.Owned || w.Entered <= upTo[w.key()] // only since then
+			}
+			return err
+		}, sqlWaitingRows, q.all.agents, q.all.events, q.all.endpoints, q.all.upTo)
+		t.query(func(r pgx.CollectableRow) error {
+			var k deliveryKey
+			var owner int64
+			err := r.Scan(&k.agent, &k.Event, &k.Endpoint, &owner)
+			q.settled[k], owners[owner] = owner, true
+			return err
+		}, sqlSettledRows, q.all.agents, q.all.events, q.all.endpoints)
+		if err := t.flush(); err != nil {
+			return err
+		}
 	}
+	return t.findLiving(q, owners)
+}
+
+// findLiving reads which nodes may have an attempt under way.
+func (t *tx) findLiving(q *requeueing, owners map[int64]bool) error {
+	q.living = make(map[int64]bool)
 	for _, w := range q.waiting {
 		owners[w.owner] = true
 	}
@@ -196,6 +244,7 @@ func (t *tx) requeue(q *requeueing, list []waybell.Requeue) error {
 		case !waits:
 			reopen.add(r)
 		case w.Owned:
+			q.left[k] = w
 			continue
 		default:
 			due.add(r)

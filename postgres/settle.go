@@ -102,13 +102,16 @@ func (s *Store) Settle(ctx context.Context, lease waybell.Lease, outcomes []wayb
 		}
 	}
 	final, retry := sqlFinal, sqlRetry
+	order := inKeyOrder(outcomes)
 	for {
-		err := s.write(ctx, lease, func(t *tx) error {
+		err := s.writeAgain(ctx, lease, func(t *tx) error {
 			t.rows = 2 * len(outcomes)
-			b := settling{applied: make([]bool, len(outcomes)), sqlFinal: final, sqlRetry: retry}
+			b := settling{order: order, applied: make([]bool, len(outcomes)), sqlFinal: final, sqlRetry: retry}
 			for i := range outcomes {
+				t.noteHealth(&outcomes[i]) // the newest is the last one
+			}
+			for _, i := range order {
 				b.add(i, &outcomes[i])
-				t.noteHealth(&outcomes[i])
 			}
 			t.settle(&b)
 			if err := t.flush(); err != nil {
@@ -123,8 +126,23 @@ func (s *Store) Settle(ctx context.Context, lease waybell.Lease, outcomes []wayb
 	}
 }
 
+// inKeyOrder is the order in which outcomes take their rows, so that others who lock
+// many rows are seldom waited for in a circle.
+func inKeyOrder(outcomes []waybell.Settlement) []int {
+	order := make([]int, len(outcomes))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		a, b := &outcomes[i], &outcomes[j]
+		return cmp.Or(cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.Event, b.Event), cmp.Compare(a.Endpoint, b.Endpoint))
+	})
+	return order
+}
+
 // settling are outcomes as parameters, by what they do.
 type settling struct {
+	order                         []int
 	final, retry, release, unsent outcomeRows
 	applied                       []bool
 	attempted                     []bool // of the unsent ones: the row had been tried before
@@ -201,7 +219,7 @@ func (t *tx) settle(b *settling) {
 
 // settled counts what applied, and keeps the attempts of what did not.
 func (t *tx) settled(b *settling, outcomes []waybell.Settlement) error {
-	for i := range outcomes {
+	for _, i := range b.order {
 		o := &outcomes[i]
 		switch {
 		case !b.applied[i] && o.Attempt != nil:

@@ -198,6 +198,25 @@ func (s *Store) write(ctx context.Context, lease waybell.Lease, do func(*tx) err
 	}
 }
 
+// again is how often a write is repeated where the server asks for it: it ended one
+// of those that waited for each other in a circle.
+const again = 3
+
+// writeAgain is write, repeated after a deadlock.
+func (s *Store) writeAgain(ctx context.Context, lease waybell.Lease, do func(*tx) error) error {
+	for try := 1; ; try++ {
+		if err := s.write(ctx, lease, do); try == again || !circular(err) {
+			return err
+		}
+	}
+}
+
+// circular tells that the server rolled a transaction back for the sake of another.
+func circular(err error) bool {
+	code := state(err)
+	return code == stateDeadlock || code == stateSerialize
+}
+
 // change is write for what people change: it needs no lease. However many do so
 // at once, and wait for each other, there are connections left for heartbeats,
 // publishers and outcomes.

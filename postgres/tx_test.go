@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -100,8 +101,7 @@ func TestRequeueAtOnce(t *testing.T) {
 	list := []waybell.Requeue{{DeliveryRef: ref, Agent: 1, Now: time.Now(), Entered: waybell.KeyAt(time.Now()), WindowEnd: time.Now().Add(time.Hour)}}
 	var other sync.WaitGroup
 	err := a.write(t.Context(), a.lease, func(tx *tx) error {
-		q := requeueing{refused: make(map[deliveryKey]error)}
-		q.all.add(&list[0])
+		q := newRequeueing(list)
 		if err := tx.findRequeued(&q); err != nil {
 			return err
 		}
@@ -125,4 +125,117 @@ func TestRequeueAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	other.Wait()
+}
+
+// A node that sends again what another has in hand, while that one settles it in
+// another order, waits for nobody and leaves it alone.
+func TestRequeueWhileSettling(t *testing.T) {
+	t.Parallel()
+	url := database(t)
+	a, b := join(t, Config{URL: url}), join(t, Config{URL: url})
+	const rows, rounds = 250, 40
+	now := time.Now()
+	list, outcomes := make([]waybell.Requeue, rows), make([]waybell.Settlement, rows)
+	for i := range rows {
+		ref := waybell.DeliveryRef{Event: a.mustPublish(t).Key, Endpoint: 7}
+		list[i] = waybell.Requeue{DeliveryRef: ref, Agent: 1, Now: now, Entered: ref.Event, WindowEnd: now.Add(time.Hour)}
+		outcomes[i] = waybell.Settlement{DeliveryRef: ref, Agent: 1, Kind: waybell.SettleRetry, NextAt: now,
+			Attempt: &waybell.Attempt{DeliveryRef: ref, Agent: 1, StartedAt: now, Reason: waybell.ReasonTimeout}}
+	}
+	slices.Reverse(outcomes)
+	for round := range rounds {
+		for i := range outcomes {
+			attempt := *outcomes[i].Attempt
+			attempt.Number = round + 1
+			outcomes[i].Attempt = &attempt
+		}
+		var both sync.WaitGroup
+		both.Go(func() {
+			if err := a.Settle(t.Context(), a.lease, outcomes); err != nil {
+				t.Errorf("settle: %v", err)
+			}
+		})
+		got, err := b.Requeue(t.Context(), b.lease, list)
+		if err != nil {
+			t.Fatalf("requeue: %v", err)
+		}
+		for i, g := range got {
+			if g.Err != nil || g.DeliveryRef != list[i].DeliveryRef {
+				t.Fatalf("requeued %+v", g)
+			}
+		}
+		both.Wait()
+		claimed, err := a.Claim(t.Context(), a.lease, now, []waybell.ClaimWant{{Endpoint: 7, Max: rows}})
+		if err != nil || len(claimed) != rows || claimed[0].Attempts != round+1 {
+			t.Fatalf("round %d: %d rows, %v", round, len(claimed), err)
+		}
+	}
+	var deadlocks int
+	err := a.pool.QueryRow(t.Context(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").Scan(&deadlocks)
+	if err != nil || deadlocks > 0 {
+		t.Errorf("%d deadlocks, %v", deadlocks, err)
+	}
+}
+
+// What a node has in hand is not locked by who sends it again, and told as it is.
+func TestRequeueOwnedIsNotLocked(t *testing.T) {
+	t.Parallel()
+	url := database(t)
+	a, b := join(t, Config{URL: url}), join(t, Config{URL: url})
+	ref := waybell.DeliveryRef{Event: a.mustPublish(t).Key, Endpoint: 7}
+	now := time.Now()
+	list := []waybell.Requeue{{DeliveryRef: ref, Agent: 1, Now: now, Entered: waybell.KeyAt(now), WindowEnd: now.Add(time.Hour)}}
+	err := b.write(t.Context(), b.lease, func(tx *tx) error {
+		q := newRequeueing(list)
+		if err := tx.findRequeued(&q); err != nil {
+			return err
+		}
+		if err := tx.requeue(&q, list); err != nil {
+			return err
+		}
+		// Its owner settles it before this ends.
+		err := a.Settle(t.Context(), a.lease, []waybell.Settlement{{DeliveryRef: ref, Agent: 1, Kind: waybell.SettleFinal,
+			Attempt: &waybell.Attempt{DeliveryRef: ref, Agent: 1, Number: 1, StartedAt: now}, State: waybell.DeliveryDelivered, FinishedAt: now}})
+		if err != nil {
+			return err
+		}
+		err = tx.findWaiting(&q)
+		if w := q.waiting[deliveryKey{1, ref}]; !w.Owned || w.owner != a.lease.Node {
+			t.Errorf("told as %+v", w)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A write that the server ended for the sake of another one is repeated.
+func TestDeadlockIsRepeated(t *testing.T) {
+	t.Parallel()
+	url := database(t)
+	peers := []*peer{join(t, Config{URL: url}), join(t, Config{URL: url})}
+	const lock = "SELECT FROM slots WHERE slot = $1 FOR UPDATE"
+	var first, ended sync.WaitGroup
+	first.Add(len(peers))
+	for i, p := range peers {
+		ended.Go(func() {
+			tries := 0
+			err := p.writeAgain(t.Context(), p.lease, func(tx *tx) error {
+				if _, err := tx.exec(lock, 100+i); err != nil {
+					return err
+				}
+				if tries++; tries == 1 {
+					first.Done()
+					first.Wait()
+				}
+				_, err := tx.exec(lock, 101-i)
+				return err
+			})
+			if err != nil {
+				t.Errorf("node %d: %v", i, err)
+			}
+		})
+	}
+	ended.Wait()
 }
