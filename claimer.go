@@ -362,7 +362,7 @@ func (d *dispatcher) wants(due []DueEndpoint, now time.Time, most int) (wants []
 			continue
 		}
 		w := ClaimWant{Endpoint: e.Endpoint, Max: d.claimable(q)}
-		ep := d.svc.dir.endpoint(e.Endpoint)
+		ep := d.svc.dir.entry(e.Endpoint)
 		if ep == nil || !ep.IsHeld() {
 			q.backlog = true
 			d.due = append(d.due, q)

@@ -32,6 +32,7 @@ type directory struct {
 	agents    map[string]*agentEntry            // living, by id
 	numbers   map[AgentNumber]*agentEntry       // living
 	endpoints map[EndpointNumber]*endpointEntry // deleted ones too: the log names them
+	unready   map[EndpointNumber]*endpointEntry // those of endpoints that are
 	types     map[string]*typeEntry             // built-in and registered, by canonical name
 	keys      map[[32]byte]*APIKey              // working, by hash
 	keyIDs    map[string]struct{}               // of the working ones
@@ -73,7 +74,11 @@ func (e *Endpoint) hide(secrets *record.Secrets) {
 // deleted endpoint there is only the row.
 type endpointEntry struct {
 	*Endpoint
-	target egress.Target // zero where refused is set
+	// unready tells what this node lacks to send to the endpoint: its format, its
+	// retry policy or the encryption key, of which other nodes have newer ones. What
+	// is for it is put aside for them. There is no format then, perhaps.
+	unready error
+	target  egress.Target // zero where refused is set
 	// refused tells why a URL that was saved is no longer allowed: the
 	// operator's exceptions are others now.
 	refused  error
@@ -103,7 +108,7 @@ func (d *directory) init(cfg Config, targets targetParser) error {
 	d.targets = targets
 	d.agents = map[string]*agentEntry{}
 	d.numbers = map[AgentNumber]*agentEntry{}
-	d.endpoints = map[EndpointNumber]*endpointEntry{}
+	d.endpoints, d.unready = map[EndpointNumber]*endpointEntry{}, map[EndpointNumber]*endpointEntry{}
 	d.keys, d.keyIDs = map[[32]byte]*APIKey{}, map[string]struct{}{}
 	types, err := builtInTypes()
 	if err != nil {
@@ -164,19 +169,19 @@ func (d *directory) eventType(canonical string) *typeEntry {
 type endpointChange struct{ old, new *Endpoint }
 
 // apply takes a change of the configuration in: all of it, or on an error
-// nothing. An endpoint whose secrets do not open is such an error: it must
-// never be sent to unsigned, or without its headers.
+// nothing. An endpoint that this node cannot send to is such an error at a start.
+// Later it was changed by a node that knows more, and is left to those: it must
+// never be sent to unsigned, without its headers or in another format.
 func (s *Service) apply(c ConfigChange) error {
 	d := &s.dir
 	entries := make([]*endpointEntry, len(c.Endpoints))
 	for i := range c.Endpoints {
-		entry, err := d.prepare(&c.Endpoints[i])
-		if err != nil {
+		entries[i] = d.prepare(&c.Endpoints[i])
+		if err := entries[i].unready; err != nil && s.startedAt.Load() == nil {
 			return fmt.Errorf("endpoint %s: %w", c.Endpoints[i].ID, err)
 		}
 		// What is accepted from now on is not canceled with what was there before.
-		s.keys.above(entry.CancelUpTo)
-		entries[i] = entry
+		s.keys.above(entries[i].CancelUpTo)
 	}
 	types := make([]*typeEntry, len(c.EventTypes))
 	for i := range c.EventTypes {
@@ -189,7 +194,40 @@ func (s *Service) apply(c ConfigChange) error {
 	for _, change := range d.replace(c, entries, types) {
 		s.onEndpoint(change.old, change.new)
 	}
+	s.logUnready(entries)
 	return nil
+}
+
+// unreadyLogged is how many endpoints of one change are named in the log.
+const unreadyLogged = 20
+
+// logUnready tells of the endpoints of a change that are left to other nodes.
+func (s *Service) logUnready(entries []*endpointEntry) {
+	n := 0
+	for _, e := range entries {
+		if e.unready == nil {
+			continue
+		}
+		if n++; n <= unreadyLogged {
+			s.log.Error("this node cannot send to an endpoint and leaves it to others", "agent", e.AgentID, "endpoint", e.ID, "error", e.unready)
+		}
+	}
+	if n > unreadyLogged {
+		s.log.Error("this node cannot send to more endpoints of the same change", "endpoints", n-unreadyLogged)
+	}
+}
+
+// Unready tells how many endpoints this node leaves to others, because it lacks a
+// format, a retry policy or an encryption key that they have, and what it lacks for
+// one of them.
+func (s *Service) Unready() (n int, example error) {
+	d := &s.dir
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, e := range d.unready {
+		return len(d.unready), fmt.Errorf("endpoint %s: %w", e.ID, e.unready)
+	}
+	return 0, nil
 }
 
 func (d *directory) replace(c ConfigChange, entries []*endpointEntry, types []*typeEntry) []endpointChange {
@@ -251,6 +289,11 @@ func (d *directory) putEndpoints(entries []*endpointEntry) {
 	touched := map[AgentNumber][]*endpointEntry{}
 	for _, e := range entries {
 		d.endpoints[e.Number] = e
+		if e.unready != nil {
+			d.unready[e.Number] = e
+		} else {
+			delete(d.unready, e.Number)
+		}
 		if d.numbers[e.Agent] != nil {
 			touched[e.Agent] = append(touched[e.Agent], e)
 		}
@@ -273,34 +316,41 @@ func (d *directory) putEndpoints(entries []*endpointEntry) {
 	}
 }
 
-// prepare makes the entry of a stored endpoint.
-func (d *directory) prepare(e *Endpoint) (*endpointEntry, error) {
+// prepare makes the entry of a stored endpoint; where it is not ready, as much of it
+// as there is.
+func (d *directory) prepare(e *Endpoint) *endpointEntry {
 	entry := &endpointEntry{Endpoint: e}
 	if e.State == EndpointDeleted {
 		e.Sealed = nil
-		return entry, nil
+		return entry
 	}
-	entry.outdated = len(e.Sealed) > 0 && !d.ring.Current(e.Sealed)
-	if err := e.open(d.ring); err != nil {
-		return nil, err
+	if entry.unready = e.open(d.ring); entry.unready == nil {
+		entry.outdated = len(e.Sealed) > 0 && !d.ring.Current(e.Sealed)
 	}
-	e.Sealed = nil // opened; the memory is better spent
+	e.Sealed = nil // the memory is better spent
 	var secrets record.Secrets
 	e.hide(&secrets)
 	entry.hidden = secrets.Hidden()
 	entry.allTypes = slices.Equal(e.Events, []string{allEvents})
 	entry.target, entry.refused = d.targets.ParseTarget(e.URL)
-	var ok bool
-	if entry.format, ok = d.formats.Format(e.Format); !ok {
-		return nil, fmt.Errorf("its format %q is not configured", e.Format)
-	}
 	policy, ok := d.formats.Policy(e.Retry.Policy)
-	if !ok {
-		return nil, fmt.Errorf("its retry policy %q is not configured", e.Retry.Policy)
+	if !ok { // what is accepted here must not expire too early
+		policy.Window = retry.MaxWindow
+		entry.lack(fmt.Errorf("its retry policy %q is not configured", e.Retry.Policy))
 	}
 	entry.policy = e.Retry.over(policy)
-	if err := entry.prepareSigning(); err != nil {
-		return nil, err
+	if entry.format, ok = d.formats.Format(e.Format); !ok {
+		entry.lack(fmt.Errorf("its format %q is not configured", e.Format))
 	}
-	return entry, nil
+	if entry.unready == nil {
+		entry.unready = entry.prepareSigning()
+	}
+	return entry
+}
+
+// lack notes that the node cannot send to the endpoint. One reason is told.
+func (e *endpointEntry) lack(why error) {
+	if e.unready == nil {
+		e.unready = why
+	}
 }

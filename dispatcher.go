@@ -130,13 +130,13 @@ func (d *dispatcher) take(q *queue, w *work, now time.Time) {
 		return
 	}
 	d.push(q, w)
-	d.settleBack(q, e.Endpoint, now)
+	d.settleBack(q, e, now)
 }
 
 // settleBack gives back what came in too late: after the stop, after the limit
 // became other nodes', or after the breaker opened, but for the probe. d.mu is
 // held.
-func (d *dispatcher) settleBack(q *queue, e *Endpoint, now time.Time) {
+func (d *dispatcher) settleBack(q *queue, e *endpointEntry, now time.Time) {
 	probes := 0
 	switch {
 	case d.stopped, d.limit(e) == 0:
@@ -219,7 +219,7 @@ func (d *dispatcher) next() (*queue, *work) {
 // limit, its pace (rate limit, breaker, recovery), and its share of a node that
 // is more than half used. d.mu is held.
 func (d *dispatcher) mayStart(q *queue) bool {
-	e, perSecond := d.svc.dir.endpoint(q.number), 0.0
+	e, perSecond := d.svc.dir.entry(q.number), 0.0
 	if e != nil {
 		perSecond = d.share.Rate(e.RateLimit)
 	}
@@ -421,7 +421,7 @@ func (d *dispatcher) endpointChanged(old, e *Endpoint) {
 		case e.cancels(w.Entered):
 			return canceled(w, now), true
 		}
-		return released(w, w.NextAt), e.IsHeld() || d.limit(e) == 0
+		return released(w, w.NextAt), e.IsHeld() || d.limit(d.svc.dir.entry(e.Number)) == 0
 	})
 	d.list(q)
 	d.pump()

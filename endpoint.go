@@ -80,7 +80,9 @@ type Endpoint struct {
 	Concurrency     int     // attempts at once over all nodes, 0 = the default, of each node
 
 	Secrets []EndpointSecret // the current first; stored only inside Sealed
-	Sealed  []byte           // Headers and Secrets, encrypted; the store writes this, never the plain ones
+	// Sealed has Headers and Secrets, encrypted: the store writes this, never the plain
+	// ones. Who lists endpoints sees it only of those that this node cannot decrypt.
+	Sealed []byte
 
 	State       EndpointState
 	StateReason string    // why the system suspended it
@@ -236,7 +238,7 @@ func (e *Endpoint) open(ring *keyring.Ring) error {
 }
 
 // Endpoint finds an endpoint of an agent. Errors: CodeAgentNotFound,
-// CodeEndpointNotFound.
+// CodeEndpointNotFound, CodeUnavailable where this node lacks its encryption key.
 func (s *Service) Endpoint(ctx context.Context, agentID, id string) (Endpoint, error) {
 	_, e, err := s.findEndpoint(ctx, agentID, id)
 	if err != nil {
@@ -245,7 +247,8 @@ func (s *Service) Endpoint(ctx context.Context, agentID, id string) (Endpoint, e
 	return e.clone(), nil
 }
 
-// Endpoints lists an agent's endpoints, newest first. Errors:
+// Endpoints lists an agent's endpoints, newest first; those that this node cannot
+// decrypt without headers and secrets, but with what is Sealed. Errors:
 // CodeAgentNotFound, CodeInvalid for a bad limit or cursor.
 func (s *Service) Endpoints(ctx context.Context, agentID string, q ListQuery) (Page[Endpoint], error) {
 	limit, after, err := q.numbers("endpoints")
@@ -261,10 +264,9 @@ func (s *Service) Endpoints(ctx context.Context, agentID string, q ListQuery) (P
 		return Page[Endpoint]{}, storeFailed("endpoints", err)
 	}
 	for i := range rows {
-		if err := rows[i].open(s.dir.ring); err != nil {
-			return Page[Endpoint]{}, storeFailed("endpoint "+rows[i].ID, err)
+		if rows[i].open(s.dir.ring) == nil { // else the list is without its headers and secrets
+			rows[i].Sealed = nil
 		}
-		rows[i].Sealed = nil
 	}
 	return cutPage(rows, limit, func(e *Endpoint) string {
 		return listCursor("endpoints", strconv.FormatUint(uint64(e.Number), 10))
@@ -285,7 +287,10 @@ func (s *Service) findEndpoint(ctx context.Context, agentID, id string) (Agent, 
 	case err != nil:
 		return Agent{}, Endpoint{}, storeFailed("endpoint", err)
 	}
-	if err := e.open(s.dir.ring); err != nil {
+	if err := e.open(s.dir.ring); errors.Is(err, keyring.ErrUnknownKey) {
+		return Agent{}, Endpoint{}, &Error{Code: CodeUnavailable, RetryAfter: 5 * time.Second, Err: fmt.Errorf("endpoint %s: %w", id, err),
+			Message: "this node lacks the encryption key of this endpoint: its headers and secrets cannot be decrypted"}
+	} else if err != nil {
 		return Agent{}, Endpoint{}, storeFailed("endpoint "+id, err)
 	}
 	return a, e, nil

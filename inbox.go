@@ -151,7 +151,7 @@ func (s *Service) inboxSenders(in *Inbox) []*endpointEntry {
 	var found []*endpointEntry
 	if a := s.dir.agentByNumber(in.Agent); a != nil {
 		for _, e := range a.endpoints {
-			if url := s.egress.InboxURL(in.Token); url != "" && e.URL == url {
+			if url := s.egress.InboxURL(in.Token); url != "" && e.URL == url && e.unready == nil {
 				found = append(found, e)
 			}
 		}

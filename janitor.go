@@ -157,7 +157,7 @@ func (j *janitor) tend(ctx context.Context) {
 		if e == nil {
 			continue
 		}
-		if stepped || first || d.NextAt.After(now.Add(e.policy.Window)) {
+		if e.unready == nil && (stepped || first || d.NextAt.After(now.Add(e.policy.Window))) {
 			j.bringForward(ctx, e, now, stepped)
 		}
 		switch {
@@ -165,7 +165,7 @@ func (j *janitor) tend(ctx context.Context) {
 		// not held the sender cancels.
 		case e.cancelsAll() || e.IsHeld() && e.CancelUpTo > 0:
 			j.cancelWaiting(ctx, e.Endpoint)
-		case s.mayStart() && !e.IsHeld() && s.dispatcher.breakerOpen(d.Endpoint):
+		case e.unready == nil && s.mayStart() && !e.IsHeld() && s.dispatcher.breakerOpen(d.Endpoint):
 			j.expire(ctx, e)
 		}
 	}

@@ -96,7 +96,7 @@ func (d *dispatcher) divide(sh share.Share) {
 		if q.items.Len() == 0 {
 			continue
 		}
-		if d.limit(d.svc.dir.endpoint(n)) == 0 {
+		if d.limit(d.svc.dir.entry(n)) == 0 {
 			d.sift(q, release)
 		}
 		d.list(q)

@@ -47,7 +47,7 @@ func (d *dispatcher) reserve(entries []*endpointEntry, targets []NewTarget) {
 		q := d.queue(targets[i].Endpoint)
 		limit := d.places(q)
 		full := q.items.Len()+q.reserved >= limit || q.backlog && q.fresh+q.reserved >= (limit+1)/2
-		if d.stopped || full || !may || entries[i].IsHeld() || q.pace.health.Open || d.limit(entries[i].Endpoint) == 0 {
+		if d.stopped || full || !may || entries[i].IsHeld() || q.pace.health.Open || d.limit(entries[i]) == 0 {
 			targets[i].Aside = true
 			continue
 		}
@@ -58,11 +58,11 @@ func (d *dispatcher) reserve(entries []*endpointEntry, targets []NewTarget) {
 
 // limit is how many attempts this node makes at once to an endpoint, as it was set
 // and its pace left aside: of the endpoint's own limit its part, else what every
-// endpoint gets; none where others have all of it, or this node delivers nothing.
-// d.mu is held.
-func (d *dispatcher) limit(e *Endpoint) int {
+// endpoint gets; none where others have all of it, or this node delivers nothing or
+// cannot send to it. d.mu is held.
+func (d *dispatcher) limit(e *endpointEntry) int {
 	switch {
-	case !d.svc.cfg.Role.Delivers():
+	case !d.svc.cfg.Role.Delivers(), e != nil && e.unready != nil:
 		return 0
 	case e == nil || e.Concurrency <= 0:
 		return d.limits.Concurrency

@@ -95,7 +95,7 @@ func (s *Service) Test(ctx context.Context, agentID, endpointID string, in TestI
 	p.Test = true
 	now := s.clock.now()
 	p.Targets = []NewTarget{e.target1(now)}
-	p.Targets[0].Aside = !s.cfg.Role.Delivers()
+	p.Targets[0].Aside = !s.cfg.Role.Delivers() || e.unready != nil
 	p.Deliveries = 1
 	if e := s.takesNothing(); e != nil {
 		return DeliveryView{}, e

@@ -98,6 +98,8 @@ func (s *Service) withoutAttempt(w *work, e *endpointEntry, now time.Time) (outc
 		return canceled(w, now), true
 	case !s.mayStart():
 		return released(w, now), true
+	case e.unready != nil && (w.Test || !e.cancels(w.Entered)): // others send it
+		return released(w, now.Add(time.Second)), true
 	case w.Test:
 		return outcome{}, false
 	case e.State == EndpointDisabled || w.Entered <= e.CancelUpTo:

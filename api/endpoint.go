@@ -73,7 +73,7 @@ func (s *Server) viewEndpoint(e waybell.Endpoint) endpointView {
 	v := endpointView{
 		ID: e.ID, AgentID: e.AgentID, URL: e.URL, Description: e.Description, Enabled: e.Enabled,
 		Events: orEmpty(e.Events), Profile: e.Profile, Method: e.Method, TimeoutSeconds: int(e.Timeout / time.Second),
-		Headers: make([]headerView, len(e.Headers)), Format: e.Format, Signed: e.Signed(), PreviousUntil: timeOrNull(e.PreviousUntil(time.Now())),
+		Headers: make([]headerView, len(e.Headers)), Format: e.Format, Signed: e.Signed() || len(e.Sealed) > 0, PreviousUntil: timeOrNull(e.PreviousUntil(time.Now())),
 		IncludeMessages: e.IncludeMessages, StandardHeaders: e.StandardHeaders,
 		Retry:     viewRetry(s.svc.EffectiveRetry(&e)),
 		RateLimit: orNull(e.RateLimit), Concurrency: orNull(e.Concurrency),

@@ -135,6 +135,7 @@ func (m *Metrics) Handler() http.Handler {
 // snapshot is the state of a node for one scrape.
 type snapshot struct {
 	load    waybell.Load
+	unready int           // endpoints that are left to other nodes
 	waiting time.Duration // of the delivery that is due longest; 0 = none is due
 	ledger  waybell.Ledger
 	store   waybell.StoreStats
@@ -146,6 +147,7 @@ type snapshot struct {
 
 func takeSnapshot(ctx context.Context, svc *waybell.Service) snapshot {
 	s := snapshot{load: svc.Load(), role: svc.Config().Role, ready: svc.Ready() == nil}
+	s.unready, _ = svc.Unready()
 	var oldest time.Time
 	if oldest, s.err = svc.OldestDue(ctx); s.err != nil {
 		return s
@@ -192,6 +194,7 @@ func (s snapshot) Collect(ch chan<- prometheus.Metric) {
 	send(gauge, "waybell_attempts_in_flight", "Attempts under way on this node.", float64(s.load.InFlight))
 	send(gauge, "waybell_outcomes_waiting", "Outcomes that wait to be durable.", float64(s.load.Outcomes))
 	send(gauge, "waybell_breakers_open", "Endpoints that only probes go to.", float64(s.load.BreakersOpen))
+	send(gauge, "waybell_endpoints_unready", "Endpoints that this node leaves to others: it lacks their format, retry policy or key.", float64(s.unready))
 	send(gauge, "waybell_node_info", "Always 1; the label tells the part of the work this node does.", 1, "role", s.role.String())
 	send(gauge, "waybell_ready", "Whether publishing works on this node, as /readyz says.", oneIf(s.ready))
 	send(gauge, "waybell_store_up", "Whether the store answered this scrape.", oneIf(s.err == nil))

@@ -123,3 +123,54 @@ func TestWorker(t *testing.T) {
 		}
 	}
 }
+
+// foreign is a store whose endpoints are changed by a node with another key.
+type foreign struct{ waybell.Store }
+
+func (f foreign) CreateEndpoint(ctx context.Context, e waybell.Endpoint, limit int) (waybell.Endpoint, error) {
+	if len(e.Sealed) > 0 {
+		e.Sealed = make([]byte, len(e.Sealed))
+	}
+	return f.Store.CreateEndpoint(ctx, e, limit)
+}
+
+// An endpoint that this node cannot decrypt is an error of its own only, and told to
+// the operator.
+func TestForeignEndpoint(t *testing.T) {
+	t.Parallel()
+	s := setup(t, func(c *waybell.Config, _ *api.Config) { c.Store = foreign{c.Store} })
+	s.call(t, "PUT /v1/agents/bot", `{"name":"Bot"}`)
+	plain := s.call(t, "POST /v1/agents/bot/endpoints", `{"url":"https://8.8.8.8/a","events":["*"]}`).str("id")
+	sealed := s.call(t, "POST /v1/agents/bot/endpoints", `{"url":"https://8.8.8.8/b","events":["*"],"generate_secret":true}`).str("id")
+	for request, want := range map[string]struct {
+		status int
+		has    string
+	}{
+		"GET /v1/agents/bot/endpoints":                       {200, fmt.Sprintf(`{"data":[{"id":%q,"signed":true,"headers":[]},{"id":%q,"signed":false}]}`, sealed, plain)},
+		"GET /v1/agents/bot/endpoints/" + plain:              {200, ``},
+		"GET /v1/agents/bot/endpoints/" + sealed:             {503, `{"code":"unavailable"}`},
+		"PATCH /v1/agents/bot/endpoints/" + sealed:           {503, `{"code":"unavailable"}`},
+		"GET /v1/agents/bot/endpoints/" + sealed + "/secret": {503, `{"code":"unavailable"}`},
+		"GET /v1/agents/bot/ledger":                          {200, `{"accepted":0}`},
+		"GET /v1/agents/bot/endpoints/" + sealed + "/ledger": {200, `{"accepted":0}`},
+	} {
+		body := ""
+		if strings.HasPrefix(request, "PATCH") {
+			body = `{"description":"new"}`
+		}
+		a := s.call(t, request, body)
+		if a.status != want.status || want.has != "" && !a.has(t, want.has) {
+			t.Errorf("%s: %d %s", request, a.status, a.text)
+		}
+	}
+	if a := s.call(t, "GET /readyz", ""); a.status != 200 {
+		t.Errorf("ready: %d %s", a.status, a.text)
+	}
+	a := s.call(t, "GET /v1/system", "")
+	if !a.has(t, `{"checks":[{"name":"publishing","status":"ok"},{"name":"endpoints","status":"error"}]}`) || !strings.Contains(a.text, sealed) {
+		t.Errorf("the system: %s", a.text)
+	}
+	if metrics := s.call(t, "GET /metrics", "").text; !strings.Contains(metrics, "waybell_endpoints_unready 1\n") {
+		t.Error("no metric tells it")
+	}
+}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"runtime"
 	"time"
@@ -151,6 +152,10 @@ func (s *Server) checks(ctx context.Context) []Check {
 		publishing.Status, publishing.Text = CheckError, "Publishing does not work: "+problemOf(err).Detail+"."
 	}
 	list := []Check{publishing}
+	if n, why := s.svc.Unready(); n > 0 {
+		list = append(list, Check{"endpoints", CheckError, fmt.Sprintf("This node cannot send to %d webhooks and leaves them to others, for example %s. "+
+			"Give all nodes the same formats, retry policies and encryption keys.", n, why)})
+	}
 	if s.cfg.System.Checks != nil {
 		list = append(list, s.cfg.System.Checks(ctx)...)
 	}
