@@ -1,6 +1,8 @@
 package waybell_test
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,6 +55,49 @@ func TestPublishAfterCancelAhead(t *testing.T) {
 		r.publish(1)
 		time.Sleep(10 * time.Second)
 		if l := r.ledger(); l.Delivered != 1 {
+			t.Errorf("the ledger is %+v", l)
+		}
+	})
+}
+
+// lookStore does something when an event is looked for by its id.
+type lookStore struct {
+	waybell.Store
+	look func()
+}
+
+func (s *lookStore) EventByID(ctx context.Context, a waybell.AgentNumber, id string) (waybell.Event, error) {
+	if s.look != nil {
+		s.look()
+	}
+	return s.Store.EventByID(ctx, a, id)
+}
+
+// An event whose key was made before a cancellation, and which is matched after it, is
+// not canceled by it.
+func TestPublishDuringCancel(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &lookStore{}
+		r := newRig(t, receivertest.Always(receivertest.Answer(200, "")), func(c *waybell.Config) { s.Store, c.Store = c.Store, s })
+		r.agent("standard")
+		e := r.endpoint("a")
+		s.look = func() {
+			if _, err := r.svc.PauseEndpoint(t.Context(), "bot", e.ID, 0); err != nil {
+				t.Error(err)
+			}
+			if _, err := r.svc.ResumeEndpoint(t.Context(), "bot", e.ID, waybell.HeldCancel, 0); err != nil {
+				t.Error(err)
+			}
+		}
+		_, err := r.svc.PublishBatch(t.Context(), waybell.BatchRequest{NDJSON: true, Body: fmt.Appendf(nil,
+			`{"event":"message.received","agent_id":"bot","data":{"text":"1"}}
+{"id":%q,"event":"message.received","agent_id":"bot","data":{"text":"2"}}`, waybell.EventID(waybell.KeyAt(time.Now())))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if l := r.ledger(); l.Delivered != 2 || l.Canceled != 0 {
 			t.Errorf("the ledger is %+v", l)
 		}
 	})

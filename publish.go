@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -388,9 +389,6 @@ func (s *Service) accept(ctx context.Context, events []*pending) ([]BatchItem, e
 		defer cancel()
 		for errors.Is(err, ErrConfigChanged) {
 			if err = s.refresh(ctx); err == nil {
-				for _, p := range events {
-					p.enter(s.keys.next())
-				}
 				items, err = s.matched(ctx, events, rows)
 			}
 		}
@@ -407,6 +405,7 @@ func (s *Service) matched(ctx context.Context, events []*pending, rows []*NewEve
 	for _, p := range events {
 		s.match(p, s.clock.now())
 	}
+	s.enterAnew(events)
 	items, err := s.commit(ctx, version, events, rows)
 	if err != nil {
 		for _, p := range events {
@@ -414,6 +413,18 @@ func (s *Service) matched(ctx context.Context, events []*pending, rows []*NewEve
 		}
 	}
 	return items, err
+}
+
+// enterAnew gives events new keys where one of them was made before a cancellation that
+// they are matched after: it is not what they are canceled by.
+func (s *Service) enterAnew(events []*pending) {
+	if slices.ContainsFunc(events, func(p *pending) bool {
+		return slices.ContainsFunc(p.targets, func(e *endpointEntry) bool { return p.Key <= e.CancelUpTo })
+	}) {
+		for _, p := range events {
+			p.enter(s.keys.next())
+		}
+	}
 }
 
 // commit makes events durable and takes their deliveries in hand.

@@ -8,6 +8,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
@@ -238,8 +239,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.write(w, s.report(w, r, err))
 }
 
-// statusClientGone is the status of an answer that nobody waits for, for the metrics:
-// such a request failed for no fault of ours. It is nginx's, which has no standard one.
+// statusClientGone is what the metrics count for a request that was given up because
+// its client went away: it failed for no fault of ours. It is nginx's, which has no
+// standard one.
 const statusClientGone = 499
 
 // report turns an error into a problem with the request's id, and logs those
@@ -250,8 +252,11 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request, err error) *prob
 	if p.Status < http.StatusInternalServerError {
 		return p
 	}
-	if r.Context().Err() != nil {
-		p.Status = statusClientGone
+	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
+		if w, ok := w.(*response); ok {
+			w.status = statusClientGone
+		}
+		s.log.Debug("request given up", "request_id", p.RequestID, "route", r.Pattern, "error", err)
 		return p
 	}
 	level, cause := slog.LevelError, err

@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -116,12 +118,19 @@ const sqlBegin = `UPDATE waiting w SET begun = true
 func (s *Store) Begin(ctx context.Context, lease waybell.Lease, rows []waybell.Waiting) ([]bool, error) {
 	var ords []int32
 	var agents, events, endpoints []int64
-	for i, w := range rows {
+	for i := range rows {
 		ords = append(ords, int32(i))
+	}
+	slices.SortFunc(ords, func(a, b int32) int { // as outcomes are: they may meet
+		x, y := &rows[a], &rows[b]
+		return cmp.Or(cmp.Compare(x.Agent, y.Agent), cmp.Compare(x.Event, y.Event), cmp.Compare(x.Endpoint, y.Endpoint))
+	})
+	for _, i := range ords {
+		w := &rows[i]
 		agents, events, endpoints = append(agents, int64(w.Agent)), append(events, int64(w.Event)), append(endpoints, int64(w.Endpoint))
 	}
 	var marked []bool
-	err := s.write(ctx, lease, func(t *tx) error {
+	err := s.writeAgain(ctx, lease, func(t *tx) error {
 		marked, t.rows = make([]bool, len(rows)), len(rows)
 		t.query(func(r pgx.CollectableRow) error {
 			var ord int32

@@ -132,9 +132,9 @@ func (t *tx) claimOldest(now time.Time, w waybell.ClaimWant) ([]waybell.Waiting,
 			return nil, err
 		}
 	}
-	more := true
+	more, at, passing := true, p.upTo, true
 	for looks := 0; more && len(got) < w.Max && looks < oldestLooks; looks++ {
-		rows, err := t.look(sqlOldest, int64(w.Endpoint), int64(p.upTo), int64(w.Oldest), oldestScan)
+		rows, err := t.look(sqlOldest, int64(w.Endpoint), int64(at), int64(w.Oldest), oldestScan)
 		if err != nil {
 			return nil, err
 		}
@@ -145,7 +145,7 @@ func (t *tx) claimOldest(now time.Time, w waybell.ClaimWant) ([]waybell.Waiting,
 				more = true // unless another node has taken some of them
 				break
 			}
-			p.upTo = row.Entered
+			at = row.Entered
 			if row.NextAt.After(now) {
 				p.nextAt = min(p.nextAt, micros(row.NextAt))
 				continue
@@ -156,10 +156,14 @@ func (t *tx) claimOldest(now time.Time, w waybell.ClaimWant) ([]waybell.Waiting,
 		if err != nil {
 			return nil, err
 		}
-		if len(taken) < len(chosen) { // another node may give them back
-			p.nextAt = min(p.nextAt, micros(now))
-		}
 		got = append(got, taken...)
+		if passing && len(taken) < len(chosen) { // another node may give the others back
+			passing = false
+			p.upTo = firstOther(chosen, taken).Entered - 1
+		}
+		if passing {
+			p.upTo = at
+		}
 	}
 	t.after = append(t.after, func() { t.s.passes.set(w.Endpoint, p) })
 	if !more || len(got) == w.Max {
@@ -170,6 +174,14 @@ func (t *tx) claimOldest(now time.Time, w waybell.ClaimWant) ([]waybell.Waiting,
 	}
 	rest, _, err := t.ownOldest(due, w.Oldest, w.Max-len(got), now)
 	return append(got, rest...), err
+}
+
+// firstOther is the first of the chosen rows that was not taken.
+func firstOther(chosen []waitingRow, taken []waybell.Waiting) waitingRow {
+	i := slices.IndexFunc(chosen, func(c waitingRow) bool {
+		return !slices.ContainsFunc(taken, func(w waybell.Waiting) bool { return w.DeliveryRef == c.DeliveryRef })
+	})
+	return chosen[i]
 }
 
 // returned reads rows by when they became due, from a time on.
