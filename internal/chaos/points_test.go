@@ -47,8 +47,9 @@ type namedPoint struct {
 type pointTrial struct {
 	*trial
 	side *side
-	dir  string // of the embedded store
-	keys int    // how often the encryption key was changed
+	dir  string    // of the embedded store
+	keys int       // how often the encryption key was changed
+	cut  time.Time // since when its connections to the database are cut; zero when they are not
 }
 
 // found is what was measured of a point.
@@ -309,7 +310,11 @@ func (p *pointTrial) awaitEnd(x *namedPoint) {
 	}
 	p.server.cmd = nil
 	now := time.Now()
-	p.faults = append(p.faults, &fault{kind: killed, node: p.server.number, began: now, ended: now})
+	f := &fault{kind: killed, node: p.server.number, began: now, ended: now}
+	if !p.cut.IsZero() {
+		f.stale, p.cut = now.Sub(p.cut), time.Time{}
+	}
+	p.faults = append(p.faults, f)
 }
 
 // endpoint makes a call about the endpoint of a path. It may get no answer: the
@@ -401,8 +406,10 @@ func (p *pointTrial) keyChanged() {
 }
 
 // cutBackends ends all connections of the node to the database again and again,
-// each time once it has taken events anew, until one of them breaks in a commit.
+// each time once it has taken events anew, until one of them breaks in a commit. What
+// outcomes wait for is no more durable meanwhile than without room.
 func (p *pointTrial) cutBackends() {
+	p.cut = time.Now()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for p.server.running() {
