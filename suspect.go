@@ -30,10 +30,10 @@ type marking struct {
 const (
 	// markMost is how many deliveries one call of the store marks: retries' rows lie
 	// apart, and whoever publishes waits until they are written.
-	markMost = 128
+	markMost = 256
 	// markAhead is how many deliveries of a queue are marked before their turn at most.
 	// They share the death of a process that they had no part in.
-	markAhead = 64
+	markAhead = 256
 	// soonAnswered is how long an attempt takes, and an item that was marked waits, where
 	// more may be marked ahead.
 	soonAnswered = 100 * time.Millisecond
