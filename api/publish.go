@@ -79,20 +79,33 @@ type publishParams struct {
 	IdempotencyParams
 }
 
-// The route of the hot path.
+// The routes of the hot path.
 const (
 	publishPath    = publishPrefix + "{agent_id}" + publishSuffix
 	publishPrefix  = "/v1/agents/"
 	publishSuffix  = "/events"
 	publishPattern = http.MethodPost + " " + publishPath
+
+	batchPath = "/v1/events"
 )
+
+// IsPublish tells the paths of the routes that publish, written as nearly all are.
+// Their handlers keep nothing of a request after they return, and answer at once and
+// in a few kilobytes.
+func IsPublish(path string) bool { return path == batchPath || publishAgent(path) != "" }
 
 // publishTo is the agent of a request to publishPath that is written as nearly
 // all are; "" for any other. It spares them the mux, which takes those that are
 // written otherwise to the same handler.
 func publishTo(r *http.Request) string {
-	path := r.URL.Path
-	if r.Method != http.MethodPost || r.URL.RawPath != "" || len(path) <= len(publishPrefix)+len(publishSuffix) ||
+	if r.Method != http.MethodPost || r.URL.RawPath != "" {
+		return ""
+	}
+	return publishAgent(r.URL.Path)
+}
+
+func publishAgent(path string) string {
+	if len(path) <= len(publishPrefix)+len(publishSuffix) ||
 		!strings.HasPrefix(path, publishPrefix) || !strings.HasSuffix(path, publishSuffix) {
 		return ""
 	}
@@ -114,7 +127,7 @@ func (s *Server) registerPublish() {
 		},
 	}
 	many := route{
-		id: "publish-events", method: http.MethodPost, path: "/v1/events", tag: tagEvents, summary: "Publish many events",
+		id: "publish-events", method: http.MethodPost, path: batchPath, tag: tagEvents, summary: "Publish many events",
 		description: "Good events are kept when others fail. An error means that none was taken.",
 		scope:       waybell.ScopeEventsWrite, media: []string{mediaJSON, mediaNDJSON},
 		codes: []waybell.Code{waybell.CodeBusy, waybell.CodeDraining},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/waybell/waybell"
 	"github.com/waybell/waybell/api"
+	"github.com/waybell/waybell/internal/plainhttp"
 	"github.com/waybell/waybell/postgres"
 	"github.com/waybell/waybell/sqlite"
 	"github.com/waybell/waybell/web"
@@ -38,8 +39,15 @@ type server struct {
 	// findings are the store's own checks; nil for one that has none.
 	findings func(context.Context) []postgres.Check
 
-	httpServers []*http.Server
+	httpServers []httpServer
 	closers     []func() error // the store, and what else outlives the service
+}
+
+// httpServer is one of net/http or of package plainhttp.
+type httpServer interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
 }
 
 // errAddressInUse: another program listens there.
@@ -88,7 +96,7 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 		}
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", metrics.Handler())
-		s.serve(own, mux)
+		s.serve(own, api.NewHTTPServer(mux, log))
 	}
 	// A key is made once and shown once: after this nothing may fail.
 	rest := tuneRuntime(s.svc, !c.shared())
@@ -98,8 +106,16 @@ func startServer(ctx context.Context, c *configuration, log *slog.Logger, onAtte
 			return nil, fmt.Errorf("the API key: %w", err)
 		}
 	}
-	s.serve(listener, handler)
+	s.serve(listener, c.front(api.NewHTTPServer(handler, log)))
 	return s, nil
+}
+
+// front is what listens to clients.
+func (c *configuration) front(standard *http.Server) httpServer {
+	if c.IngressTransport == transportNetHTTP {
+		return standard
+	}
+	return &plainhttp.Server{Standard: standard, Plain: api.IsPublish}
 }
 
 // startService opens the store and starts the service on it.
@@ -305,8 +321,7 @@ func (s *server) listen(setting, address string) (net.Listener, error) {
 	return newBoundListener(l.(*net.TCPListener), s.clients), nil
 }
 
-func (s *server) serve(l net.Listener, handler http.Handler) {
-	h := api.NewHTTPServer(handler, s.log)
+func (s *server) serve(l net.Listener, h httpServer) {
 	s.httpServers = append(s.httpServers, h)
 	go func() {
 		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -30,16 +30,17 @@ type settings struct {
 	AllowTargets  listValue
 	EgressProxy   secretValue
 
-	EgressTransport string
-	InboxTTL        durationValue
-	CreateAgents    boolValue
-	SuspendAfter    durationValue
-	SuspendFailures intValue
-	NodeName        textValue
-	Role            string
-	ShutdownGrace   durationValue
-	LogFormat       string
-	LogLevel        string
+	IngressTransport string
+	EgressTransport  string
+	InboxTTL         durationValue
+	CreateAgents     boolValue
+	SuspendAfter     durationValue
+	SuspendFailures  intValue
+	NodeName         textValue
+	Role             string
+	ShutdownGrace    durationValue
+	LogFormat        string
+	LogLevel         string
 
 	MaxEventBytes, MaxBatchBytes, MaxPublishBytes, MaxQueueBytes   sizeValue
 	MaxBatchEvents, MaxEndpoints, MaxInFlight, EndpointConcurrency intValue
@@ -73,7 +74,7 @@ const (
 	sectionLimits   = "Limits"
 )
 
-// The words of egress-transport.
+// The words of ingress-transport and egress-transport.
 const (
 	transportLean    = "lean"
 	transportNetHTTP = "net/http"
@@ -84,8 +85,8 @@ func newSettings() *settings {
 	return &settings{
 		Listen: "127.0.0.1:8080", Metrics: true, Docs: true, Console: true,
 		DataDir: "./waybell-data", Connections: 16, Retention: durationValue(30 * day), Role: waybell.RoleAll.String(),
-		EgressTransport: transportLean,
-		SuspendAfter:    durationValue(5 * day), SuspendFailures: 20, InboxTTL: durationValue(7 * day),
+		IngressTransport: transportLean, EgressTransport: transportLean,
+		SuspendAfter: durationValue(5 * day), SuspendFailures: 20, InboxTTL: durationValue(7 * day),
 		ShutdownGrace: durationValue(25 * time.Second), LogFormat: "text", LogLevel: "info",
 		MaxEventBytes: 1 << 20, MaxBatchBytes: 10 << 20, MaxPublishBytes: 64 << 20, MaxQueueBytes: 64 << 20,
 		MaxBatchEvents: 1000, MaxEndpoints: 100, MaxInFlight: 512, EndpointConcurrency: 16,
@@ -130,6 +131,9 @@ func (s *settings) httpTable() []setting {
 		{name: "portal-origins", value: &s.PortalOrigins,
 			help: "origins of the pages that may embed the portal, such as https://app.example.com",
 			note: "Exact origins, without a path; `http://` only for loopback hosts. Without any, no page can embed it; a link to it still works."},
+		{name: "ingress-transport", value: choiceValue{&s.IngressTransport, []string{transportLean, transportNetHTTP}},
+			help: "code that reads requests to publish and writes their answers: Waybell's own, or the server of Go's net/http",
+			note: "Its own takes those that are written plainly (HTTP/1.1, a length and no more than 256 KiB, nothing unusual in the header); all others are net/http's anyway. `net/http` for all costs more CPU; choose it to find out whether a client's trouble is the server's."},
 	}
 }
 

@@ -1,0 +1,235 @@
+package plainhttp
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+// The states of a connection.
+const (
+	idle   int32 = iota // between requests
+	active              // what it sent is being read or answered
+	closed
+)
+
+const (
+	// deadlineStep is how much too early a deadline may be, so that it need not be set
+	// anew for each request.
+	deadlineStep = 5 * time.Second
+	// lingerTime is how long a client that still sends may take to read an answer
+	// which it did not wait for; net/http's server gives as much.
+	lingerTime = 500 * time.Millisecond
+)
+
+// conn is a connection that had plain requests only so far.
+type conn struct {
+	net.Conn
+	server   *Server
+	handover *handover
+	state    atomic.Int32
+
+	in      [headBytes]byte
+	have    int       // bytes of in that were read and not answered
+	readBy  time.Time // the deadlines that were set
+	writeBy time.Time
+
+	// One request after the other uses these.
+	head     head
+	template *http.Request
+	request  http.Request
+	url      url.URL
+	header   http.Header
+	body     body
+	answer   answer
+}
+
+// serve answers requests until there are no more, or one is not plain.
+func (c *conn) serve() {
+	open := true
+	defer func() {
+		if open {
+			c.Conn.Close() //nolint:errcheck // all that had to be sent was, or cannot be
+		}
+	}()
+	std := c.server.Standard
+	ctx := context.WithValue(context.Background(), http.ServerContextKey, std)
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, http.LocalAddrContextKey, c.LocalAddr()))
+	defer cancel()
+	c.template = (&http.Request{
+		Method: http.MethodPost, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: c.RemoteAddr().String(),
+	}).WithContext(ctx)
+	c.header, c.answer.header = http.Header{}, http.Header{}
+	for timeout := std.ReadHeaderTimeout; c.await(timeout); timeout = std.IdleTimeout {
+		if !c.state.CompareAndSwap(idle, active) {
+			return
+		}
+		if !c.head.parse(c.in[:c.have]) || !c.server.Plain(c.head.path) {
+			open = !c.leave()
+			return
+		}
+		if !c.respond() {
+			return
+		}
+		c.state.Store(idle)
+		if c.server.closing.Load() { // closeIdle may have come too early
+			return
+		}
+	}
+}
+
+// closeIdle closes the connection if it has no request.
+func (c *conn) closeIdle() {
+	if c.state.CompareAndSwap(idle, closed) {
+		c.Conn.Close() //nolint:errcheck // nothing is under way on it
+	}
+}
+
+// await returns once there is something of a request, or false.
+func (c *conn) await(timeout time.Duration) bool {
+	if c.have > 0 {
+		return true
+	}
+	c.readWithin(timeout)
+	n, err := c.Conn.Read(c.in[:])
+	c.have = n
+	return n > 0 && err == nil
+}
+
+// leave hands the connection over, with what was read of it.
+func (c *conn) leave() bool {
+	c.SetDeadline(time.Time{}) //nolint:errcheck // who reads or writes hears of it
+	return c.handover.give(accepted{conn: &begun{Conn: c.Conn, read: bytes.Clone(c.in[:c.have])}})
+}
+
+func (c *conn) readWithin(timeout time.Duration)  { within(timeout, &c.readBy, c.SetReadDeadline) }
+func (c *conn) writeWithin(timeout time.Duration) { within(timeout, &c.writeBy, c.SetWriteDeadline) }
+
+// within sets a deadline, unless the one that is set ends at most deadlineStep earlier.
+func within(timeout time.Duration, by *time.Time, set func(time.Time) error) {
+	at := time.Now().Add(timeout)
+	if early := at.Sub(*by); early < 0 || early > deadlineStep {
+		*by = at
+		set(at) //nolint:errcheck // who reads or writes hears of it
+	}
+}
+
+// respond answers the request whose head was read, and tells whether another one may
+// follow.
+func (c *conn) respond() bool {
+	w, r := &c.answer, c.prepare()
+	w.reset()
+	if !c.handle(w, r) {
+		return false
+	}
+	// As net/http does: a client that is to go on has to have sent all, before it is
+	// answered; one that is not need not.
+	last := w.closes()
+	whole := c.body.left == 0 || !last && c.body.discard()
+	last = last || !whole || c.server.closing.Load()
+	c.writeWithin(c.server.Standard.WriteTimeout)
+	if w.send(c.Conn, c.server.dateAt(time.Now()), last) != nil {
+		return false
+	}
+	if !whole {
+		c.linger()
+	}
+	c.have = copy(c.in[:], c.in[c.body.at:c.have])
+	return !last
+}
+
+// prepare makes the request of the head that was read.
+func (c *conn) prepare() *http.Request {
+	h := &c.head
+	clear(c.header)
+	for i, name := range h.names {
+		if before := c.header[name]; before != nil {
+			c.header[name] = append(before, h.values[i])
+		} else {
+			c.header[name] = h.values[i : i+1 : i+1]
+		}
+	}
+	c.url = url.URL{Path: h.path}
+	c.body = body{conn: c, left: h.length, at: h.size}
+	c.request = *c.template
+	r := &c.request
+	r.URL, r.RequestURI, r.Host, r.Header = &c.url, h.path, h.host, c.header
+	r.ContentLength, r.Body = int64(h.length), &c.body
+	if h.length == 0 {
+		r.Body = http.NoBody
+	}
+	return r
+}
+
+// handle calls the handler and tells whether it returned. One that panics ends the
+// connection; http.ErrAbortHandler does so in silence, as it is documented.
+func (c *conn) handle(w http.ResponseWriter, r *http.Request) (returned bool) {
+	defer func() {
+		if returned {
+			return
+		}
+		// What it panicked with may hold a piece of the request.
+		if p := recover(); p != nil && p != http.ErrAbortHandler {
+			c.server.logf("plainhttp: panic answering %s\n%s", r.Pattern, debug.Stack())
+		}
+	}()
+	c.server.Standard.Handler.ServeHTTP(w, r)
+	return true
+}
+
+// linger lets the client read the answer while it still sends: a connection that is
+// closed with bytes unread is reset, and what was sent on it may be lost.
+func (c *conn) linger() {
+	if closeWrite(c.Conn) == nil {
+		c.SetReadDeadline(time.Now().Add(lingerTime)) //nolint:errcheck // reading hears of it
+		io.Copy(io.Discard, c.Conn)                   //nolint:errcheck // it ends with the deadline at the latest
+	}
+}
+
+// body is that of a request. It must not be read once its request was answered.
+type body struct {
+	conn  *conn
+	left  int // bytes not read yet
+	at    int // of conn.in that are the head's or were read
+	timed bool
+}
+
+// Read implements [io.Reader]; the last byte comes with the end.
+func (b *body) Read(p []byte) (n int, err error) {
+	c := b.conn
+	p = p[:min(len(p), b.left)]
+	switch {
+	case b.left == 0:
+		return 0, io.EOF
+	case b.at < c.have:
+		n = copy(p, c.in[b.at:c.have])
+		b.at += n
+	default:
+		if !b.timed { // for all of it: whoever sends a byte at a time gets no more
+			b.timed = true
+			c.readWithin(c.server.Standard.ReadTimeout)
+		}
+		if n, err = c.Conn.Read(p); err == io.EOF && n < b.left {
+			err = io.ErrUnexpectedEOF
+		}
+	}
+	if b.left -= n; b.left == 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// Close implements [io.Closer]. What is left is read before the answer.
+func (b *body) Close() error { return nil }
+
+// discard reads what the handler left, and tells whether all came.
+func (b *body) discard() bool {
+	_, err := io.Copy(io.Discard, b)
+	return err == nil
+}
