@@ -178,7 +178,7 @@ func (d *dispatcher) list(q *queue) {
 // is held.
 func (d *dispatcher) pump() {
 	for {
-		q, w := d.next()
+		q, w := d.next(d.svc.clock.now())
 		if w == nil {
 			return
 		}
@@ -191,19 +191,19 @@ func (d *dispatcher) pump() {
 // returns nil. Queues that may not start now leave the ring; what changes that
 // lists them again: the end of one of their attempts, a timer of their pace, or
 // a free slot. d.mu is held.
-func (d *dispatcher) next() (*queue, *work) {
+func (d *dispatcher) next(now time.Time) (*queue, *work) {
 	if d.stopped || d.alone || d.inFlight >= d.limits.InFlight || d.outcomes+d.inFlight >= d.limits.Outcomes {
 		return nil, nil
 	}
 	for range d.ready.Len() {
 		q := d.ready.Pop()
 		q.listed = false
-		if q.items.Len() == 0 || !d.mayStart(q) {
+		if q.items.Len() == 0 || !d.mayStart(q, now) {
 			continue
 		}
 		w := q.pop()
 		d.queued--
-		q.pace.begin(d.svc.clock.now(), q.inFlight)
+		q.pace.begin(now, q.inFlight)
 		q.inFlight++
 		d.inFlight++
 		if q.backlog && d.worthClaiming(q) {
@@ -218,15 +218,14 @@ func (d *dispatcher) next() (*queue, *work) {
 // mayStart tells whether the endpoint may get one more attempt now: its own
 // limit, its pace (rate limit, breaker, recovery), and its share of a node that
 // is more than half used. d.mu is held.
-func (d *dispatcher) mayStart(q *queue) bool {
+func (d *dispatcher) mayStart(q *queue, now time.Time) bool {
 	e, perSecond := d.svc.dir.entry(q.number), 0.0
 	if e != nil {
 		perSecond = d.share.Rate(e.RateLimit)
 	}
-	if q.inFlight >= q.pace.limit(d.limit(e)) {
+	if q.inFlight >= q.pace.limit(d.limit(e)+d.extra(q, e)) {
 		return false
 	}
-	now := d.svc.clock.now()
 	if 2*d.inFlight >= d.limits.InFlight && (q.pace.failing() || q.pace.slow(now, q.inFlight)) {
 		share := max(1, d.limits.InFlight/max(1, d.active))
 		if q.pace.failing() {
@@ -273,7 +272,8 @@ func (d *dispatcher) finish(q *queue, w *work, o outcome) (*queue, *work) {
 	q.inFlight--
 	d.inFlight--
 	d.dropBody(w)
-	changed := q.pace.note(d.svc.clock.now(), &o)
+	now := d.svc.clock.now()
+	changed := q.pace.note(now, &o)
 	if w.Adopted {
 		q.lookAhead(&o)
 	}
@@ -281,7 +281,7 @@ func (d *dispatcher) finish(q *queue, w *work, o outcome) (*queue, *work) {
 		d.active--
 	}
 	if o.suspend == "" {
-		o.suspend = q.pace.hopeless(d.svc.clock.now(), d.svc.cfg.SuspendAfter, d.svc.cfg.SuspendFailures)
+		o.suspend = q.pace.hopeless(now, d.svc.cfg.SuspendAfter, d.svc.cfg.SuspendFailures)
 	}
 	if o.suspend != "" {
 		d.svc.janitor.suspendSoon(w.Endpoint, o.suspend)
@@ -300,7 +300,7 @@ func (d *dispatcher) finish(q *queue, w *work, o outcome) (*queue, *work) {
 		d.denied = d.denied[:0]
 	}
 	d.svc.settler.add(w, o)
-	nq, nw := d.next()
+	nq, nw := d.next(now)
 	if nw != nil {
 		d.pump() // a wider limit may let more than one start
 	}

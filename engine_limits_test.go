@@ -44,6 +44,52 @@ func TestConcurrencyPerEndpoint(t *testing.T) {
 	})
 }
 
+// An endpoint that answers soon gets up to twice the default at once, as long as there
+// are few others to send to; one with a figure of its own never more than that.
+func TestConcurrencyOfQuickEndpoints(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name      string
+		took      time.Duration
+		endpoints int
+		own       int
+		want      int
+	}{
+		{name: "alone", took: 10 * time.Millisecond, endpoints: 1, want: 32},
+		{name: "one of two", took: 10 * time.Millisecond, endpoints: 2, want: 32},
+		{name: "one of three", took: 10 * time.Millisecond, endpoints: 3, want: 21},
+		{name: "one of four", took: 10 * time.Millisecond, endpoints: 4, want: 16},
+		{name: "one of many", took: 10 * time.Millisecond, endpoints: 9, want: 16},
+		{name: "just soon enough", took: 100 * time.Millisecond, endpoints: 1, want: 32},
+		{name: "not soon", took: 101 * time.Millisecond, endpoints: 1, want: 16},
+		{name: "with a figure of its own", took: 10 * time.Millisecond, endpoints: 1, own: 16, want: 16},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, receivertest.Always(receivertest.After(tc.took, receivertest.Answer(200, ""))))
+				r.agent("standard")
+				for i := range tc.endpoints {
+					r.endpoint(strconv.Itoa(i), func(in *waybell.EndpointInput) {
+						if tc.own > 0 {
+							in.Concurrency = waybell.Some(tc.own)
+						}
+					})
+				}
+				for i := range 200 {
+					r.publish(i)
+				}
+				time.Sleep(time.Minute)
+				for i := range tc.endpoints {
+					if got := r.receiver.StatsFor("/" + strconv.Itoa(i)); got.MaxInFlight != tc.want || got.Requests != 200 {
+						t.Errorf("endpoint %d: %+v, want at most %d at once of 200", i, got, tc.want)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestRateLimitOfAnEndpoint(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -80,6 +80,11 @@ func (p *pace) slow(now time.Time, inFlight int) bool {
 	return p.latency > slowLatency || inFlight > 0 && now.Sub(p.lastMove) > slowLatency
 }
 
+// quick tells whether attempts succeed and take little time.
+func (p *pace) quick() bool {
+	return p.latency > 0 && p.latency <= soonAnswered && p.health.Failures == 0
+}
+
 // begin takes note of the start of an attempt.
 func (p *pace) begin(now time.Time, inFlight int) {
 	if inFlight == 0 {
@@ -115,6 +120,9 @@ func (p *pace) note(now time.Time, o *outcome) (c paceChange) {
 	p.lastMove = now
 	if o.Attempt == nil {
 		return c
+	}
+	if p.latency == 0 {
+		p.latency = o.Attempt.Duration
 	}
 	p.latency += (o.Attempt.Duration - p.latency) / 8
 	switch {

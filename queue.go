@@ -70,6 +70,21 @@ func (d *dispatcher) limit(e *endpointEntry) int {
 	return d.share.Of(e.Concurrency, uint64(e.Number))
 }
 
+// fewEndpoints is how many endpoints with something to send leave each other no more
+// attempts at once than the default.
+const fewEndpoints = 4
+
+// extra is how many attempts at once an endpoint may get beyond the default: as many
+// again where it answers soon and the node has few others to send to, so that what is
+// due to it is not held up by the way there and back.
+func (d *dispatcher) extra(q *queue, e *endpointEntry) int {
+	n := d.limits.Concurrency
+	if e == nil || e.Concurrency > 0 || !q.pace.quick() {
+		return 0
+	}
+	return max(0, min(fewEndpoints*n/max(1, d.active)-n, n))
+}
+
 // leastPlaces is how many deliveries of an endpoint may wait in memory however
 // full it is, so that endpoints in trouble do not send the others' through the
 // store.
