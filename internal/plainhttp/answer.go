@@ -3,13 +3,14 @@ package plainhttp
 import (
 	"net"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
 )
 
 // keptBytes is the largest buffer that a connection keeps for its next answer.
-const keptBytes = 16 << 10
+const keptBytes = 4 << 10
 
 // answer is the [http.ResponseWriter] of a plain request: it collects.
 type answer struct {
@@ -22,7 +23,7 @@ type answer struct {
 
 func (w *answer) reset() {
 	clear(w.header)
-	w.status, w.body = 0, kept(w.body)
+	w.status = 0
 }
 
 // kept is b to write to anew, unless it is large.
@@ -65,7 +66,7 @@ func (w *answer) closes() bool {
 // send writes the answer; last says that the connection is closed after it.
 func (w *answer) send(c net.Conn, date string, last bool) error {
 	w.WriteHeader(http.StatusOK)
-	out := append(kept(w.out), "HTTP/1.1 "...)
+	out := append(w.out, "HTTP/1.1 "...)
 	out = strconv.AppendInt(out, int64(w.status), 10)
 	out = append(out, ' ')
 	out = append(out, http.StatusText(w.status)...)
@@ -76,7 +77,7 @@ func (w *answer) send(c net.Conn, date string, last bool) error {
 	slices.Sort(w.names)
 	for _, name := range w.names {
 		switch {
-		case !isToken(name), name == "Connection", name == "Content-Length", name == "Date":
+		case !isToken(name), name == "Connection", name == "Content-Length", name == "Transfer-Encoding", name == "Date":
 			continue
 		}
 		for _, value := range w.header[name] {
@@ -92,8 +93,10 @@ func (w *answer) send(c net.Conn, date string, last bool) error {
 		out = strconv.AppendInt(out, int64(len(w.body)), 10)
 	}
 	out = append(out, "\r\n\r\n"...)
-	w.out = append(out, w.body...)
-	_, err := c.Write(w.out)
+	out = append(out, w.body...)
+	w.body = kept(w.body)
+	_, err := c.Write(out)
+	w.out = kept(out)
 	return err
 }
 
@@ -102,6 +105,7 @@ func appendField(out []byte, name, value string) []byte {
 	out = append(out, "\r\n"...)
 	out = append(out, name...)
 	out = append(out, ": "...)
+	value = textproto.TrimString(value)
 	for i := range len(value) {
 		if c := value[i]; c == '\r' || c == '\n' {
 			out = append(out, ' ')

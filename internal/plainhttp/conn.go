@@ -34,6 +34,7 @@ type conn struct {
 	server   *Server
 	handover *handover
 	state    atomic.Int32
+	cancel   context.CancelFunc // of the context of all its requests
 
 	in      [headBytes]byte
 	have    int       // bytes of in that were read and not answered
@@ -50,22 +51,35 @@ type conn struct {
 	answer   answer
 }
 
-// serve answers requests until there are no more, or one is not plain.
+// newConn is a connection that was accepted at h.
+func (s *Server) newConn(c net.Conn, h *handover) *conn {
+	r := &http.Request{
+		Method: http.MethodPost, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: c.RemoteAddr().String(),
+	}
+	ctx := context.WithValue(r.Context(), http.ServerContextKey, s.Standard)
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, http.LocalAddrContextKey, c.LocalAddr()))
+	return &conn{
+		Conn: c, server: s, handover: h, template: r.WithContext(ctx), cancel: cancel,
+		header: http.Header{}, answer: answer{header: http.Header{}},
+	}
+}
+
+// serve answers requests until there are no more, or one is not plain. A handler that
+// panics ends the connection; http.ErrAbortHandler does so in silence, as it is
+// documented.
 func (c *conn) serve() {
 	open := true
 	defer func() {
+		// What it panicked with may hold a piece of the request.
+		if p := recover(); p != nil && p != http.ErrAbortHandler {
+			c.server.logf("plainhttp: panic answering %s\n%s", c.request.Pattern, debug.Stack())
+		}
 		if open {
 			c.Conn.Close() //nolint:errcheck // all that had to be sent was, or cannot be
 		}
+		c.cancel()
 	}()
 	std := c.server.Standard
-	ctx := context.WithValue(context.Background(), http.ServerContextKey, std)
-	ctx, cancel := context.WithCancel(context.WithValue(ctx, http.LocalAddrContextKey, c.LocalAddr()))
-	defer cancel()
-	c.template = (&http.Request{
-		Method: http.MethodPost, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: c.RemoteAddr().String(),
-	}).WithContext(ctx)
-	c.header, c.answer.header = http.Header{}, http.Header{}
 	for timeout := std.ReadHeaderTimeout; c.await(timeout); timeout = std.IdleTimeout {
 		if !c.state.CompareAndSwap(idle, active) {
 			return
@@ -102,10 +116,15 @@ func (c *conn) await(timeout time.Duration) bool {
 	return n > 0 && err == nil
 }
 
-// leave hands the connection over, with what was read of it.
+// leave hands the connection over, with what was read of it. An empty line after the
+// body before is left out, as net/http does where it read that one itself.
 func (c *conn) leave() bool {
+	read := c.in[:c.have]
+	if c.body.conn != nil {
+		read = bytes.TrimLeft(read, "\r\n")
+	}
 	c.SetDeadline(time.Time{}) //nolint:errcheck // who reads or writes hears of it
-	return c.handover.give(accepted{conn: &begun{Conn: c.Conn, read: bytes.Clone(c.in[:c.have])}})
+	return c.handover.give(accepted{conn: &begun{Conn: c.Conn, read: bytes.Clone(read)}})
 }
 
 func (c *conn) readWithin(timeout time.Duration)  { within(timeout, &c.readBy, c.SetReadDeadline) }
@@ -123,11 +142,9 @@ func within(timeout time.Duration, by *time.Time, set func(time.Time) error) {
 // respond answers the request whose head was read, and tells whether another one may
 // follow.
 func (c *conn) respond() bool {
-	w, r := &c.answer, c.prepare()
+	w := &c.answer
 	w.reset()
-	if !c.handle(w, r) {
-		return false
-	}
+	c.server.Standard.Handler.ServeHTTP(w, c.prepare())
 	// As net/http does: a client that is to go on has to have sent all, before it is
 	// answered; one that is not need not.
 	last := w.closes()
@@ -165,22 +182,6 @@ func (c *conn) prepare() *http.Request {
 		r.Body = http.NoBody
 	}
 	return r
-}
-
-// handle calls the handler and tells whether it returned. One that panics ends the
-// connection; http.ErrAbortHandler does so in silence, as it is documented.
-func (c *conn) handle(w http.ResponseWriter, r *http.Request) (returned bool) {
-	defer func() {
-		if returned {
-			return
-		}
-		// What it panicked with may hold a piece of the request.
-		if p := recover(); p != nil && p != http.ErrAbortHandler {
-			c.server.logf("plainhttp: panic answering %s\n%s", r.Pattern, debug.Stack())
-		}
-	}()
-	c.server.Standard.Handler.ServeHTTP(w, r)
-	return true
 }
 
 // linger lets the client read the answer while it still sends: a connection that is

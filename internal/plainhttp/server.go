@@ -58,7 +58,7 @@ func (s *Server) accept(h *handover) {
 		c, err := h.Listener.Accept()
 		switch {
 		case err == nil:
-			s.start(&conn{Conn: c, server: s, handover: h})
+			s.start(s.newConn(c, h))
 		case !h.give(accepted{err: err}):
 			return
 		}
@@ -78,10 +78,12 @@ func (s *Server) start(c *conn) {
 	}
 	s.conns[c] = struct{}{}
 	s.open.Go(func() {
+		defer func() { // also where a handler ends its goroutine
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			delete(s.conns, c)
+		}()
 		c.serve()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.conns, c)
 	})
 }
 
@@ -100,9 +102,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Close closes all connections, also those with requests under way.
+// Close closes all connections, also those with requests under way, whose contexts
+// end.
 func (s *Server) Close() error {
-	s.stop(func(c *conn) { c.Conn.Close() })
+	s.stop(func(c *conn) {
+		c.cancel()
+		c.Conn.Close() //nolint:errcheck // what is under way on it is given up
+	})
 	return s.Standard.Close()
 }
 
