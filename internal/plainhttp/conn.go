@@ -23,8 +23,8 @@ const (
 	// deadlineStep is how much too early a deadline may be, so that it need not be set
 	// anew for each request.
 	deadlineStep = 5 * time.Second
-	// lingerTime is how long a client that still sends may take to read an answer
-	// which it did not wait for; net/http's server gives as much.
+	// lingerTime is how long a client that sent too slowly may take to read that it
+	// did; net/http's server gives as much.
 	lingerTime = 500 * time.Millisecond
 )
 
@@ -185,12 +185,14 @@ func (c *conn) prepare() *http.Request {
 }
 
 // linger lets the client read the answer while it still sends: a connection that is
-// closed with bytes unread is reset, and what was sent on it may be lost.
+// closed with bytes unread is reset, and what was sent on it may be lost. Whoever did not
+// send in time gets a little more.
 func (c *conn) linger() {
-	if closeWrite(c.Conn) == nil {
+	closeWrite(c.Conn) //nolint:errcheck // reading hears of it
+	if c.body.timed && time.Until(c.readBy) < lingerTime {
 		c.SetReadDeadline(time.Now().Add(lingerTime)) //nolint:errcheck // reading hears of it
-		io.Copy(io.Discard, c.Conn)                   //nolint:errcheck // it ends with the deadline at the latest
 	}
+	c.body.discard()
 }
 
 // body is that of a request. It must not be read once its request was answered.
