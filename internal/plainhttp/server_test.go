@@ -317,6 +317,7 @@ func TestListenerErrors(t *testing.T) {
 		if got := s.dial(t).ask(t, hello); got != "200 hello" {
 			t.Errorf("after passing errors: %q", got)
 		}
+		synctest.Wait()
 		if n := strings.Count(s.log.String(), "Accept error: passing; retrying"); n != 3 {
 			t.Errorf("the log has %d lines of the passing errors: %s", n, s.log.String())
 		}
