@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"regexp"
 	"slices"
@@ -84,6 +86,56 @@ func TestTransportsAnswerAlike(t *testing.T) {
 	}
 	if all := strings.Join(answers[0], ""); !strings.Contains(all, "202 ") || !strings.Contains(all, `"duplicate":true`) {
 		t.Errorf("nothing was published: %.2000s", all)
+	}
+}
+
+// TestPlacesAreGivenBack: however a connection ends, and whichever server has it then,
+// it counts no more.
+func TestPlacesAreGivenBack(t *testing.T) {
+	t.Parallel()
+	made, err := (&server{clients: 2}).listen("listen", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := made.(*boundListener)
+	front := (&configuration{settings: newSettings()}).front(api.NewHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Header.Get("X-Do") {
+		case "abort":
+			panic(http.ErrAbortHandler)
+		case "close":
+			w.Header().Set("Connection", "close")
+		}
+	}), slog.New(slog.DiscardHandler)))
+	ended := make(chan error, 1)
+	go func() { ended <- front.Serve(l) }()
+	const plain = "POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nX-Do: nothing\r\n\r\na"
+	for _, text := range []string{
+		"", plain, plain + plain, plain[:20], plain[:len(plain)-1], plain + plain[:20],
+		strings.Replace(plain, "nothing", "abort", 1), strings.Replace(plain, "nothing", "close", 1), plain + "nonsense\r\n\r\n",
+		strings.Replace(plain, "events", "agents", 1), plain + strings.Replace(plain, "events", "agents", 1),
+	} {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, text)
+		c.(*net.TCPConn).CloseWrite()
+		io.Copy(io.Discard, c)
+		c.Close()
+		if !poll(func() bool { return len(l.places) == 1 }) { // that of the next one
+			t.Errorf("%d places are taken after %q", len(l.places), text)
+		}
+	}
+	open, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	if err := front.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) || !poll(func() bool { return len(l.places) == 0 }) {
+		t.Errorf("Serve: %v; %d places are taken", err, len(l.places))
 	}
 }
 
