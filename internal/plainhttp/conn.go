@@ -116,12 +116,13 @@ func (c *conn) await(timeout time.Duration) bool {
 	return n > 0 && err == nil
 }
 
-// leave hands the connection over, with what was read of it. An empty line after the
-// body before is left out, as net/http does where it read that one itself.
+// leave hands the connection over, with what was read of it. After a body two empty
+// lines are left out, as net/http does where it answered that POST itself (RFC 9112,
+// section 2.2).
 func (c *conn) leave() bool {
 	read := c.in[:c.have]
-	if c.body.conn != nil {
-		read = bytes.TrimLeft(read, "\r\n")
+	for n := 0; c.body.conn != nil && n < 4 && len(read) > 0 && (read[0] == '\r' || read[0] == '\n'); n++ {
+		read = read[1:]
 	}
 	c.SetDeadline(time.Time{}) //nolint:errcheck // who reads or writes hears of it
 	return c.handover.give(accepted{conn: &begun{Conn: c.Conn, read: bytes.Clone(read)}})

@@ -111,6 +111,8 @@ var talks = []talk{
 	{"a body above 256 KiB that is not read", []string{post("ignore", "a"+large+"a")}, 1, true},
 	{"an empty line behind the body", []string{hello + "\r\n" + hello, hello}, 3, true},
 	{"an empty line behind the body, alone", []string{hello, "\r\n", hello}, 2, true},
+	{"two empty lines behind the body", []string{hello + "\r\n\r\n" + hello, hello}, 3, true},
+	{"three empty lines behind the body", []string{hello + "\r\n\r\n\r\n" + hello}, 2, true},
 	{"an empty line first", []string{"\r\n" + hello}, 1, true},
 	{"bytes above the length", []string{hello + "more" + hello}, 2, true},
 	{"the same length twice", []string{post("echo", "hello", "Content-Length: 5"), hello}, 2, true},
