@@ -121,8 +121,8 @@ type Limits struct {
 	// InFlight is how many attempts this node makes at once, default 512.
 	InFlight int
 	// Concurrency is how many attempts an endpoint gets at once from this node
-	// unless it has its own setting, which is divided among nodes; default 16. One
-	// that answers within 100 ms gets up to twice as many while fewer than four
+	// unless it has its own setting, which is divided among nodes; default 16. With
+	// the default, one that answers within 100 ms gets up to 32 while fewer than four
 	// endpoints have anything to send.
 	Concurrency int
 	// Queued is how many deliveries wait in memory in all, default 65,536. Near
@@ -162,7 +162,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.EndpointsPerAgent, 100)
 	set(&l.SessionsPerAgent, 1000)
 	set(&l.InFlight, 512)
-	set(&l.Concurrency, 16)
+	set(&l.Concurrency, defaultConcurrency)
 	set(&l.Queued, 65536)
 	set(&l.QueueLength, 16384)
 	set(&l.Streams, 1000)

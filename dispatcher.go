@@ -223,7 +223,7 @@ func (d *dispatcher) mayStart(q *queue, now time.Time) bool {
 	if e != nil {
 		perSecond = d.share.Rate(e.RateLimit)
 	}
-	if q.inFlight >= q.pace.limit(d.limit(e)+d.extra(q, e)) {
+	if q.inFlight >= d.most(q, e) {
 		return false
 	}
 	if 2*d.inFlight >= d.limits.InFlight && (q.pace.failing() || q.pace.slow(now, q.inFlight)) {

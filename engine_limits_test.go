@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,29 +46,36 @@ func TestConcurrencyPerEndpoint(t *testing.T) {
 }
 
 // An endpoint that answers soon gets up to twice the default at once, as long as there
-// are few others to send to; one with a figure of its own never more than that.
+// are few others to send to; any figure that was set is kept.
 func TestConcurrencyOfQuickEndpoints(t *testing.T) {
 	t.Parallel()
+	const soon = 10 * time.Millisecond
 	for _, tc := range []struct {
 		name      string
 		took      time.Duration
 		endpoints int
-		own       int
+		own       int // the endpoint's own figure
+		limits    waybell.Limits
 		want      int
 	}{
-		{name: "alone", took: 10 * time.Millisecond, endpoints: 1, want: 32},
-		{name: "one of two", took: 10 * time.Millisecond, endpoints: 2, want: 32},
-		{name: "one of three", took: 10 * time.Millisecond, endpoints: 3, want: 21},
-		{name: "one of four", took: 10 * time.Millisecond, endpoints: 4, want: 16},
-		{name: "one of many", took: 10 * time.Millisecond, endpoints: 9, want: 16},
+		{name: "alone", took: soon, endpoints: 1, want: 32},
+		{name: "one of two", took: soon, endpoints: 2, want: 32},
+		{name: "one of three", took: soon, endpoints: 3, want: 21},
+		{name: "one of four", took: soon, endpoints: 4, want: 16},
+		{name: "one of many", took: soon, endpoints: 9, want: 16},
 		{name: "just soon enough", took: 100 * time.Millisecond, endpoints: 1, want: 32},
 		{name: "not soon", took: 101 * time.Millisecond, endpoints: 1, want: 16},
-		{name: "with a figure of its own", took: 10 * time.Millisecond, endpoints: 1, own: 16, want: 16},
+		{name: "with a figure of its own", took: soon, endpoints: 1, own: 16, want: 16},
+		{name: "one at a time", took: soon, endpoints: 1, limits: waybell.Limits{Concurrency: 1}, want: 1},
+		{name: "with another figure for all", took: soon, endpoints: 1, limits: waybell.Limits{Concurrency: 20}, want: 20},
+		{name: "on a small node", took: soon, endpoints: 1, limits: waybell.Limits{InFlight: 40}, want: 20},
+		{name: "on a very small node", took: soon, endpoints: 1, limits: waybell.Limits{InFlight: 10}, want: 10},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, receivertest.Always(receivertest.After(tc.took, receivertest.Answer(200, ""))))
+				r := newRig(t, receivertest.Always(receivertest.After(tc.took, receivertest.Answer(200, ""))),
+					func(c *waybell.Config) { c.Limits = tc.limits })
 				r.agent("standard")
 				for i := range tc.endpoints {
 					r.endpoint(strconv.Itoa(i), func(in *waybell.EndpointInput) {
@@ -88,6 +96,38 @@ func TestConcurrencyOfQuickEndpoints(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A quick endpoint that hangs all of a sudden leaves half of a small node to others.
+func TestQuickEndpointThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var begun atomic.Pointer[time.Time] // of the other endpoint's
+		r := newRig(t, func(n int, rec *receivertest.Recorded) receivertest.Step {
+			answer := receivertest.Answer(200, "")
+			switch {
+			case rec.Path == "/other":
+				begun.Store(&rec.Arrived)
+				return answer
+			case n <= 40:
+				return receivertest.After(10*time.Millisecond, answer)
+			}
+			return receivertest.After(25*time.Second, answer)
+		}, limits(func(l *waybell.Limits) { l.InFlight = 32 }))
+		r.agent("standard")
+		r.endpoint("quick")
+		for i := range 200 {
+			r.publish(i)
+		}
+		time.Sleep(2 * time.Second) // all that may start hangs
+		r.endpoint("other")
+		published := time.Now()
+		r.publish(200)
+		time.Sleep(time.Second)
+		if at := begun.Load(); at == nil || at.Sub(published) > 100*time.Millisecond {
+			t.Errorf("the other endpoint's delivery began at %v, published at %v", at, published)
+		}
+	})
 }
 
 func TestRateLimitOfAnEndpoint(t *testing.T) {

@@ -121,10 +121,6 @@ func (p *pace) note(now time.Time, o *outcome) (c paceChange) {
 	if o.Attempt == nil {
 		return c
 	}
-	if p.latency == 0 {
-		p.latency = o.Attempt.Duration
-	}
-	p.latency += (o.Attempt.Duration - p.latency) / 8
 	switch {
 	case o.Reason == ReasonDelivered:
 		c.closed = p.success(now)
@@ -134,6 +130,10 @@ func (p *pace) note(now time.Time, o *outcome) (c paceChange) {
 	default:
 		c = p.failure(now, o)
 	}
+	if p.latency == 0 {
+		p.latency = o.Attempt.Duration
+	}
+	p.latency += (o.Attempt.Duration - p.latency) / 8
 	// A success after a failure is always written: the stored FailingSince
 	// must not outlive it.
 	if p.health.Failures > 0 || c.closed || now.Sub(p.persisted) > time.Minute || !p.persisted.After(p.health.LastFailure) {

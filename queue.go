@@ -70,19 +70,22 @@ func (d *dispatcher) limit(e *endpointEntry) int {
 	return d.share.Of(e.Concurrency, uint64(e.Number))
 }
 
-// fewEndpoints is how many endpoints with something to send leave each other no more
-// attempts at once than the default.
-const fewEndpoints = 4
+const (
+	defaultConcurrency = 16 // Limits.Concurrency
+	// fewEndpoints with something to send leave each other no more than the default.
+	fewEndpoints = 4
+)
 
-// extra is how many attempts at once an endpoint may get beyond the default: as many
-// again where it answers soon and the node has few others to send to, so that what is
-// due to it is not held up by the way there and back.
-func (d *dispatcher) extra(q *queue, e *endpointEntry) int {
-	n := d.limits.Concurrency
-	if e == nil || e.Concurrency > 0 || !q.pace.quick() {
-		return 0
+// most is how many attempts may run at once to an endpoint. One that answers soon, and
+// that nobody set a figure for, gets up to twice the default while there are few others
+// to send to: the way there and back then holds up less of what is due. But it leaves
+// half of the node to others, since it may turn slow at any time. d.mu is held.
+func (d *dispatcher) most(q *queue, e *endpointEntry) int {
+	n := d.limit(e)
+	if e != nil && e.Concurrency <= 0 && n == defaultConcurrency && q.pace.quick() {
+		n = max(n, min(fewEndpoints*n/max(1, d.active), 2*n, d.limits.InFlight/2))
 	}
-	return max(0, min(fewEndpoints*n/max(1, d.active)-n, n))
+	return q.pace.limit(n)
 }
 
 // leastPlaces is how many deliveries of an endpoint may wait in memory however

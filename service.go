@@ -104,7 +104,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	out := egress.Config{
 		Allow: cfg.AllowTargets, Resolver: cfg.Resolver, TLS: cfg.TLS, Dial: cfg.Dial, NetHTTP: cfg.NetHTTP,
-		MaxIdlePerHost: max(256, 2*cfg.Limits.Concurrency),
+		MaxIdlePerHost: max(256, cfg.Limits.Concurrency),
 	}
 	if cfg.EgressProxy != "" {
 		via, err := url.Parse(cfg.EgressProxy.Reveal())

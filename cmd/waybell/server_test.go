@@ -41,7 +41,8 @@ func TestTransportsAnswerAlike(t *testing.T) {
 	const key = "test-key-0123456789-abcdef"
 	var answers [2][]string
 	for i, transport := range []string{transportLean, transportNetHTTP} {
-		c, err := loadTest(t, []string{"--listen", "127.0.0.1:0", "--api-key", key, "--create-agents", "--ingress-transport", transport},
+		c, err := loadTest(t, []string{"--listen", "127.0.0.1:0", "--api-key", key, "--create-agents", "--ingress-transport", transport,
+			"--max-event-bytes", "64KiB", "--max-batch-bytes", "128KiB"},
 			teststore.Environ(t))
 		if err != nil {
 			t.Fatal(err)
@@ -66,6 +67,12 @@ func TestTransportsAnswerAlike(t *testing.T) {
 			{"agents/a/events", event, "Content-Type: text/plain"},
 			{"agents/a/events", event, "Content-Encoding: gzip"},
 			{"agents/a/events", "", ""},
+			{"agents/a/events", `{"event":"lead.submit","data":{"name":"` + strings.Repeat("A", 60<<10) + `"}}`, "Idempotency-Key: l"},
+			{"agents/a/events", event + strings.Repeat(" ", 64<<10-len(event)), ""},
+			{"agents/a/events", event + strings.Repeat(" ", 64<<10-len(event)+1), ""},
+			{"events", `{"events":[]}` + strings.Repeat(" ", 127<<10), ""},
+			{"events", strings.Repeat(" ", 128<<10+1), ""},
+			{"agents/a/events", strings.Repeat("a", 250<<10), "Authorization: Bearer wrong"},
 			{"agents/a/events", strings.Repeat("a", 300<<10), ""},
 			{"agents/a/events", strings.Repeat(" ", 2<<20), ""},
 			{"agents/a%20b/events", event, ""},
@@ -139,7 +146,7 @@ func TestPlacesAreGivenBack(t *testing.T) {
 	}
 }
 
-var changing = regexp.MustCompile(`req_[0-9a-z]{20}|"(created|updated)_at":"[^"]*"`)
+var changing = regexp.MustCompile(`req_[0-9a-z]{20}|evt_[0-9a-z]{13}|"(created_at|updated_at|timestamp)":"[^"]*"`)
 
 // askFor is the answer to a POST without what differs from one to the next.
 func askFor(t *testing.T, url, key, body, header string) string {

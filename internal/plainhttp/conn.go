@@ -2,20 +2,24 @@ package plainhttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // The states of a connection.
 const (
-	idle   int32 = iota // between requests
-	active              // what it sent is being read or answered
+	idle    int32 = iota // between requests
+	active               // what it sent is being read or answered
+	waiting              // for the handler, which read the whole body
+	watched              // that too, and who sent it may go away: see look
 	closed
 )
 
@@ -38,8 +42,15 @@ type conn struct {
 
 	in      [headBytes]byte
 	have    int       // bytes of in that were read and not answered
+	lines   int       // bytes of empty lines that may come before the next request
 	readBy  time.Time // the deadlines that were set
 	writeBy time.Time
+
+	begun    atomic.Uint32 // requests
+	seen     uint32        // what begun was at the last look; Server.mu is held for it
+	watching sync.Mutex    // held while the watch of a request begins
+	ended    chan struct{} // closed at its end
+	gone     bool          // the client; once that is closed
 
 	// One request after the other uses these.
 	head     head
@@ -51,11 +62,10 @@ type conn struct {
 	answer   answer
 }
 
-// newConn is a connection that was accepted at h.
+// newConn is a connection that was accepted at h. The contexts of its requests begin
+// here, as those of net/http's server do there.
 func (s *Server) newConn(c net.Conn, h *handover) *conn {
-	r := &http.Request{
-		Method: http.MethodPost, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: c.RemoteAddr().String(),
-	}
+	r := &http.Request{Method: http.MethodPost, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	ctx := context.WithValue(r.Context(), http.ServerContextKey, s.Standard)
 	ctx, cancel := context.WithCancel(context.WithValue(ctx, http.LocalAddrContextKey, c.LocalAddr()))
 	return &conn{
@@ -79,6 +89,7 @@ func (c *conn) serve() {
 		}
 		c.cancel()
 	}()
+	c.template.RemoteAddr = c.RemoteAddr().String()
 	std := c.server.Standard
 	for timeout := std.ReadHeaderTimeout; c.await(timeout); timeout = std.IdleTimeout {
 		if !c.state.CompareAndSwap(idle, active) {
@@ -88,6 +99,7 @@ func (c *conn) serve() {
 			open = !c.leave()
 			return
 		}
+		c.begun.Add(1)
 		if !c.respond() {
 			return
 		}
@@ -107,25 +119,34 @@ func (c *conn) closeIdle() {
 
 // await returns once there is something of a request, or false.
 func (c *conn) await(timeout time.Duration) bool {
-	if c.have > 0 {
-		return true
+	for c.skipLines(); c.have == 0; c.skipLines() {
+		c.readWithin(timeout)
+		n, err := c.Conn.Read(c.in[:])
+		if err != nil {
+			return false
+		}
+		c.have = n
 	}
-	c.readWithin(timeout)
-	n, err := c.Conn.Read(c.in[:])
-	c.have = n
-	return n > 0 && err == nil
+	return true
 }
 
-// leave hands the connection over, with what was read of it. After a body two empty
-// lines are left out, as net/http does where it answered that POST itself (RFC 9112,
-// section 2.2).
-func (c *conn) leave() bool {
-	read := c.in[:c.have]
-	for n := 0; c.body.conn != nil && n < 4 && len(read) > 0 && (read[0] == '\r' || read[0] == '\n'); n++ {
-		read = read[1:]
+// skipLines leaves out two empty lines after a body, as net/http does after a POST
+// (RFC 9112, section 2.2).
+func (c *conn) skipLines() {
+	n := 0
+	for n < min(c.lines, c.have) && (c.in[n] == '\r' || c.in[n] == '\n') {
+		n++
 	}
+	if n > 0 {
+		c.lines -= n
+		c.have = copy(c.in[:], c.in[n:c.have])
+	}
+}
+
+// leave hands the connection over, with what was read of it.
+func (c *conn) leave() bool {
 	c.SetDeadline(time.Time{}) //nolint:errcheck // who reads or writes hears of it
-	return c.handover.give(accepted{conn: &begun{Conn: c.Conn, read: bytes.Clone(read)}})
+	return c.handover.give(accepted{conn: &begun{Conn: c.Conn, read: bytes.Clone(c.in[:c.have])}})
 }
 
 func (c *conn) readWithin(timeout time.Duration)  { within(timeout, &c.readBy, c.SetReadDeadline) }
@@ -150,7 +171,8 @@ func (c *conn) respond() bool {
 	// answered; one that is not need not.
 	last := w.closes()
 	whole := c.body.left == 0 || !last && c.body.discard()
-	last = last || !whole || c.server.closing.Load()
+	c.unwatch()
+	last = last || !whole || c.gone || c.server.closing.Load()
 	c.writeWithin(c.server.Standard.WriteTimeout)
 	if w.send(c.Conn, c.server.dateAt(time.Now()), last) != nil {
 		return false
@@ -158,7 +180,7 @@ func (c *conn) respond() bool {
 	if !whole {
 		c.linger()
 	}
-	c.have = copy(c.in[:], c.in[c.body.at:c.have])
+	c.have, c.lines = copy(c.in[:], c.in[c.body.at:c.have]), len("\r\n\r\n")
 	return !last
 }
 
@@ -181,6 +203,7 @@ func (c *conn) prepare() *http.Request {
 	r.ContentLength, r.Body = int64(h.length), &c.body
 	if h.length == 0 {
 		r.Body = http.NoBody
+		c.state.Store(waiting)
 	}
 	return r
 }
@@ -223,8 +246,9 @@ func (b *body) Read(p []byte) (n int, err error) {
 			err = io.ErrUnexpectedEOF
 		}
 	}
-	if b.left -= n; b.left == 0 && err == nil {
-		err = io.EOF
+	if b.left -= n; b.left == 0 {
+		c.state.CompareAndSwap(active, waiting)
+		err = cmp.Or(err, io.EOF)
 	}
 	return n, err
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // TestPanic: a panic ends its connection and no other, and what it was with, which may
@@ -113,6 +114,7 @@ func talkToMirror(t *testing.T, addr string, n int) {
 		t.Error(err)
 		return
 	}
+	c.SetDeadline(time.Now().Add(time.Minute)) // else a mistake would hang
 	defer c.Close()
 	in := bufio.NewReader(c)
 	for i := range 30 {

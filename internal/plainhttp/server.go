@@ -26,14 +26,14 @@ import (
 type Server struct {
 	// Standard serves what is not plain. Its handler answers what is, too, and its
 	// timeouts, which must all be set, hold for both; an idle connection may end a few
-	// seconds early. Its other hooks (ConnState, BaseContext, ConnContext) see only
+	// seconds early, and one that is handed over has ReadHeaderTimeout once more. Its other hooks (ConnState, BaseContext, ConnContext) see only
 	// the connections that were handed over.
 	Standard *http.Server
 	// Plain tells the paths whose requests may be answered here. Their handlers get a
 	// request and a header that are used again after they return. Their answers are
 	// whole in memory before they are sent, must have a Content-Type, and cannot be
-	// flushed or hijacked. The context ends with the connection, but a client that
-	// goes away is only noticed when it is answered.
+	// flushed or hijacked. The context ends with the connection, and within two seconds
+	// after the client went away.
 	Plain func(path string) bool
 
 	mu      sync.Mutex
@@ -48,11 +48,13 @@ type Server struct {
 func (s *Server) Serve(l net.Listener) error {
 	h := &handover{Listener: l, taken: make(chan accepted), done: make(chan struct{})}
 	go s.accept(h)
+	go s.watch(h.done)
 	return s.Standard.Serve(h)
 }
 
 // accept takes connections in. An error is the standard server's: it knows the passing
-// ones, and waits before it comes for more.
+// ones, and waits before it comes for more, a second at most. So does what is handed
+// over meanwhile.
 func (s *Server) accept(h *handover) {
 	for {
 		c, err := h.Listener.Accept()
