@@ -199,8 +199,8 @@ func TestGauges(t *testing.T) {
 	if documented*100 < exported*95 {
 		t.Errorf("%d of %d exported names are documented; the gauge is 95 %%", documented, exported)
 	}
-	if rootFiles > 44 || rootLines > 11780 {
-		t.Errorf("the root package has %d files and %d lines; the gauges are 44 and 11,780", rootFiles, rootLines)
+	if rootFiles > 44 || rootLines > 11800 {
+		t.Errorf("the root package has %d files and %d lines; the gauges are 44 and 11,800", rootFiles, rootLines)
 	}
 }
 

@@ -43,6 +43,7 @@ const (
 	maxBulkSends = 1000
 	bulkPiece    = 250 // deliveries of one transaction
 	bulkPieces   = 40  // so that a dry run counts 10,000
+	bulkPatience = time.Second
 	maxSkipped   = 100
 )
 
@@ -60,7 +61,9 @@ func (s *Service) RetryMany(ctx context.Context, agentID string, in BulkRetry) (
 	if err := in.check(); err != nil {
 		return BulkResult{}, err
 	}
-	b := &bulk{svc: s, agent: agent, dryRun: in.DryRun}
+	patience, cancel := context.WithTimeout(ctx, bulkPatience)
+	defer cancel()
+	b := &bulk{svc: s, agent: agent, dryRun: in.DryRun, patience: patience.Done()}
 	if in.DeliveryIDs != nil {
 		err := b.named(ctx, in.DeliveryIDs)
 		return b.BulkResult, err
@@ -118,9 +121,10 @@ func inBody(err error) error {
 // bulk is one call of RetryMany.
 type bulk struct {
 	BulkResult
-	svc    *Service
-	agent  *agentEntry
-	dryRun bool
+	svc      *Service
+	agent    *agentEntry
+	dryRun   bool
+	patience <-chan struct{} // closed when nothing is waited for any more
 }
 
 func (b *bulk) skip(id string, why *Error) {
@@ -180,7 +184,7 @@ func (b *bulk) send(ctx context.Context, rows []DeliveryView) error {
 	for i := range rows {
 		d := rows[i].Delivery
 		e, why := b.svc.resendable(&d)
-		if _, inHand := b.svc.dispatcher.find(d.DeliveryRef); inHand && why == nil && e.over(&d) {
+		if why == nil && e.over(&d) && !b.free(&d) {
 			why = stillUnderWay(CodeBusy)
 		}
 		if why != nil {
@@ -207,6 +211,21 @@ func (b *bulk) send(ctx context.Context, rows []DeliveryView) error {
 		}
 	}
 	return nil
+}
+
+// free tells whether a delivery that is over is in nobody's hand. One whose outcome is
+// stored leaves it as soon as the node knows that it is.
+func (b *bulk) free(d *Delivery) bool {
+	done, inHand := b.svc.dispatcher.find(d.DeliveryRef)
+	if !inHand || !d.State.Settled() || d.State == DeliveryCanceled {
+		return !inHand
+	}
+	select {
+	case <-done:
+		return true
+	case <-b.patience:
+		return false
+	}
 }
 
 func stillUnderWay(code Code) *Error {

@@ -170,6 +170,41 @@ func TestRetryManySkips(t *testing.T) {
 	})
 }
 
+// Outcomes that are stored, but not known to be yet, are waited for, a second in all.
+func TestRetryManyOfLateOutcomes(t *testing.T) {
+	t.Parallel()
+	for late, want := range map[time.Duration]int{500 * time.Millisecond: 3, 5 * time.Second: 0} {
+		t.Run(late.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := &lateStore{late: late}
+				r := newRig(t, receivertest.Always(receivertest.Answer(500, "")), func(c *waybell.Config) { store.Store, c.Store = c.Store, store })
+				r.agent("standard")
+				r.endpoint("a", oneAttempt)
+				r.publishMany(3)
+				time.Sleep(100 * time.Millisecond)
+				began := time.Now()
+				got := r.retryMany(waybell.BulkRetry{Filter: waybell.LogFilter{State: "failed"}})
+				if took := time.Since(began); got.Matched != 3 || got.Retried != want || took > time.Second {
+					t.Errorf("after %v: %+v, want %d sent again", took, got, want)
+				}
+			})
+		})
+	}
+}
+
+// lateStore takes its time to tell that outcomes are stored.
+type lateStore struct {
+	waybell.Store
+	late time.Duration
+}
+
+func (s *lateStore) Settle(ctx context.Context, l waybell.Lease, o []waybell.Settlement) error {
+	err := s.Store.Settle(ctx, l, o)
+	<-time.After(s.late)
+	return err
+}
+
 // A dry run counts ten thousand at a time.
 func TestRetryManyCountsInPieces(t *testing.T) {
 	t.Parallel()
