@@ -2,10 +2,8 @@ package waybell
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,9 +64,9 @@ type BatchRequest struct {
 type envelope struct {
 	intake.Event
 	idempotencyKey string
-	agentAt        string // where the request names the agent
-	size           int    // of its JSON, about, in bytes
-	test           bool   // a test send or a preview: webhook.test is a type too
+	size           int  // of its JSON, about, in bytes
+	inBatch        bool // it names its agent itself
+	test           bool // a test send or a preview: webhook.test is a type too
 }
 
 // pending is an event on its way to the store.
@@ -106,7 +104,7 @@ func (s *Service) Publish(ctx context.Context, agentID string, in PublishInput) 
 		env.ConversationID = jsjson.String(in.ConversationID)
 	}
 	if in.ID != "" {
-		env.CheckID("event.id")
+		env.CheckID("id")
 	}
 	for _, part := range []struct {
 		name string
@@ -121,7 +119,7 @@ func (s *Service) Publish(ctx context.Context, agentID string, in PublishInput) 
 		if err != nil {
 			return PublishResult{}, jsonError(err, "event."+part.name)
 		}
-		env.Take("event."+part.name, v, part.kind, part.to)
+		env.Take(part.name, v, part.kind, part.to)
 	}
 	return s.publishOne(ctx, &env)
 }
@@ -231,7 +229,7 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 	}
 	envelopes, items = make([]envelope, len(values)), make([]BatchItem, len(values))
 	for i, v := range values {
-		where := fmt.Sprintf("%s[%d]", location, i)
+		where := location + "[" + strconv.Itoa(i) + "]"
 		if len(b.Body) > 2*jsjson.DefaultMaxValues && v.Count() > jsjson.DefaultMaxValues { // two bytes each, at least
 			items[i].Err = tooManyValues(where, jsjson.DefaultMaxValues)
 			continue
@@ -240,7 +238,7 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 			items[i].Err = jsonError(errs[i], where)
 			continue
 		}
-		envelopes[i] = envelope{Event: intake.Read(v, where, true), agentAt: where + ".agent_id", size: len(b.Body) / len(values)}
+		envelopes[i] = envelope{Event: intake.Read(v, where, true), inBatch: true, size: len(b.Body) / len(values)}
 		if len(b.Body) <= s.cfg.Limits.EventBytes {
 			continue // so is each of its events
 		}
@@ -293,7 +291,11 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 	}
 	name, data, messages, e := s.check(env)
 	if e == nil && missing != nil { // made by an event that is valid only
-		agent, e = s.ensureAgent(ctx, env.AgentID, cmp.Or(env.agentAt, "path.agent_id"))
+		named := "path"
+		if env.inBatch {
+			named = env.Location
+		}
+		agent, e = s.ensureAgent(ctx, env.AgentID, named+".agent_id")
 	}
 	if e != nil {
 		return nil, e

@@ -161,7 +161,7 @@ func (s *Service) exampleEvent(e *Endpoint, in TestInput) (envelope, error) {
 	if err != nil {
 		return env, jsonError(err, "body.data")
 	}
-	env.Take("body.data", v, jsjson.KindObject, &env.Data)
+	env.Take("data", v, jsjson.KindObject, &env.Data)
 	return env, nil
 }
 

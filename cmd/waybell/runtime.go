@@ -22,7 +22,7 @@ const (
 	// on two cores. GOMAXPROCS decides where it is set.
 	diskThreads = 2
 	// After a burst the memory goes back to the system once nothing was in hand
-	// for restChecks looks, restEvery apart, and there is restBytes to give.
+	// for restChecks looks, restEvery apart, and it grew by restBytes since the last time.
 	restEvery  = 5 * time.Second
 	restChecks = 3
 	restBytes  = 32 << 20
@@ -45,29 +45,46 @@ func tuneRuntime(svc *waybell.Service, embedded bool) (stop func()) {
 	go func() {
 		tick := time.NewTicker(restEvery)
 		defer tick.Stop()
-		for idle := 0; ; {
+		for r := new(rest); ; {
 			select {
 			case <-done:
 				return
 			case <-tick.C:
-			}
-			if l := svc.Load(); l.InFlight+l.Queued+l.Outcomes > 0 {
-				idle = 0
-				continue
-			}
-			if idle++; idle == restChecks {
-				giveBack()
+				l := svc.Load()
+				r.look(l.InFlight+l.Queued+l.Outcomes > 0, heldBytes, debug.FreeOSMemory)
 			}
 		}
 	}()
 	return func() { close(done) }
 }
 
-// giveBack returns unused memory to the system where there is enough of it.
-func giveBack() {
+// rest tells when a process rests.
+type rest struct {
+	idle int    // looks in a row at which nothing was in hand
+	held uint64 // what stayed after memory was given back
+}
+
+// look gives memory back where it is time. A burst may come and go between two looks:
+// what it left is found all the same.
+func (r *rest) look(busy bool, held func() uint64, free func()) {
+	if busy {
+		r.idle = 0
+		return
+	}
+	if r.idle++; r.idle%restChecks != 0 {
+		return
+	}
+	if held() > r.held+restBytes {
+		free()
+		r.held = held()
+	} else {
+		r.held = min(r.held, held())
+	}
+}
+
+// heldBytes is the memory of the heap that the system gave and has not got back.
+func heldBytes() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	if m.HeapSys-m.HeapReleased > restBytes {
-		debug.FreeOSMemory()
-	}
+	return m.HeapSys - m.HeapReleased
 }

@@ -40,3 +40,40 @@ func TestTuneRuntime(t *testing.T) {
 		}
 	}
 }
+
+// Memory goes back once a process rests, after each burst that left much, also one that
+// no look saw; and not again and again where it stays in use.
+func TestRest(t *testing.T) {
+	t.Parallel()
+	const mib = 1 << 20
+	var held, live uint64 = 0, 10 * mib
+	freed := 0
+	r := new(rest)
+	looks := func(n int, busy bool) {
+		for range n {
+			r.look(busy, func() uint64 { return held }, func() { freed, held = freed+1, live })
+		}
+	}
+	for i, step := range []struct {
+		held  uint64
+		looks int
+		busy  bool
+		freed int
+	}{
+		{held: 30 * mib, looks: 3 * restChecks, freed: 0}, // little to give
+		{held: 90 * mib, looks: 10, busy: true, freed: 0},
+		{held: 90 * mib, looks: restChecks - 1, freed: 0},
+		{held: 90 * mib, looks: 1, freed: 1},
+		{held: 90 * mib, looks: restChecks, freed: 2}, // a burst between two looks
+		{held: 20 * mib, looks: 5 * restChecks, freed: 2},
+	} {
+		held = step.held
+		if looks(step.looks, step.busy); freed != step.freed {
+			t.Fatalf("step %d: given back %d times, want %d", i, freed, step.freed)
+		}
+	}
+	held, live = 200*mib, 150*mib // much is in use
+	if looks(10*restChecks, false); freed != 3 {
+		t.Errorf("given back %d times, want 3", freed)
+	}
+}

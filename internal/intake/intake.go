@@ -35,100 +35,104 @@ type Event struct {
 func Read(v jsjson.Value, location string, batch bool) Event {
 	e := Event{Location: location}
 	if v.Kind() != jsjson.KindObject {
-		e.problem(location, "must be a JSON object")
+		e.problem("", "must be a JSON object")
 		return e
 	}
 	for _, m := range v.Members() {
-		where := location + "." + m.Name
 		switch m.Name {
 		case "event":
-			e.Type = e.text(where, m.Value)
+			e.Type = e.text(m.Name, m.Value)
 		case "id":
-			if e.ID = e.text(where, m.Value); len(e.Problems) == 0 || e.ID != "" {
-				e.CheckID(where)
+			if e.ID = e.text(m.Name, m.Value); len(e.Problems) == 0 || e.ID != "" {
+				e.CheckID(m.Name)
 			}
 		case "timestamp":
-			e.readTimestamp(where, m.Value)
+			e.readTimestamp(m.Name, m.Value)
 		case "data":
-			e.Take(where, m.Value, jsjson.KindObject, &e.Data)
+			e.Take(m.Name, m.Value, jsjson.KindObject, &e.Data)
 		case "messages":
-			e.Take(where, m.Value, jsjson.KindArray, &e.Messages)
+			e.Take(m.Name, m.Value, jsjson.KindArray, &e.Messages)
 		case "summary":
-			e.Take(where, m.Value, jsjson.KindObject, &e.Summary)
+			e.Take(m.Name, m.Value, jsjson.KindObject, &e.Summary)
 		case "conversation_id":
-			e.ConversationID = jsjson.String(e.text(where, m.Value))
+			e.ConversationID = jsjson.String(e.text(m.Name, m.Value))
 		case "agent_id":
 			if !batch {
-				e.problem(where, "is not a field here: the agent is named by the path")
+				e.problem(m.Name, "is not a field here: the agent is named by the path")
 				continue
 			}
-			e.AgentID = e.text(where, m.Value)
+			e.AgentID = e.text(m.Name, m.Value)
 		default:
-			e.problem(where, "is not a field of an event; put your own fields into data")
+			e.problem(m.Name, "is not a field of an event; put your own fields into data")
 		}
 	}
 	if _, ok := v.Get("event"); !ok {
-		e.problem(location+".event", "is required: the event's type, such as lead.submit")
+		e.problem("event", "is required: the event's type, such as lead.submit")
 	}
 	if id, ok := v.Get("agent_id"); batch && (!ok || id.Kind() == jsjson.KindString && id.Str() == "") {
-		e.problem(location+".agent_id", "is required")
+		e.problem("agent_id", "is required")
 	}
 	return e
 }
 
-// problem notes a wrong field.
-func (e *Event) problem(location, message string, args ...any) {
+// problem notes a wrong field of the event, or with no name the event itself. Only
+// here its location is put together: nearly all events have none.
+func (e *Event) problem(name, message string, args ...any) {
 	if len(e.Problems) >= MaxProblems {
 		return
+	}
+	location := e.Location
+	if name != "" {
+		location += "." + name
 	}
 	e.Problems = append(e.Problems, format.Problem{Location: location, Message: fmt.Sprintf(message, args...)})
 }
 
-func (e *Event) text(location string, v jsjson.Value) string {
+func (e *Event) text(name string, v jsjson.Value) string {
 	if v.Kind() != jsjson.KindString {
-		e.problem(location, "must be a string, not %s", v.Kind())
+		e.problem(name, "must be a string, not %s", v.Kind())
 		return ""
 	}
 	return v.Str()
 }
 
-// Take stores a value of the wanted kind. Messages must be objects.
-func (e *Event) Take(location string, v jsjson.Value, kind jsjson.Kind, to *jsjson.Value) {
+// Take stores the value of a field, of the wanted kind. Messages must be objects.
+func (e *Event) Take(name string, v jsjson.Value, kind jsjson.Kind, to *jsjson.Value) {
 	if v.Kind() != kind {
-		e.problem(location, "must be an %s, not %s", kind, v.Kind())
+		e.problem(name, "must be an %s, not %s", kind, v.Kind())
 		return
 	}
 	if kind == jsjson.KindArray {
 		for i, item := range v.Items() {
 			if item.Kind() != jsjson.KindObject {
-				e.problem(fmt.Sprintf("%s[%d]", location, i), "must be an object, not %s", item.Kind())
+				e.problem(fmt.Sprintf("%s[%d]", name, i), "must be an object, not %s", item.Kind())
 			}
 		}
 	}
 	*to = v
 }
 
-// CheckID holds the rule for ids that a publisher chooses.
-func (e *Event) CheckID(location string) {
+// CheckID holds the rule for ids that a publisher chooses, in a field.
+func (e *Event) CheckID(name string) {
 	ok := len(e.ID) >= 1 && len(e.ID) <= 128
 	for _, c := range []byte(e.ID) {
 		ok = ok && (c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '_' || c == '-')
 	}
 	if !ok {
-		e.problem(location, "must be 1 to 128 characters of A-Z a-z 0-9 _ -")
+		e.problem(name, "must be 1 to 128 characters of A-Z a-z 0-9 _ -")
 	}
 }
 
 // readTimestamp reads RFC 3339; years before 1970 or after 9999 have no place
 // in every format's layout.
-func (e *Event) readTimestamp(location string, v jsjson.Value) {
-	text := e.text(location, v)
+func (e *Event) readTimestamp(name string, v jsjson.Value) {
+	text := e.text(name, v)
 	if v.Kind() != jsjson.KindString {
 		return
 	}
 	t, err := timestamp.Parse(text)
 	if err != nil || t.UTC().Year() < 1970 || t.UTC().Year() > 9999 {
-		e.problem(location, "must be an RFC 3339 time such as 2026-04-26T08:30:14Z, from the year 1970 on")
+		e.problem(name, "must be an RFC 3339 time such as 2026-04-26T08:30:14Z, from the year 1970 on")
 		return
 	}
 	e.Timestamp = t
