@@ -2,6 +2,7 @@ package waybell
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -64,9 +65,9 @@ type BatchRequest struct {
 type envelope struct {
 	intake.Event
 	idempotencyKey string
-	size           int  // of its JSON, about, in bytes
-	inBatch        bool // it names its agent itself
-	test           bool // a test send or a preview: webhook.test is a type too
+	size           int    // of its JSON, about, in bytes
+	agentIn        string // what of the request names the agent; "" = the path
+	test           bool   // a test send or a preview: webhook.test is a type too
 }
 
 // pending is an event on its way to the store.
@@ -238,7 +239,7 @@ func (s *Service) readBatch(b BatchRequest) (envelopes []envelope, items []Batch
 			items[i].Err = jsonError(errs[i], where)
 			continue
 		}
-		envelopes[i] = envelope{Event: intake.Read(v, where, true), inBatch: true, size: len(b.Body) / len(values)}
+		envelopes[i] = envelope{Event: intake.Read(v, where, true), agentIn: where, size: len(b.Body) / len(values)}
 		if len(b.Body) <= s.cfg.Limits.EventBytes {
 			continue // so is each of its events
 		}
@@ -291,11 +292,7 @@ func (s *Service) prepare(ctx context.Context, env *envelope) (*pending, *Error)
 	}
 	name, data, messages, e := s.check(env)
 	if e == nil && missing != nil { // made by an event that is valid only
-		named := "path"
-		if env.inBatch {
-			named = env.Location
-		}
-		agent, e = s.ensureAgent(ctx, env.AgentID, named+".agent_id")
+		agent, e = s.ensureAgent(ctx, env.AgentID, cmp.Or(env.agentIn, "path")+".agent_id")
 	}
 	if e != nil {
 		return nil, e

@@ -9,6 +9,7 @@ import (
 type handover struct {
 	net.Listener
 	taken chan accepted
+	came  chan struct{} // signalled with the first connection that is open
 	done  chan struct{} // closed with the listener
 	once  sync.Once
 }

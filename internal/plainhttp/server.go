@@ -46,9 +46,9 @@ type Server struct {
 // Serve answers what comes in at l until [Server.Shutdown] or [Server.Close], and
 // returns [http.ErrServerClosed] then, or else why l broke.
 func (s *Server) Serve(l net.Listener) error {
-	h := &handover{Listener: l, taken: make(chan accepted), done: make(chan struct{})}
+	h := &handover{Listener: l, taken: make(chan accepted), done: make(chan struct{}), came: make(chan struct{}, 1)}
 	go s.accept(h)
-	go s.watch(h.done)
+	go s.watch(h)
 	return s.Standard.Serve(h)
 }
 
@@ -79,6 +79,12 @@ func (s *Server) start(c *conn) {
 		s.conns = map[*conn]struct{}{}
 	}
 	s.conns[c] = struct{}{}
+	if len(s.conns) == 1 {
+		select {
+		case c.handover.came <- struct{}{}:
+		default: // it looks already
+		}
+	}
 	s.open.Go(func() {
 		defer func() { // also where a handler ends its goroutine
 			s.mu.Lock()

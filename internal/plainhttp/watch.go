@@ -11,22 +11,32 @@ import (
 // cost nothing.
 const watchEvery = time.Second
 
-// watch looks at the connections until done is closed.
-func (s *Server) watch(done <-chan struct{}) {
-	tick := time.NewTicker(watchEvery)
+// watch looks at the connections, while there are any, until the listener is closed.
+func (s *Server) watch(h *handover) {
+	tick := time.NewTimer(0)
 	defer tick.Stop()
 	for {
 		select {
-		case <-done:
+		case <-h.done:
 			return
+		case <-h.came:
+			tick.Reset(watchEvery)
 		case <-tick.C:
+			if s.lookAtAll() {
+				tick.Reset(watchEvery)
+			}
 		}
-		s.mu.Lock()
-		for c := range s.conns {
-			c.look()
-		}
-		s.mu.Unlock()
 	}
+}
+
+// lookAtAll returns false where there is no connection.
+func (s *Server) lookAtAll() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.look()
+	}
+	return len(s.conns) > 0
 }
 
 // look begins to watch a connection whose handler was at the same request at the look
