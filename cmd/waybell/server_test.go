@@ -35,27 +35,33 @@ func TestIngressTransport(t *testing.T) {
 	}
 }
 
+// startTest serves with flags until the test ends.
+func startTest(t *testing.T, flags ...string) *server {
+	t.Helper()
+	c, err := loadTest(t, append(flags, "--listen", "127.0.0.1:0"), teststore.Environ(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := startServer(t.Context(), c, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 // TestTransportsAnswerAlike: a client does not learn which server it talks to.
 func TestTransportsAnswerAlike(t *testing.T) {
 	t.Parallel()
 	const key = "test-key-0123456789-abcdef"
 	var answers [2][]string
 	for i, transport := range []string{transportLean, transportNetHTTP} {
-		c, err := loadTest(t, []string{"--listen", "127.0.0.1:0", "--api-key", key, "--create-agents", "--ingress-transport", transport,
-			"--max-event-bytes", "64KiB", "--max-batch-bytes", "128KiB"},
-			teststore.Environ(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := startServer(t.Context(), c, slog.New(slog.DiscardHandler), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := s.stop(context.WithoutCancel(t.Context())); err != nil {
-				t.Error(err)
-			}
-		})
+		s := startTest(t, "--api-key", key, "--create-agents", "--ingress-transport", transport,
+			"--max-event-bytes", "64KiB", "--max-batch-bytes", "128KiB")
 		event := `{"event":"lead.submit","id":"order-1","timestamp":"2026-04-26T08:30:14Z","data":{"name":"A"}}`
 		for _, r := range []struct{ path, body, header string }{
 			{"agents/a/events", event, ""},
@@ -176,19 +182,7 @@ func askFor(t *testing.T, url, key, body, header string) string {
 // TestPlainPaths: those of the two routes that publish, of all that take a POST.
 func TestPlainPaths(t *testing.T) {
 	t.Parallel()
-	c, err := loadTest(t, []string{"--listen", "127.0.0.1:0"}, teststore.Environ(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := startServer(t.Context(), c, slog.New(slog.DiscardHandler), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.stop(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
-		}
-	})
+	s := startTest(t)
 	res, err := http.Get(s.url + "/openapi.json")
 	if err != nil {
 		t.Fatal(err)

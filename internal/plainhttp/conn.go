@@ -179,6 +179,7 @@ func (c *conn) respond() bool {
 	}
 	if !whole {
 		c.linger()
+		return false
 	}
 	c.have, c.lines = copy(c.in[:], c.in[c.body.at:c.have]), len("\r\n\r\n")
 	return !last

@@ -26,8 +26,9 @@ import (
 type Server struct {
 	// Standard serves what is not plain. Its handler answers what is, too, and its
 	// timeouts, which must all be set, hold for both; an idle connection may end a few
-	// seconds early, and one that is handed over has ReadHeaderTimeout once more. Its other hooks (ConnState, BaseContext, ConnContext) see only
-	// the connections that were handed over.
+	// seconds early, and one that is handed over has ReadHeaderTimeout once more. Its
+	// other hooks (ConnState, BaseContext, ConnContext) see only the connections that
+	// were handed over.
 	Standard *http.Server
 	// Plain tells the paths whose requests may be answered here. Their handlers get a
 	// request and a header that are used again after they return. Their answers are
