@@ -31,6 +31,11 @@ func canonicalName(text string) (name, why string) {
 		return "", bad
 	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	// The library looks at the directions of letters (RFC 5893) before some
+	// are mapped: what is stored would be refused when it is read again.
+	if again, err := nameProfile().ToASCII(name); err != nil || again != name {
+		return "", bad
+	}
 	if name == "" || len(name) > maxNameBytes {
 		return "", bad
 	}
