@@ -274,7 +274,7 @@ func (d *dispatcher) finish(q *queue, w *work, o outcome) (*queue, *work) {
 	d.dropBody(w)
 	now := d.svc.clock.now()
 	changed := q.pace.note(now, &o)
-	if w.Adopted {
+	if w.mark != nil {
 		q.lookAhead(&o)
 	}
 	if !q.busy() {

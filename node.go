@@ -99,9 +99,10 @@ type NodeStore interface {
 	// not changed for 12 s in which this node could read it all the time, so that a
 	// database that was away kills nobody, or when its process has certainly ended:
 	// called about every second, Adopt looks. A released row is unowned, due as before,
-	// but not after now, and marked Adopted; one that was Begun is due at now, has its
-	// Deaths raised by one, loses Begun, and with Deaths >= SuspectDeaths is due
-	// 2^(Deaths-SuspectDeaths) minutes after now.
+	// but not after now, and marked Adopted; one that was Adopted before has one death
+	// now, if it had none: two of its owners died, whatever they were doing. One that was
+	// Begun is due at now, has its Deaths raised by one, loses Begun, and with Deaths >=
+	// SuspectDeaths is due 2^(Deaths-SuspectDeaths) minutes after now.
 	Adopt(ctx context.Context, lease Lease, now time.Time) (n int, more bool, err error)
 	// Begin marks waiting rows as Begun: their node is about to send them, so if it
 	// dies meanwhile, it may have died of them. It tells of each whether it is marked

@@ -34,7 +34,7 @@ func (s *Service) attempt(w *work) (o outcome) {
 			o = s.panicked(w, started, began)
 		}
 	}()
-	if w.Adopted {
+	if w.Deaths > 0 {
 		if o, skip := s.begin(w); skip {
 			return o
 		}

@@ -44,8 +44,8 @@ type Store interface {
 	InboxStore
 }
 
-// SuspectDeaths is how many times a process may die while it sends a delivery
-// before that delivery runs only alone and after the others.
+// SuspectDeaths is how many Deaths make a delivery run only alone and after the
+// others.
 const SuspectDeaths = 3
 
 // ConfigStore tells what changed. Each change of an agent, endpoint, event type
@@ -245,9 +245,9 @@ type Waiting struct {
 	StatusCode int    // of the last answer
 	Reason     Reason // of the last attempt
 	Owned      bool   // by some living or dead node; only that one may send it
-	Adopted    bool   // its owner died once: it is marked as Begun before it is sent
+	Adopted    bool   // an owner of it died
 	Begun      bool   // see NodeStore.Begin
-	Deaths     int    // how often a process died while this was Begun
+	Deaths     int    // see NodeStore.Adopt; with any it is marked as Begun before it is sent
 	Panics     int    // recovered panics of its attempts
 	Test       bool   // a test send: one attempt, and not held
 }

@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// marker marks adopted deliveries as begun before they are sent, in groups: a process
-// may have died of what it was sending, not of what it had in memory besides. The
-// senders wait for it. Where an endpoint answers soon, what is next in its queue is
+// marker marks deliveries that two processes had when they died as begun before they
+// are sent, in groups: a process may have died of what it was sending, not of what it
+// had in memory besides. The first two deaths are worth no write for each delivery:
+// most processes die of something else, and once. The senders wait for it. Where an endpoint answers soon, what is next in its queue is
 // marked too, so that one wait serves many.
 type marker struct {
 	svc     *Service
@@ -76,14 +77,14 @@ func (d *dispatcher) toMark(w *work) (add []*marking) {
 		return add
 	}
 	for i := range n {
-		if next := q.items.At(i); next.Adopted && next.mark == nil {
+		if next := q.items.At(i); next.Deaths > 0 && next.mark == nil {
 			ask(next)
 		}
 	}
 	return add
 }
 
-// lookAhead learns from the outcome of an adopted delivery how many may be marked ahead.
+// lookAhead learns from the outcome of a marked delivery how many may be marked ahead.
 func (q *queue) lookAhead(o *outcome) {
 	if o.Attempt == nil || o.Attempt.Duration > soonAnswered {
 		q.ahead = 0
@@ -128,7 +129,7 @@ func (m *marker) write(group []*marking) {
 	}
 }
 
-// begin marks an adopted delivery, so that it is known what the process died with.
+// begin marks a delivery with deaths, so that it is known what the process died with.
 // One that cannot be marked is not to be sent now.
 func (s *Service) begin(w *work) (o outcome, skip bool) {
 	if !s.mayStart() {

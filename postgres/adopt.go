@@ -75,7 +75,8 @@ func (s *Store) Adopt(ctx context.Context, lease waybell.Lease, now time.Time) (
 
 // sqlAdopt releases rows: see waybell.NodeStore.Adopt. The shift is bounded at
 // twenty minutes' doublings, about two years.
-const sqlAdopt = `UPDATE waiting w SET owner = 0, adopted = true, begun = false, deaths = w.deaths + w.begun::int,
+const sqlAdopt = `UPDATE waiting w SET owner = 0, adopted = true, begun = false,
+		deaths = w.deaths + (w.begun OR w.adopted AND w.deaths = 0)::int,
 		next_at = CASE WHEN NOT w.begun THEN least(w.next_at, $1)
 			WHEN w.deaths + 1 >= $2 THEN $1 + (60000000::bigint << least(w.deaths + 1 - $2, 20)) ELSE $1 END
 	FROM unnest($3::bigint[], $4::bigint[], $5::bigint[]) AS o (agent, event, endpoint)

@@ -215,7 +215,7 @@ func (s *Store) rest(ctx context.Context, d time.Duration) {
 
 // sqlAdopt releases one row: see waybell.NodeStore.Adopt. The shift is bounded
 // at twenty minutes' doublings, about two years.
-const sqlAdopt = `UPDATE waiting SET owner = 0, adopted = 1, begun = 0, deaths = deaths + begun,
+const sqlAdopt = `UPDATE waiting SET owner = 0, adopted = 1, begun = 0, deaths = deaths + (begun OR adopted AND deaths = 0),
 		next_at = iif(begun = 1, ?1 + iif(deaths + 1 >= ?2, 60000000 << min(deaths + 1 - ?2, 20), 0), min(next_at, ?1))
 	WHERE agent = ?3 AND event = ?4 AND endpoint = ?5 AND owner = ?6`
 

@@ -124,7 +124,7 @@ func (d *shared) strandedBy(t *testing.T, number int64) *stranded {
 				s.suspects[ref.ID()] = true
 			}
 			return nil
-		}, "SELECT event, endpoint, deaths + begun::int FROM waiting WHERE owner = $1", number)
+		}, "SELECT event, endpoint, deaths + (begun OR adopted AND deaths = 0)::int FROM waiting WHERE owner = $1", number)
 	}
 	if err != nil {
 		t.Fatalf("what node %d left behind: %v", number, err)

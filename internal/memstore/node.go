@@ -176,6 +176,9 @@ func (d *data) dead(number int64) bool {
 
 // adopt releases a row of a dead node.
 func (r *row) adopt(now time.Time) {
+	if r.Adopted && r.Deaths == 0 && !r.Begun {
+		r.Deaths = 1
+	}
 	r.owner, r.Adopted = 0, true
 	if now = micro(now); r.Begun || r.NextAt.After(now) {
 		r.NextAt = now

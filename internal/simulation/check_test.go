@@ -40,8 +40,8 @@ func (w *world) mayBegin(d *delivery, e *endpoint, q *request) {
 	if q.number > len(d.requests)+1 {
 		w.violate("attempt %d of %v is only the %dth%s", q.number, q.ref, len(d.requests)+1, w.history(q.ref))
 	}
-	if d.adopted && !d.marked && d.claimed == q.lease {
-		w.violate("attempt %d of %v, which was adopted, begins on %s without being marked%s", q.number, q.ref, q.node.name, w.history(q.ref))
+	if d.deaths > 0 && !d.marked && d.claimed == q.lease {
+		w.violate("attempt %d of %v, which has deaths, begins on %s without being marked%s", q.number, q.ref, q.node.name, w.history(q.ref))
 	}
 	if q.test {
 		return
@@ -56,14 +56,15 @@ func (w *world) mayBegin(d *delivery, e *endpoint, q *request) {
 }
 
 // claimed takes note of rows that a node claimed. Nothing died during an attempt of
-// more of them than were marked to be sent.
+// more of them than were marked to be sent, but for the one death that the second
+// adoption counts.
 func (w *world) claimed(by waybell.Lease, rows []waybell.Waiting) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range rows {
 		d := w.delivery(r.DeliveryRef)
-		d.claimed, d.adopted, d.marked = by, r.Adopted, false
-		if r.Begun || r.Deaths > d.marks {
+		d.claimed, d.deaths, d.marked = by, r.Deaths, false
+		if r.Begun || r.Deaths > d.marks+1 {
 			w.violate("%v is claimed after %d deaths, begun %v, though it was to be sent %d times%s",
 				r.DeliveryRef, r.Deaths, r.Begun, d.marks, w.history(r.DeliveryRef))
 		}

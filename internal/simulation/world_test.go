@@ -108,7 +108,7 @@ type delivery struct {
 	asked    bool      // a cancel was asked for
 
 	claimed waybell.Lease // who claimed it last
-	adopted bool          // its owner had died by then
+	deaths  int           // that it had by then
 	marked  bool          // as begun, since then
 	marks   int           // how often that was asked for
 }

@@ -346,7 +346,7 @@ func (m *model) crash(*rapid.T) {
 			continue
 		}
 		want++
-		if r.begun {
+		if r.begun || r.adopted && r.deaths == 0 {
 			r.deaths++
 		}
 		if r.begun || r.nextAt.After(m.now) {
