@@ -395,6 +395,9 @@ func (s *Service) accept(ctx context.Context, events []*pending) ([]BatchItem, e
 	if err != nil {
 		return nil, s.acceptError(err)
 	}
+	if wait := s.dispatcher.crowded(rows); wait > 0 {
+		pause(ctx, wait)
+	}
 	return items, nil
 }
 

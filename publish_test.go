@@ -1,6 +1,7 @@
 package waybell_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/waybell/waybell"
+	"github.com/waybell/waybell/internal/receivertest"
 )
 
 // The same id or key again is answered with the first result; with another
@@ -137,6 +139,89 @@ func TestDuplicatesFreeTheirPlaces(t *testing.T) {
 		}
 		if got := r.svc.Load(); got.Queued != 4 {
 			t.Errorf("load %+v, want four in a queue of four", got)
+		}
+	})
+}
+
+// Publishers that wait for their answers publish as fast as a quick endpoint takes it,
+// and nothing goes through the store twice; for a slow one nobody is held up.
+func TestPublishWait(t *testing.T) {
+	t.Parallel()
+	const publishers, batches, each = 2, 40, 250
+	for name, tc := range map[string]struct {
+		took  time.Duration // an attempt
+		wait  time.Duration
+		queue int
+		held  bool // answers are held back
+		aside bool // events go through the store
+	}{
+		"quick endpoint":            {took: time.Millisecond, queue: 4096, held: true},
+		"never held back":           {took: time.Millisecond, wait: -1, queue: 4096, aside: true},
+		"held back too little":      {took: time.Millisecond, wait: time.Millisecond, queue: 4096, aside: true},
+		"slow endpoint":             {took: 101 * time.Millisecond, queue: 4096, aside: true},
+		"few places, never a crowd": {took: time.Millisecond, queue: 1000, aside: true},
+		"all fit":                   {took: time.Millisecond, queue: 3 * publishers * batches * each},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := &faultStore{}
+				r := newRig(t, receivertest.Always(receivertest.After(tc.took, receivertest.Answer(200, ""))), withFaults(f),
+					limits(func(l *waybell.Limits) { l.QueueLength, l.Queued = tc.queue, 4*tc.queue }),
+					func(c *waybell.Config) { c.PublishWait = tc.wait })
+				r.agent("standard")
+				r.endpoint("a")
+				r.publish(0)
+				time.Sleep(time.Minute) // it is known how long an attempt takes
+				began := time.Now()
+				var publishing sync.WaitGroup
+				for range publishers {
+					publishing.Go(func() { r.publishBatches(batches * each) })
+				}
+				publishing.Wait()
+				// Without waits all was published at once, but for the store's own.
+				if took := time.Since(began); (took > 100*time.Millisecond) != tc.held {
+					t.Errorf("publishing took %v", took)
+				}
+				time.Sleep(30 * time.Second)
+				if n := f.count("Claim"); (n > 0) != tc.aside {
+					t.Errorf("%d claims", n)
+				}
+				time.Sleep(5 * time.Minute)
+				if l := r.ledger(); l.Delivered != publishers*batches*each+1 {
+					t.Errorf("ledger %+v", l)
+				}
+			})
+		})
+	}
+}
+
+// Whoever gives up while an answer is held back has published.
+func TestPublishWaitGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, receivertest.Always(receivertest.After(time.Millisecond, receivertest.Answer(200, ""))),
+			limits(func(l *waybell.Limits) { l.QueueLength = 2048 }), func(c *waybell.Config) { c.PublishWait = time.Hour })
+		r.agent("standard")
+		r.endpoint("a")
+		r.publish(0)
+		time.Sleep(time.Minute) // it is known how long an attempt takes
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(r.ctx, time.Second)
+		defer cancel()
+		body := strings.Repeat(`{"event":"message.received","agent_id":"bot","data":{"text":"hello"}}`+"\n", 1000)
+		for range 2 {
+			items, err := r.svc.PublishBatch(ctx, waybell.BatchRequest{NDJSON: true, Body: []byte(body)})
+			if err != nil || len(items) != 1000 || items[0].Err != nil {
+				t.Fatalf("%d items, %v", len(items), err)
+			}
+		}
+		if took := time.Since(began).Round(100 * time.Millisecond); took != time.Second {
+			t.Errorf("answered after %v, want the second after which it was given up", took)
+		}
+		time.Sleep(time.Minute)
+		if l := r.ledger(); l.Delivered != 2001 {
+			t.Errorf("ledger %+v", l)
 		}
 	})
 }

@@ -1,6 +1,10 @@
 package waybell
 
-import "github.com/waybell/waybell/internal/ring"
+import (
+	"time"
+
+	"github.com/waybell/waybell/internal/ring"
+)
 
 // queue is what waits in memory for one endpoint.
 type queue struct {
@@ -114,6 +118,42 @@ func (d *dispatcher) claimable(q *queue) int {
 // takes, can be claimed. d.mu is held.
 func (d *dispatcher) worthClaiming(q *queue) bool {
 	return d.claimable(q) >= max(1, min(d.places(q)/4, claimMost))
+}
+
+const (
+	// crowdedFrom is how many deliveries of an endpoint at least are a crowd.
+	crowdedFrom = 1024
+	// crowdMoves is how long a delivery is in memory, at most, where its queue moves
+	// fast: to wait for places in it is worthwhile.
+	crowdMoves = time.Second
+)
+
+// crowded is how long the answer to whoever published events is held back: not at all
+// while half of the places of their endpoints are free, and up to Config.PublishWait
+// as they fill. Publishers that wait for their answers publish about as fast as it is
+// delivered then. What finds no place goes through the store and is read again, which
+// costs both. An endpoint that is slow, in trouble or has a low rate limit holds nobody
+// up: what is meant for it has to wait in the store in any case.
+func (d *dispatcher) crowded(events []*NewEvent) (wait time.Duration) {
+	most := d.svc.cfg.PublishWait
+	if most <= 0 {
+		return 0
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.svc.clock.now()
+	for _, e := range events {
+		for i := range e.Targets {
+			q := d.queue(e.Targets[i].Endpoint)
+			n := q.items.Len()
+			if n < crowdedFrom || !q.pace.quick() || now.Sub(q.items.At(0).Event.Time()) > crowdMoves {
+				continue
+			}
+			places := d.places(q)
+			wait = max(wait, most*time.Duration(min(2*n-places, places))/time.Duration(places))
+		}
+	}
+	return wait
 }
 
 // unreserve takes a promise back: the event was not accepted by this call.

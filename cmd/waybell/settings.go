@@ -35,6 +35,7 @@ type settings struct {
 	InboxTTL         durationValue
 	CreateAgents     boolValue
 	SuspendAfter     durationValue
+	PublishWait      durationValue
 	SuspendFailures  intValue
 	NodeName         textValue
 	Role             string
@@ -87,6 +88,7 @@ func newSettings() *settings {
 		DataDir: "./waybell-data", Connections: 16, Retention: durationValue(30 * day), Role: waybell.RoleAll.String(),
 		IngressTransport: transportLean, EgressTransport: transportLean,
 		SuspendAfter: durationValue(5 * day), SuspendFailures: 20, InboxTTL: durationValue(7 * day),
+		PublishWait:   durationValue(20 * time.Millisecond),
 		ShutdownGrace: durationValue(25 * time.Second), LogFormat: "text", LogLevel: "info",
 		MaxEventBytes: 1 << 20, MaxBatchBytes: 10 << 20, MaxPublishBytes: 64 << 20, MaxQueueBytes: 64 << 20,
 		MaxBatchEvents: 1000, MaxEndpoints: 100, MaxInFlight: 512, EndpointConcurrency: 16,
@@ -191,6 +193,9 @@ func (s *settings) deliveryTable() []setting {
 			note: "Only together with `suspend-failures`. An endpoint that answers 410 under the standard policy is suspended at once."},
 		{name: "suspend-failures", value: &s.SuspendFailures,
 			help: "how many failures in a row an endpoint must have before it is suspended"},
+		{name: "publish-wait", value: &s.PublishWait,
+			help: "how long the answer to a publisher is held back at most while deliveries pile up in memory; 0 never holds one back",
+			note: "It rises to this as `max-queue-length` is approached, from half of it on, by an endpoint that is sent to fast (1,024 deliveries within a second at least): publishers that wait for their answers then publish about as fast as it is delivered, and nothing goes through the store twice. The event is stored and on its way before."},
 	}
 }
 
@@ -272,7 +277,7 @@ func (s *settings) service() waybell.Config {
 	return waybell.Config{
 		Node: string(s.NodeName), Role: s.role(), Version: build().Version, AllowTargets: s.AllowTargets, EgressProxy: waybell.Secret(s.EgressProxy),
 		CreateAgents: bool(s.CreateAgents), Retention: never(s.Retention),
-		SuspendAfter: never(s.SuspendAfter), SuspendFailures: int(s.SuspendFailures),
+		SuspendAfter: never(s.SuspendAfter), SuspendFailures: int(s.SuspendFailures), PublishWait: never(s.PublishWait),
 		OwnURL: string(s.PublicURL), InboxTTL: never(s.InboxTTL), NetHTTP: s.EgressTransport == transportNetHTTP,
 		Formats: s.Formats, Limits: s.limits(),
 	}

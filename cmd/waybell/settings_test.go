@@ -148,8 +148,9 @@ func TestSettingsCoverTheLibrary(t *testing.T) {
 	if own.Limits != library.Limits {
 		t.Errorf("default limits are %+v, the library's %+v", own.Limits, library.Limits)
 	}
-	if own.Retention != library.Retention || own.SuspendAfter != library.SuspendAfter || own.SuspendFailures != library.SuspendFailures || own.InboxTTL != library.InboxTTL {
-		t.Errorf("other defaults than the library's: %v %v %v", own.Retention, own.SuspendAfter, own.SuspendFailures)
+	if own.Retention != library.Retention || own.SuspendAfter != library.SuspendAfter || own.SuspendFailures != library.SuspendFailures || own.InboxTTL != library.InboxTTL ||
+		own.PublishWait != library.PublishWait {
+		t.Errorf("other defaults than the library's: %v %v %v %v", own.Retention, own.SuspendAfter, own.SuspendFailures, own.PublishWait)
 	}
 	changed := newSettings()
 	for _, row := range changed.limitTable() {
@@ -177,8 +178,8 @@ func TestSettingsCoverTheLibrary(t *testing.T) {
 		}
 	}
 	never := newSettings()
-	never.Retention, never.SuspendAfter, never.InboxTTL = 0, 0, 0
-	if cfg := never.service(); cfg.Retention >= 0 || cfg.SuspendAfter >= 0 || cfg.InboxTTL >= 0 {
+	never.Retention, never.SuspendAfter, never.InboxTTL, never.PublishWait = 0, 0, 0, 0
+	if cfg := never.service(); cfg.Retention >= 0 || cfg.SuspendAfter >= 0 || cfg.InboxTTL >= 0 || cfg.PublishWait >= 0 {
 		t.Error("0 must mean never")
 	}
 	standard := newSettings()
