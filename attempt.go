@@ -32,7 +32,7 @@ func (m *sent) detail() []byte {
 	e := m.e
 	return record.Encode(&record.Attempt{
 		Method: e.Method, URL: e.URL, Header: m.header, Format: e.format, IncludeMessages: e.IncludeMessages,
-		BodySHA256: m.body.sum, Result: m.result, Hidden: e.hidden,
+		BodySum: m.body.sum, Result: m.result, Hidden: e.hidden,
 	})
 }
 

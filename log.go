@@ -2,7 +2,6 @@ package waybell
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -198,7 +197,7 @@ func (s *Service) Delivery(ctx context.Context, agentID, id string) (DeliveryVie
 	var bodies sentBodies
 	if err == nil {
 		s.fillEvent(&event)
-		bodies = sentBodies{svc: s, event: &event, known: map[[sha256.Size]byte][]byte{}}
+		bodies = sentBodies{svc: s, event: &event, known: map[string][]byte{}}
 	}
 	room := bodiesShown
 	for i, a := range slices.Backward(attempts) {
@@ -221,14 +220,14 @@ func (s *Service) Delivery(ctx context.Context, agentID, id string) (DeliveryVie
 type sentBodies struct {
 	svc   *Service
 	event *Event
-	known map[[sha256.Size]byte][]byte
+	known map[string][]byte // by BodySum
 }
 
 func (b *sentBodies) of(d *AttemptDetail) []byte {
-	if b.event == nil || d.BodySHA256 == [sha256.Size]byte{} {
+	if b.event == nil || d.BodySum == "" {
 		return nil
 	}
-	if body, ok := b.known[d.BodySHA256]; ok {
+	if body, ok := b.known[d.BodySum]; ok {
 		return body
 	}
 	f, ok := b.svc.dir.formats.Format(d.Format)
@@ -236,10 +235,10 @@ func (b *sentBodies) of(d *AttemptDetail) []byte {
 		return nil
 	}
 	body, err := f.Render(nil, b.event.content(), d.IncludeMessages)
-	if err != nil || sha256.Sum256(body) != d.BodySHA256 {
+	if err != nil || !d.Sent(body) {
 		return nil
 	}
-	b.known[d.BodySHA256] = body
+	b.known[d.BodySum] = body
 	return body
 }
 

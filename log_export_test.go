@@ -2,11 +2,11 @@ package waybell
 
 import (
 	"context"
-	"crypto/sha256"
 	"net/http"
 	"time"
 
 	"github.com/waybell/waybell/internal/egress"
+	"github.com/waybell/waybell/internal/record"
 )
 
 // LoadLog brings the directory up to the store, as starting would, so that the
@@ -27,7 +27,7 @@ func (s *Service) SentDetail(n EndpointNumber, event Event) ([]byte, error) {
 	}
 	return (&sent{
 		e:      e,
-		body:   &renderedBody{bytes: body, sum: sha256.Sum256(body)},
+		body:   &renderedBody{bytes: body, sum: record.Sum(body)},
 		header: egress.Header{{Name: "Content-Type", Value: "application/json"}},
 		result: &egress.Result{Status: http.StatusNoContent},
 	}).detail(), nil

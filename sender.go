@@ -1,7 +1,6 @@
 package waybell
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -138,7 +137,7 @@ type renderedBody struct {
 	format     *format.Format
 	transcript bool
 	bytes      []byte
-	sum        [32]byte
+	sum        uint64
 }
 
 func newPayload(e Event) *payload {
@@ -174,7 +173,7 @@ func (p *payload) body(f *format.Format, transcript bool) (*renderedBody, error)
 	}
 	// A fresh slice each time: pointers handed out before stay valid.
 	p.bodies = append(p.bodies[:len(p.bodies):len(p.bodies)],
-		renderedBody{format: f, transcript: transcript, bytes: bytes, sum: sha256.Sum256(bytes)})
+		renderedBody{format: f, transcript: transcript, bytes: bytes, sum: record.Sum(bytes)})
 	return &p.bodies[len(p.bodies)-1], nil
 }
 
@@ -182,7 +181,7 @@ func (p *payload) body(f *format.Format, transcript bool) (*renderedBody, error)
 func (s *Service) header(m *sent) egress.Header {
 	w, e, p := m.w, m.e, m.p
 	stamp := time.Now() // receivers compare it with their clocks
-	h := make(egress.Header, 0, 12+len(e.Headers))
+	h := make(egress.Header, 0, 10+len(e.Headers))
 	add := func(name, value string) { h = append(h, egress.Field{Name: name, Value: value}) }
 	add("User-Agent", s.userAgent)
 	add("Content-Type", "application/json")

@@ -67,7 +67,8 @@ func (t *settler) take() ([]*work, []Settlement) {
 	}
 	works, batch := t.works[:n:n], t.batch[:n:n]
 	if n == len(t.batch) {
-		t.works, t.batch = nil, nil
+		// As many may come again while these are written.
+		t.works, t.batch = make([]*work, 0, n), make([]Settlement, 0, n)
 	} else {
 		t.works, t.batch = t.works[n:], t.batch[n:]
 		signal(t.pending)

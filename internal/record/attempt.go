@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,17 +11,21 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/waybell/waybell/format"
 	"github.com/waybell/waybell/internal/egress"
 )
 
 const (
 	// version is the first byte of every encoded detail. Whatever is added needs
-	// the next one.
-	version = 2
+	// the next one. Up to 2 the sum of a body was its SHA-256.
+	version = 3
 	// keptBytes bounds the headers and, again, the body that are kept of an
 	// answer.
 	keptBytes = 16 << 10
+	// expectedBytes is room for most details, but for the URL and the answer's body.
+	expectedBytes = 384
 )
 
 // Detail is what the log tells of an attempt beyond the columns. It
@@ -36,7 +41,7 @@ type Detail struct {
 	Format          string // name of the format
 	FormatVersion   string
 	IncludeMessages bool
-	BodySHA256      [32]byte // of the bytes that were signed and sent; zero when nothing was
+	BodySum         string // see [Detail.Sent]
 	Error           string   // fixed, safe text for a failed attempt
 	// ResponseHeaders have the values of a repeated name joined by ", ". They
 	// are kept up to 16 KiB in all; what does not fit is left out.
@@ -57,12 +62,32 @@ type Attempt struct {
 	Header          egress.Header // as it was sent
 	Format          *format.Format
 	IncludeMessages bool
-	BodySHA256      [32]byte
+	BodySum         uint64 // see [Sum]
 	Result          *egress.Result
 	Hidden          *Hidden // what of the headers and the answer must not be shown
 }
 
-// The encoded form: a byte that says 2, one of flags, then texts, each with its
+// Sum is what is kept of a body that was sent, to tell later whether one that is made
+// again has the same bytes: its XXH64. The body is made of what never changes, and
+// nobody gains by another one with the same sum.
+func Sum(body []byte) uint64 { return xxhash.Sum64(body) }
+
+// Sent tells whether the body is the one that was signed and sent. Where nothing was
+// sent none is.
+func (d *Detail) Sent(body []byte) bool {
+	switch len(d.BodySum) {
+	case sumBytes:
+		return d.BodySum == string(binary.BigEndian.AppendUint64(nil, Sum(body)))
+	case sha256.Size: // up to version 2
+		sum := sha256.Sum256(body)
+		return d.BodySum == string(sum[:])
+	}
+	return false
+}
+
+const sumBytes = 8
+
+// The encoded form: a byte that says 3, one of flags, then texts, each with its
 // length. JSON, which version 1 was, took twice the space, and details are most of
 // what the log consists of.
 const (
@@ -87,14 +112,14 @@ func Encode(a *Attempt) []byte {
 	if r.Err != nil {
 		failure = r.Err.Text
 	}
-	b := make([]byte, 0, 512+len(a.URL)+len(failure)+len(body))
+	b := make([]byte, 0, expectedBytes+len(a.URL)+len(failure)+len(body))
 	b = append(b, version, flags)
 	b = appendText(b, failure)
 	b = appendText(b, a.Method)
 	b = appendText(b, a.URL)
 	b = appendText(b, a.Format.Name)
 	b = appendText(b, a.Format.Version())
-	b = append(b, a.BodySHA256[:]...)
+	b = binary.BigEndian.AppendUint64(b, a.BodySum)
 	b = appendRequestHeaders(b, a)
 	b = appendResponseHeaders(b, r.Header, a.Hidden)
 	b = binary.AppendUvarint(b, uint64(len(body)))
@@ -149,12 +174,12 @@ func appendText(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-// Decode reads what Encode or EncodeFailure wrote, now or in version 1.
+// Decode reads what Encode or EncodeFailure wrote, in this version or one before.
 func Decode(b []byte) (Detail, error) {
 	if len(b) > 0 && b[0] == '{' {
 		return decodeJSON(b)
 	}
-	if len(b) < 2 || b[0] != version {
+	if len(b) < 2 || b[0] != version && b[0] != 2 {
 		return Detail{}, fmt.Errorf("attempt detail of %d bytes is not of version %d", len(b), version)
 	}
 	r := reader{rest: b[2:]}
@@ -163,7 +188,11 @@ func Decode(b []byte) (Detail, error) {
 	d.Error = r.text()
 	if flags&flagRequest != 0 {
 		d.Method, d.URL, d.Format, d.FormatVersion = r.text(), r.text(), r.text(), r.text()
-		copy(d.BodySHA256[:], r.bytes(uint64(len(d.BodySHA256))))
+		sum := uint64(sumBytes)
+		if b[0] == 2 {
+			sum = sha256.Size
+		}
+		d.BodySum = string(r.bytes(sum))
 		d.RequestHeaders, d.ResponseHeaders = r.headers(), r.headers()
 		if len(d.ResponseHeaders) == 0 {
 			d.ResponseHeaders = nil

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -43,10 +44,10 @@ func decodeJSON(b []byte) (Detail, error) {
 	}
 	if in.SHA256 != "" {
 		sum, err := hex.DecodeString(in.SHA256)
-		if err != nil || len(sum) != len(d.BodySHA256) {
+		if err != nil || len(sum) != sha256.Size {
 			return Detail{}, errors.New("attempt detail: the body's SHA-256 is malformed")
 		}
-		copy(d.BodySHA256[:], sum)
+		d.BodySum = string(sum)
 	}
 	if d.ResponseBody = in.BodyBase64; in.Body != "" {
 		d.ResponseBody = []byte(in.Body)
