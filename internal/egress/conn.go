@@ -24,7 +24,12 @@ const writeGrace = 50 * time.Millisecond
 // keptOut is the largest request buffer that an idle connection keeps.
 const keptOut = 16 << 10
 
-var errHeadersTooLarge = errors.New("the headers are too large")
+var (
+	errHeadersTooLarge = errors.New("the headers are too large")
+	// errStale: an idle connection was closed by the far end, which then cannot have
+	// got anything, or it spoke without having been asked.
+	errStale = errors.New("the connection is of no use any more")
+)
 
 // origin is what connections are kept for.
 type origin struct {
@@ -40,10 +45,11 @@ type conn struct {
 	to     origin
 	in     *bufio.Reader
 	out    []byte
-	socket net.Conn        // below all TLS
-	direct bool            // a socket, with or without TLS
-	raw    syscall.RawConn // nil: not a socket
-	layers bool            // of TLS, which may hold bytes back
+	socket net.Conn              // below all TLS
+	direct bool                  // a socket, with or without TLS
+	raw    syscall.RawConn       // nil: not a socket
+	step   func(fd uintptr) bool // postStep, or nil
+	layers bool                  // of TLS, which may hold bytes back
 	reused bool
 	wire   *wire            // the socket where net/http makes the exchanges, else nil
 	client *http.ClientConn // with wire
@@ -51,7 +57,9 @@ type conn struct {
 	watch  *watch           // of the caller's context, or nil
 
 	// Of the exchange under way:
-	budget   int64         // bytes that may yet be read
+	budget   int64 // bytes that may yet be read
+	posted   bool  // see post
+	quiet    bool
 	answered bool          // a byte of the answer was seen
 	writing  chan struct{} // closed when the request was written, or nil
 	written  int
@@ -105,13 +113,22 @@ func (c *conn) Read(b []byte) (int, error) {
 
 // exchange writes a request and reads the headers of the answer, of at most
 // limit bytes. After an error the connection is closed, and written tells
-// whether anything left.
+// whether anything left: nothing with errStale.
 func (c *conn) exchange(r *Request, limit int64) (*http.Response, error) {
 	c.out = appendRequest(c.out[:0], r)
 	c.budget, c.answered, c.writing, c.written, c.writeErr = limit, false, nil, 0, nil
-	if c.direct && len(c.out) <= directBytes {
+	switch {
+	case c.direct && len(c.out) <= directBytes && !c.layers:
+		if !c.post() {
+			c.abort()
+			return nil, errStale
+		}
+	case c.reused && !c.alive():
+		c.abort()
+		return nil, errStale
+	case c.direct && len(c.out) <= directBytes:
 		c.write()
-	} else {
+	default:
 		c.writing = make(chan struct{})
 		go func() { defer close(c.writing); c.write() }()
 	}
@@ -150,7 +167,8 @@ func (c *conn) abort() {
 // but none is waited for: the reading ends at once, or, if a part was sent,
 // soon.
 func (c *conn) write() {
-	c.written, c.writeErr = c.Conn.Write(c.out)
+	n, err := c.Conn.Write(c.out[c.written:])
+	c.written, c.writeErr = c.written+n, err
 	if c.writeErr == nil {
 		return
 	}

@@ -213,12 +213,11 @@ func (c *Client) Do(ctx context.Context, r *Request) Result {
 			return Result{Timing: cl.headersIn(), Err: cl.failed(nil, err)}
 		}
 		using = conn
-		if conn.reused && !conn.alive() {
-			conn.abort() // the far end is gone
-			continue
-		}
 		conn.begin(cl)
 		resp, err := c.exchange(cl, conn, r)
+		if err == errStale {
+			continue // nothing was sent
+		}
 		if err != nil {
 			ended := cl.caller.Err() != nil || time.Until(cl.deadline) <= 0
 			if conn.reused && conn.written == 0 && !ended {
@@ -254,6 +253,10 @@ func (c *Client) connection(cl *call, t Target) (*conn, error) {
 // exchange sends the request and returns the answer's head.
 func (c *Client) exchange(cl *call, conn *conn, r *Request) (*http.Response, error) {
 	if conn.client != nil {
+		if conn.reused && !conn.alive() {
+			conn.abort()
+			return nil, errStale
+		}
 		return conn.roundTrip(cl, r)
 	}
 	return conn.exchange(r, c.maxHeader)

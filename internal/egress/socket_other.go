@@ -12,3 +12,12 @@ const freshFor = time.Second
 func (c *conn) alive() bool {
 	return (c.wire == nil || c.wire.drained()) && time.Since(c.since) < freshFor
 }
+
+// post writes the request, unless the connection is idle and probably closed.
+func (c *conn) post() bool {
+	if c.reused && !c.alive() {
+		return false
+	}
+	c.write()
+	return true
+}
