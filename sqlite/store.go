@@ -28,7 +28,7 @@ const FileName = "waybell.db"
 
 const (
 	defaultReaders         = 4
-	defaultBatchRows       = 1024
+	defaultBatchRows       = 4096
 	defaultBatchBytes      = 4 << 20
 	defaultWriterCache     = 20 << 20
 	defaultReaderCache     = 4 << 20
@@ -49,7 +49,7 @@ type Config struct {
 	// Readers is how many connections read at once; default 4.
 	Readers int
 	// BatchRows and BatchBytes bound one group commit: rows written and bytes of
-	// payload; default 1,024 and 4 MiB.
+	// payload; default 4,096 and 4 MiB.
 	BatchRows  int
 	BatchBytes int
 	// WriterCache and ReaderCache bound the page cache of the writing and of

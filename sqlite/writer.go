@@ -152,13 +152,65 @@ func (s *Store) takeBehind() []*operation {
 	return nil
 }
 
-// group collects what is queued behind first, up to the bounds, and commits it.
-// It never waits: the queue fills while a commit is under way.
+// groupOpen is how long a group of outcomes is open for more at most. Nobody waits
+// for them, but the log shows them later.
+const groupOpen = 2 * time.Millisecond
+
+// grouping is whether a group is still open.
+type grouping struct {
+	until   time.Time // of outcomes; zero: the group has nothing yet
+	hurried bool      // somebody waits for it
+	yielded bool
+}
+
+func (g *grouping) take(p place) {
+	g.hurried = g.hurried || p == ahead
+	if g.until.IsZero() {
+		g.until = time.Now().Add(groupOpen)
+	}
+}
+
+// another returns the next operation of a group, or nil where it is not to be waited
+// for.
+func (s *Store) another(g *grouping) *operation {
+	select {
+	case op := <-s.ops:
+		return op
+	default:
+	}
+	if left := time.Until(g.until); left > 0 && !g.hurried {
+		timer := time.NewTimer(left)
+		defer timer.Stop()
+		select {
+		case op := <-s.ops:
+			return op
+		case <-timer.C:
+		case <-s.closing:
+		}
+	}
+	if g.yielded {
+		return nil
+	}
+	// The callers answered a moment ago may have more: let them run once.
+	g.yielded = true
+	runtime.Gosched()
+	select {
+	case op := <-s.ops:
+		return op
+	default:
+		return nil
+	}
+}
+
+// group collects what is queued behind first, up to the bounds, and commits it. What
+// somebody waits for is not kept waiting: the queue fills while a commit is under way.
+// A group of outcomes alone has a moment for company: each commit writes some pages
+// however little it has, and who waits shares them.
 func (s *Store) group(first *operation) {
 	batch := s.writer.batch[:0]
 	rows, bytes := 0, 0
-	yielded := false
-	for op := first; ; {
+	var g grouping
+	for op := first; op != nil; op = s.another(&g) {
 		if op.place == behind {
 			s.writer.behind = append(s.writer.behind, op)
 		} else if op.state.CompareAndSwap(opQueued, opTaken) {
@@ -171,27 +223,11 @@ func (s *Store) group(first *operation) {
 			batch = append(batch, op)
 			rows += op.rows
 			bytes += op.bytes
+			g.take(op.place)
 		}
 		if rows >= s.cfg.BatchRows || bytes >= s.cfg.BatchBytes {
 			break
 		}
-		select {
-		case op = <-s.ops:
-			continue
-		default:
-		}
-		if yielded {
-			break
-		}
-		// The callers answered a moment ago may have more: let them run once.
-		yielded = true
-		runtime.Gosched()
-		select {
-		case op = <-s.ops:
-			continue
-		default:
-		}
-		break
 	}
 	if slices.ContainsFunc(batch, func(op *operation) bool { return op.place == ahead }) {
 		s.commit(batch)
