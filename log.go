@@ -43,7 +43,7 @@ type AttemptView struct {
 	Attempt
 	AttemptDetail
 	// Body is the request's body; nil when its event is gone or it no longer
-	// has the recorded SHA-256 (the format was changed by the operator since).
+	// has the recorded sum (the format was changed by the operator since).
 	// Attempts that sent the same bytes share them.
 	Body []byte
 }

@@ -42,7 +42,7 @@ type Detail struct {
 	FormatVersion   string
 	IncludeMessages bool
 	BodySum         string // see [Detail.Sent]
-	Error           string   // fixed, safe text for a failed attempt
+	Error           string // fixed, safe text for a failed attempt
 	// ResponseHeaders have the values of a repeated name joined by ", ". They
 	// are kept up to 16 KiB in all; what does not fit is left out.
 	ResponseHeaders map[string]string
