@@ -231,14 +231,14 @@ func nextClaim(most, few int, wants []ClaimWant, rows []Waiting) int {
 
 // works puts the events to claimed rows, as far as there is memory for bodies.
 // The rows are owned already: an event that cannot be read now is read when it
-// is sent. So are those of adopted rows, once these are marked: reading them may
+// is sent. So are those of rows with deaths, once these are marked: reading them may
 // be what the process died of.
 func (c *claimer) works(ctx context.Context, rows []Waiting) []*work {
 	s := c.svc
 	refs := make([]EventRef, 0, len(rows))
 	read := make(map[Key]*payload, len(rows))
 	for _, r := range rows {
-		if _, ok := read[r.Event]; !ok && !r.Adopted {
+		if _, ok := read[r.Event]; !ok && r.Deaths == 0 {
 			read[r.Event] = nil
 			refs = append(refs, EventRef{r.Agent, r.Event})
 		}

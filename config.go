@@ -81,7 +81,7 @@ type Config struct {
 
 	// PublishWait is how long the answer to a publisher is held back at most: it rises
 	// to this as the places in memory of an endpoint that is sent to fast fill, from half
-	// of them on. 0 = 20 ms, negative = never.
+	// of them on. 0 = 20 ms, negative = never; MaxPublishWait at most.
 	PublishWait time.Duration
 
 	Limits Limits
@@ -89,6 +89,9 @@ type Config struct {
 	// made it: it must be quick. It is what metrics and the demo listen to.
 	OnAttempt func(AttemptReport)
 }
+
+// MaxPublishWait bounds Config.PublishWait.
+const MaxPublishWait = time.Second
 
 // AttemptReport is what Config.OnAttempt gets to know of an attempt.
 type AttemptReport struct {

@@ -50,7 +50,7 @@ type work struct {
 	fresh     bool          // see queue
 	canceled  bool          // by its owner, while it was in hand
 	eventID   string        // once the event was read
-	mark      *marking      // of an adopted one: see marker
+	mark      *marking      // of one with deaths: see marker
 	done      chan struct{} // closed when the outcome is durable; nil unless somebody waits
 }
 

@@ -311,6 +311,38 @@ func TestDeathsOfWhatWasBeingSent(t *testing.T) {
 	})
 }
 
+// The death of a suspect, which runs alone, counts for nothing that waited in memory,
+// though an owner of that had died before.
+func TestDeathOfASuspectIsItsOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, receivertest.Always(receivertest.Hang()))
+		r.agent("standard")
+		e := r.endpoint("a", func(in *waybell.EndpointInput) { in.RateLimit = waybell.Some(0.001) })
+		if _, err := r.svc.PauseEndpoint(r.ctx, "bot", e.ID, 0); err != nil {
+			t.Fatal(err)
+		}
+		r.publishBatches(500)
+		r.damage("UPDATE waiting SET adopted = 1, deaths = iif(event = (SELECT min(event) FROM waiting), 3, 0)")
+		if _, err := r.svc.ResumeEndpoint(r.ctx, "bot", e.ID, waybell.HeldSend, 0); err != nil {
+			t.Fatal(err)
+		}
+		for n := 0; n == 0; n = r.countRows("SELECT count(*) FROM waiting WHERE deaths = 3 AND begun = 1") {
+			time.Sleep(time.Second)
+		}
+		r.crash()
+		r.receiver.CutConnections()
+		r.start()
+		time.Sleep(time.Second)
+		if n := r.countRows("SELECT count(*) FROM waiting WHERE deaths > 0"); n != 1 {
+			t.Errorf("%d deliveries have deaths, want the suspect alone", n)
+		}
+		if n := r.countRows("SELECT deaths FROM waiting WHERE deaths > 0"); n != 4 {
+			t.Errorf("the suspect has %d deaths, want 4", n)
+		}
+	})
+}
+
 // Where a receiver answers soon, one mark serves many deliveries of a backlog.
 func TestMarksAhead(t *testing.T) {
 	t.Parallel()

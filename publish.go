@@ -363,9 +363,21 @@ func (s *Service) check(env *envelope) (name string, data, messages jsjson.Value
 	return t.Name, data, messages, nil // not the caller's, which is a part of the whole document
 }
 
-// accept makes events durable and their deliveries start. The caller's context
-// does not reach the commit.
+// accept makes events durable and their deliveries start.
 func (s *Service) accept(ctx context.Context, events []*pending) ([]BatchItem, error) {
+	items, err := s.makeDurable(ctx, events)
+	if err != nil {
+		return nil, err
+	}
+	if wait := s.dispatcher.crowded(events, items); wait > 0 {
+		pause(ctx, wait)
+	}
+	return items, nil
+}
+
+// makeDurable is accept but for the wait for its answer. The caller's context does not
+// reach the commit.
+func (s *Service) makeDurable(ctx context.Context, events []*pending) ([]BatchItem, error) {
 	var size int64
 	for _, p := range events {
 		size += int64(len(p.Data) + len(p.Messages) + 512)
@@ -394,9 +406,6 @@ func (s *Service) accept(ctx context.Context, events []*pending) ([]BatchItem, e
 	}
 	if err != nil {
 		return nil, s.acceptError(err)
-	}
-	if wait := s.dispatcher.crowded(rows); wait > 0 {
-		pause(ctx, wait)
 	}
 	return items, nil
 }

@@ -152,13 +152,16 @@ func TestPublishWait(t *testing.T) {
 		took  time.Duration // an attempt
 		wait  time.Duration
 		queue int
-		held  bool // answers are held back
-		aside bool // events go through the store
+		rate  float64 // limit of the endpoint
+		held  bool    // answers are held back
+		aside bool    // events go through the store
 	}{
 		"quick endpoint":            {took: time.Millisecond, queue: 4096, held: true},
 		"never held back":           {took: time.Millisecond, wait: -1, queue: 4096, aside: true},
 		"held back too little":      {took: time.Millisecond, wait: time.Millisecond, queue: 4096, aside: true},
 		"slow endpoint":             {took: 101 * time.Millisecond, queue: 4096, aside: true},
+		"low rate limit":            {took: time.Millisecond, rate: 1000, queue: 4096, aside: true},
+		"high rate limit":           {took: time.Millisecond, rate: 10000, queue: 4096, held: true, aside: true},
 		"few places, never a crowd": {took: time.Millisecond, queue: 1000, aside: true},
 		"all fit":                   {took: time.Millisecond, queue: 3 * publishers * batches * each},
 	} {
@@ -170,7 +173,11 @@ func TestPublishWait(t *testing.T) {
 					limits(func(l *waybell.Limits) { l.QueueLength, l.Queued = tc.queue, 4*tc.queue }),
 					func(c *waybell.Config) { c.PublishWait = tc.wait })
 				r.agent("standard")
-				r.endpoint("a")
+				r.endpoint("a", func(in *waybell.EndpointInput) {
+					if tc.rate > 0 {
+						in.RateLimit = waybell.Some(tc.rate)
+					}
+				})
 				r.publish(0)
 				time.Sleep(time.Minute) // it is known how long an attempt takes
 				began := time.Now()
@@ -201,14 +208,19 @@ func TestPublishWaitGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, receivertest.Always(receivertest.After(time.Millisecond, receivertest.Answer(200, ""))),
-			limits(func(l *waybell.Limits) { l.QueueLength = 2048 }), func(c *waybell.Config) { c.PublishWait = time.Hour })
+			limits(func(l *waybell.Limits) { l.QueueLength = 2048 }), func(c *waybell.Config) { c.PublishWait = waybell.MaxPublishWait })
 		r.agent("standard")
 		r.endpoint("a")
 		r.publish(0)
 		time.Sleep(time.Minute) // it is known how long an attempt takes
 		began := time.Now()
-		ctx, cancel := context.WithTimeout(r.ctx, time.Second)
+		ctx, cancel := context.WithTimeout(r.ctx, 100*time.Millisecond)
 		defer cancel()
+		time.AfterFunc(50*time.Millisecond, func() {
+			if got := r.svc.Load().PublishBytes; got != 0 {
+				t.Errorf("%d bytes wait to be stored while an answer is held back", got)
+			}
+		})
 		body := strings.Repeat(`{"event":"message.received","agent_id":"bot","data":{"text":"hello"}}`+"\n", 1000)
 		for range 2 {
 			items, err := r.svc.PublishBatch(ctx, waybell.BatchRequest{NDJSON: true, Body: []byte(body)})
@@ -216,8 +228,8 @@ func TestPublishWaitGivenUp(t *testing.T) {
 				t.Fatalf("%d items, %v", len(items), err)
 			}
 		}
-		if took := time.Since(began).Round(100 * time.Millisecond); took != time.Second {
-			t.Errorf("answered after %v, want the second after which it was given up", took)
+		if took := time.Since(began).Round(10 * time.Millisecond); took != 100*time.Millisecond {
+			t.Errorf("answered after %v, want the time after which it was given up", took)
 		}
 		time.Sleep(time.Minute)
 		if l := r.ledger(); l.Delivered != 2001 {

@@ -16,7 +16,7 @@ type queue struct {
 	listed   bool // it stands in dispatcher.ready
 	denied   bool // it stands in dispatcher.denied
 	waking   bool // a timer of its rate limit runs
-	ahead    int  // how many adopted items are marked as begun before their turn
+	ahead    int  // how many items with deaths are marked as begun before their turn
 	backlog  bool // the store has due rows for it
 	drained  Key  // resumed deliveries entered up to this one were sent, oldest first
 	pace     pace
@@ -134,7 +134,7 @@ const (
 // delivered then. What finds no place goes through the store and is read again, which
 // costs both. An endpoint that is slow, in trouble or has a low rate limit holds nobody
 // up: what is meant for it has to wait in the store in any case.
-func (d *dispatcher) crowded(events []*NewEvent) (wait time.Duration) {
+func (d *dispatcher) crowded(events []*pending, items []BatchItem) (wait time.Duration) {
 	most := d.svc.cfg.PublishWait
 	if most <= 0 {
 		return 0
@@ -142,11 +142,17 @@ func (d *dispatcher) crowded(events []*NewEvent) (wait time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.svc.clock.now()
-	for _, e := range events {
-		for i := range e.Targets {
-			q := d.queue(e.Targets[i].Endpoint)
+	for i, e := range events {
+		if items[i].Err != nil || items[i].Result.Duplicate {
+			continue
+		}
+		for _, t := range e.Targets {
+			q := d.queue(t.Endpoint)
 			n := q.items.Len()
 			if n < crowdedFrom || !q.pace.quick() || now.Sub(q.items.At(0).Event.Time()) > crowdMoves {
+				continue
+			}
+			if e := d.svc.dir.entry(t.Endpoint); e != nil && e.RateLimit > 0 && d.share.Rate(e.RateLimit) < crowdedFrom {
 				continue
 			}
 			places := d.places(q)

@@ -98,6 +98,9 @@ func New(cfg Config) (*Service, error) {
 	if err := cfg.Limits.Validate(); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
+	if cfg.PublishWait > MaxPublishWait {
+		return nil, fmt.Errorf("config: PublishWait is %v; it must be at most %v", cfg.PublishWait, MaxPublishWait)
+	}
 	s := &Service{
 		cfg: cfg, log: cfg.Logger, store: cfg.Store, userAgent: "Waybell/" + cfg.Version,
 		sessions: newSessionCache(), gate: reception.NewGate(cfg.Limits.InboxBodyBytes), fenced: make(chan struct{}, 1),

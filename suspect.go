@@ -73,8 +73,13 @@ func (d *dispatcher) toMark(w *work) (add []*marking) {
 		q.ahead = 0
 	}
 	n := min(q.ahead, q.items.Len())
-	if n == 0 || d.alone || q.items.At(n/2).mark != nil {
+	if d.alone {
 		return add
+	}
+	for i := n / 2; i < n; i++ { // of those with deaths: there are others between them
+		if q.items.At(i).mark != nil {
+			return add
+		}
 	}
 	for i := range n {
 		if next := q.items.At(i); next.Deaths > 0 && next.mark == nil {
@@ -216,7 +221,9 @@ func (d *dispatcher) runAlone(ctx context.Context, w *work) {
 	d.mu.Lock()
 	d.alone = true
 	for _, q := range d.queues {
-		d.sift(q, func(w *work) (outcome, bool) { return released(w, w.NextAt), w.mark != nil })
+		d.sift(q, func(w *work) (outcome, bool) {
+			return released(w, w.NextAt), w.mark != nil || w.Adopted && w.Deaths == 0
+		})
 	}
 	d.mu.Unlock()
 	d.awaitSilence(ctx)

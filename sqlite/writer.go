@@ -152,8 +152,9 @@ func (s *Store) takeBehind() []*operation {
 	return nil
 }
 
-// groupOpen is how long a group of outcomes is open for more at most. Nobody waits
-// for them, but the log shows them later.
+// groupOpen is how long a group of outcomes and marks is open for more at most. Nobody
+// waits for outcomes, but the log shows them later; who waits for marks, or for what
+// goes behind, waits so much longer.
 const groupOpen = 2 * time.Millisecond
 
 // grouping is whether a group is still open.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -208,6 +209,9 @@ func (c *configuration) check() error {
 	}
 	if c.SuspendFailures < 1 {
 		errs = append(errs, errors.New("suspend-failures: must be at least 1; set suspend-after to 0 to suspend nobody"))
+	}
+	if wait := time.Duration(c.PublishWait); wait > waybell.MaxPublishWait {
+		errs = append(errs, fmt.Errorf("publish-wait: is %v; it must be at most %v", wait, waybell.MaxPublishWait))
 	}
 	if c.MaxConnections < 1 {
 		errs = append(errs, fmt.Errorf("max-connections: is %d; it must be at least 1", c.MaxConnections))

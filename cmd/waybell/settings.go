@@ -194,7 +194,7 @@ func (s *settings) deliveryTable() []setting {
 		{name: "suspend-failures", value: &s.SuspendFailures,
 			help: "how many failures in a row an endpoint must have before it is suspended"},
 		{name: "publish-wait", value: &s.PublishWait,
-			help: "how long the answer to a publisher is held back at most while deliveries pile up in memory; 0 never holds one back",
+			help: "how long the answer to a publisher is held back at most while deliveries pile up in memory, up to 1s; 0 never holds one back",
 			note: "It rises to this as `max-queue-length` is approached, from half of it on, by an endpoint that is sent to fast (1,024 deliveries within a second at least): publishers that wait for their answers then publish about as fast as it is delivered, and nothing goes through the store twice. The event is stored and on its way before."},
 	}
 }

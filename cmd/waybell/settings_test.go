@@ -182,6 +182,11 @@ func TestSettingsCoverTheLibrary(t *testing.T) {
 	if cfg := never.service(); cfg.Retention >= 0 || cfg.SuspendAfter >= 0 || cfg.InboxTTL >= 0 || cfg.PublishWait >= 0 {
 		t.Error("0 must mean never")
 	}
+	slow := &configuration{settings: newSettings()}
+	slow.PublishWait = durationValue(waybell.MaxPublishWait + 1)
+	if err := slow.check(); err == nil || !strings.Contains(err.Error(), "publish-wait: is 1.000000001s; it must be at most 1s") {
+		t.Errorf("too long a wait is told as %v", err)
+	}
 	standard := newSettings()
 	standard.EgressTransport = transportNetHTTP
 	if own.NetHTTP || !standard.service().NetHTTP {
