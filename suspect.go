@@ -10,8 +10,9 @@ import (
 // marker marks deliveries that two processes had when they died as begun before they
 // are sent, in groups: a process may have died of what it was sending, not of what it
 // had in memory besides. The first two deaths are worth no write for each delivery:
-// most processes die of something else, and once. The senders wait for it. Where an endpoint answers soon, what is next in its queue is
-// marked too, so that one wait serves many.
+// most processes die of something else, and once. The senders wait for it. Where an
+// endpoint answers soon, what is next in its queue is marked too, so that one wait
+// serves many.
 type marker struct {
 	svc     *Service
 	mu      sync.Mutex
