@@ -41,6 +41,8 @@ func sample(row setting) string {
 		return "https://hooks.example.com/waybell"
 	case "portal-origins":
 		return "https://app.example.com,http://localhost:3000"
+	case "publish-wait":
+		return "300ms"
 	case "max-batch-bytes", "max-publish-bytes":
 		return "3MiB"
 	}
