@@ -14,6 +14,17 @@ import (
 	"time"
 )
 
+// listen opens a real socket for the time of the test.
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
 // TestIdleSocketThatEndedIsNotUsed: over real sockets, an idle connection that
 // the receiver has closed, or has spoken on unasked, costs no attempt.
 func TestIdleSocketThatEndedIsNotUsed(t *testing.T) { eachWay(t, testIdleSocketThatEndedIsNotUsed) }
@@ -30,11 +41,7 @@ func testIdleSocketThatEndedIsNotUsed(t *testing.T, netHTTP bool) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
+			l := listen(t)
 			c := mustNew(t, Config{NetHTTP: netHTTP, Allow: []string{"127.0.0.0/8"}})
 			defer c.CloseIdle()
 			for range 2 {
@@ -195,11 +202,7 @@ func (c *joined) flush() error {
 // can be asked whether it is alive; a proxy reached over TLS makes two layers.
 func TestSocketBelowTLS(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	l := listen(t)
 	for layers := range 3 {
 		socket, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {

@@ -256,11 +256,7 @@ func TestSocketIsCheckedAgain(t *testing.T) { eachWay(t, testSocketIsCheckedAgai
 
 func testSocketIsCheckedAgain(t *testing.T, netHTTP bool) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
+	listener := listen(t)
 	var accepted atomic.Int64
 	go func() {
 		for {

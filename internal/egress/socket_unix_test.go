@@ -50,11 +50,7 @@ func TestPostWaitsForWhatComes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
+			l := listen(t)
 			go func() {
 				for {
 					conn, err := l.Accept()
@@ -91,8 +87,8 @@ func TestPostOfMoreThanTheSystemTakes(t *testing.T) {
 			})
 		}
 	}
-	listen := net.ListenConfig{Control: small(syscall.SO_RCVBUF)}
-	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	config := net.ListenConfig{Control: small(syscall.SO_RCVBUF)}
+	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
