@@ -66,18 +66,23 @@ func newEngineClock(lastKey func() Key) *engineClock {
 
 // now is the time. On a shared store it has no monotonic reading: it goes evenly
 // by itself.
-func (c *engineClock) now() time.Time { now, _ := c.read(); return now }
+func (c *engineClock) now() time.Time { now, _, _ := c.look(); return now }
+
+// both is now and the same moment by the machine's clock, with its monotonic reading.
+func (c *engineClock) both() (now, local time.Time) { now, local, _ = c.look(); return now, local }
 
 // read is now and the reading that it goes by: no step lies between them.
-func (c *engineClock) read() (time.Time, *clockReading) {
+func (c *engineClock) read() (time.Time, *clockReading) { now, _, base := c.look(); return now, base }
+
+func (c *engineClock) look() (now, local time.Time, base *clockReading) {
 	for {
-		base, t := c.base.Load(), time.Now()
-		passed := t.Sub(c.started)
+		base, local = c.base.Load(), time.Now()
+		passed := local.Sub(c.started)
 		if c.shared.Load() {
-			return base.at(passed), base
+			return base.at(passed), local, base
 		}
-		if c.see(passed, t.Round(0), clockStep); c.base.Load() == base {
-			return t, base
+		if c.see(passed, local.Round(0), clockStep); c.base.Load() == base {
+			return local, local, base
 		}
 	}
 }

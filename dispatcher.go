@@ -95,7 +95,7 @@ func (d *dispatcher) enqueue(works []*work) {
 		w.fresh = true
 		d.take(q, w, now)
 	}
-	d.pump()
+	d.pump(now)
 }
 
 // adopt takes claimed rows in hand. One that is in hand already was claimed
@@ -116,7 +116,7 @@ func (d *dispatcher) adopt(works []*work) {
 		}
 		d.take(d.queue(w.Endpoint), w, now)
 	}
-	d.pump()
+	d.pump(now)
 }
 
 // take takes a work in hand. One that is not to be sent now, because its
@@ -176,9 +176,9 @@ func (d *dispatcher) list(q *queue) {
 
 // pump starts workers while there are free slots and something to send. d.mu
 // is held.
-func (d *dispatcher) pump() {
+func (d *dispatcher) pump(now time.Time) {
 	for {
-		q, w := d.next(d.svc.clock.now())
+		q, w := d.next(now)
 		if w == nil {
 			return
 		}
@@ -253,7 +253,7 @@ func (d *dispatcher) wake(q *queue) {
 	defer d.mu.Unlock()
 	q.waking = false
 	d.list(q)
-	d.pump()
+	d.pump(d.svc.clock.now())
 }
 
 // work makes attempts until there is nothing to start. One goroutine serves
@@ -302,7 +302,7 @@ func (d *dispatcher) finish(q *queue, w *work, o outcome) (*queue, *work) {
 	d.svc.settler.add(w, o)
 	nq, nw := d.next(now)
 	if nw != nil {
-		d.pump() // a wider limit may let more than one start
+		d.pump(now) // a wider limit may let more than one start
 	}
 	signal(d.quiet)
 	if changed != (paceChange{}) || q.pace.health.Open || o.Kind == SettleRetry {
@@ -344,7 +344,7 @@ func (d *dispatcher) settled(works []*work) {
 	}
 	d.outcomes -= len(works)
 	signal(d.quiet)
-	d.pump()
+	d.pump(d.svc.clock.now())
 }
 
 // sift takes works out of a queue: decide gives the outcome of each, or false
@@ -424,7 +424,7 @@ func (d *dispatcher) endpointChanged(old, e *Endpoint) {
 		return released(w, w.NextAt), e.IsHeld() || d.limit(d.svc.dir.entry(e.Number)) == 0
 	})
 	d.list(q)
-	d.pump()
+	d.pump(now)
 }
 
 // unknown leaves out the rows that are in hand.

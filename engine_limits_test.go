@@ -1,6 +1,7 @@
 package waybell_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -45,15 +46,18 @@ func TestConcurrencyPerEndpoint(t *testing.T) {
 	})
 }
 
-// An endpoint that answers soon gets up to twice the default at once, as long as there
-// are few others to send to; any figure that was set is kept.
+// An endpoint that answers soon gets up to twice the default at once, and four times
+// while a thousand deliveries wait for it, as long as there are few others to send to;
+// any figure that was set is kept.
 func TestConcurrencyOfQuickEndpoints(t *testing.T) {
 	t.Parallel()
 	const soon = 10 * time.Millisecond
+	const few, crowd = 200, 2000
 	for _, tc := range []struct {
 		name      string
 		took      time.Duration
 		endpoints int
+		events    int
 		own       int // the endpoint's own figure
 		limits    waybell.Limits
 		want      int
@@ -68,6 +72,11 @@ func TestConcurrencyOfQuickEndpoints(t *testing.T) {
 		{name: "with a figure of its own", took: soon, endpoints: 1, own: 16, want: 16},
 		{name: "one at a time", took: soon, endpoints: 1, limits: waybell.Limits{Concurrency: 1}, want: 1},
 		{name: "with another figure for all", took: soon, endpoints: 1, limits: waybell.Limits{Concurrency: 20}, want: 20},
+		{name: "with a crowd", took: soon, endpoints: 1, events: crowd, want: 64},
+		{name: "one of two with a crowd", took: soon, endpoints: 2, events: crowd, want: 32},
+		{name: "with a crowd, not soon", took: 101 * time.Millisecond, endpoints: 1, events: crowd, want: 16},
+		{name: "with a crowd and a figure of its own", took: soon, endpoints: 1, events: crowd, own: 16, want: 16},
+		{name: "with a crowd on a small node", took: soon, endpoints: 1, events: crowd, limits: waybell.Limits{InFlight: 100}, want: 50},
 		{name: "on a small node", took: soon, endpoints: 1, limits: waybell.Limits{InFlight: 40}, want: 20},
 		{name: "on a very small node", took: soon, endpoints: 1, limits: waybell.Limits{InFlight: 10}, want: 10},
 	} {
@@ -84,13 +93,14 @@ func TestConcurrencyOfQuickEndpoints(t *testing.T) {
 						}
 					})
 				}
-				for i := range 200 {
+				events := cmp.Or(tc.events, few)
+				for i := range events {
 					r.publish(i)
 				}
 				time.Sleep(time.Minute)
 				for i := range tc.endpoints {
-					if got := r.receiver.StatsFor("/" + strconv.Itoa(i)); got.MaxInFlight != tc.want || got.Requests != 200 {
-						t.Errorf("endpoint %d: %+v, want at most %d at once of 200", i, got, tc.want)
+					if got := r.receiver.StatsFor("/" + strconv.Itoa(i)); got.MaxInFlight != tc.want || got.Requests != events {
+						t.Errorf("endpoint %d: %+v, want at most %d at once of %d", i, got, tc.want, events)
 					}
 				}
 			})

@@ -101,7 +101,7 @@ func (d *dispatcher) divide(sh share.Share) {
 		}
 		d.list(q)
 	}
-	d.pump()
+	d.pump(d.svc.clock.now())
 	signal(d.room)
 }
 

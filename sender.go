@@ -26,7 +26,7 @@ const maxPanics = 5
 // it, and decides what becomes of the delivery. A panic on the way is an
 // outcome of this delivery alone.
 func (s *Service) attempt(w *work) (o outcome) {
-	started, began := s.clock.now(), time.Now()
+	started, began := s.clock.both()
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("panic in an attempt", "delivery", w.DeliveryRef, "panic", panicText(p), "stack", string(debug.Stack()))
@@ -37,7 +37,7 @@ func (s *Service) attempt(w *work) (o outcome) {
 		if o, skip := s.begin(w); skip {
 			return o
 		}
-		started, began = s.clock.now(), time.Now() // marking took its time
+		started, began = s.clock.both() // marking took its time
 	}
 	now := started
 	e := s.dir.entry(w.Endpoint)
@@ -205,7 +205,7 @@ func (s *Service) header(m *sent) egress.Header {
 
 // judge turns the result of a request into the delivery's outcome.
 func (s *Service) judge(m *sent) outcome {
-	ended := s.clock.now()
+	ended, local := s.clock.both()
 	w, e, r := m.w, m.e, m.result
 	reason, verdict := ReasonHTTPStatus, e.policy.Classify(r.Status)
 	if r.Err != nil {
@@ -219,7 +219,7 @@ func (s *Service) judge(m *sent) outcome {
 	}
 	a := &Attempt{
 		DeliveryRef: w.DeliveryRef, Agent: w.Agent, Number: w.Attempts + 1,
-		StartedAt: m.started, Duration: time.Since(m.began), StatusCode: r.Status, Reason: reason,
+		StartedAt: m.started, Duration: local.Sub(m.began), StatusCode: r.Status, Reason: reason,
 		Detail: m.detail(),
 	}
 	o := outcome{test: w.Test, refused: reason != ReasonBlocked && (r.Err != nil || r.Status >= 500)}

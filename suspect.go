@@ -246,7 +246,7 @@ func (d *dispatcher) runAlone(ctx context.Context, w *work) {
 	}
 	d.mu.Lock()
 	d.alone = false
-	d.pump()
+	d.pump(d.svc.clock.now())
 	d.mu.Unlock()
 }
 

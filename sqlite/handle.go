@@ -42,6 +42,7 @@ func (e *resultError) Code() int { return e.code }
 
 // openHandle opens a database by its URI, https://sqlite.org/uri.html.
 func openHandle(uri string) (*handle, error) {
+	preparePageCache()
 	h := &handle{tls: libc.NewTLS()}
 	to, err := h.allocate(int(unsafe.Sizeof(h.db)))
 	if err != nil {
@@ -76,11 +77,14 @@ func (h *handle) close() error {
 	return err
 }
 
+// vaSlot is the size of one argument in a list of them,
+// https://pkg.go.dev/modernc.org/libc#VaList.
+const vaSlot = 8
+
 // keepLog has the handle leave the write-ahead log as it is when it is closed, even
 // as the last one: what was copied of it may not have reached the disk.
 func (h *handle) keepLog() error {
-	const slot = 8 // of one argument, https://pkg.go.dev/modernc.org/libc#VaList
-	list, err := h.allocate(2 * slot)
+	list, err := h.allocate(2 * vaSlot)
 	if err != nil {
 		return err
 	}

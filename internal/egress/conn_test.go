@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -118,6 +119,31 @@ func testOldestIdleConnectionGoes(t *testing.T, netHTTP bool) {
 		}
 		if n.dials() != 4 || n.open.Load() != 2 {
 			t.Errorf("%d connections were made, want 4; %d are open, want 2", n.dials(), n.open.Load())
+		}
+	})
+}
+
+// TestOriginsAreForgotten: of receivers without idle connections no more are known
+// than there may be connections, and none once all were closed.
+func TestOriginsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{serve: keptAlive(new(atomic.Int64), "HTTP/1.1 204 No Content\r\n\r\n")}
+		c := setup(t, n, Config{})
+		const total, hosts = 3, 20
+		c.idle.total = total
+		for i := range hosts {
+			checkResult(t, c.Do(t.Context(), post(t, c, fmt.Sprintf("http://h%d.example.com/", i))), 204, ClassNone, "")
+			if known := len(c.idle.idle); known > 2*total {
+				t.Fatalf("after %d receivers %d are known, %d of them without idle connections", i+1, known, c.idle.empty)
+			}
+		}
+		if n.open.Load() != total || c.idle.n != total {
+			t.Errorf("%d connections are open, %d idle, want %d", n.open.Load(), c.idle.n, total)
+		}
+		time.Sleep(idleTimeout)
+		synctest.Wait()
+		if n.open.Load() != 0 || len(c.idle.idle) != 0 || c.idle.empty != 0 {
+			t.Errorf("%d connections are open; %d receivers are known, %d without idle ones", n.open.Load(), len(c.idle.idle), c.idle.empty)
 		}
 	})
 }

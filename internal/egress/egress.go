@@ -137,7 +137,7 @@ func New(config Config) (*Client, error) {
 			perHost: cmp.Or(config.MaxIdlePerHost, defaultMaxIdlePerHost),
 			total:   maxIdle,
 			timeout: idleTimeout,
-			idle:    map[origin][]*conn{},
+			idle:    map[origin]*idleConns{},
 		},
 	}
 	if config.NetHTTP {
@@ -281,7 +281,7 @@ func (c *Client) answer(cl *call, conn *conn, resp *http.Response) Result {
 		if conn.wire != nil {
 			_ = conn.wire.SetDeadline(time.Time{}) // net/http reads from it while it is idle
 		}
-		c.idle.put(conn)
+		c.idle.put(conn, cl.start.Add(result.Timing.Total))
 	} else {
 		conn.abort() // the answer is in
 	}

@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -14,31 +15,34 @@ type pool struct {
 	timeout        time.Duration
 
 	mu             sync.Mutex
-	idle           map[origin][]*conn // oldest first
-	n              int
+	idle           map[origin]*idleConns
+	empty          int // of the lists in idle; most are filled again soon
+	n              int // idle connections
 	oldest, newest *conn
 	timer          *time.Timer // runs while anything is idle
 }
+
+// idleConns are the idle connections to one origin, oldest first.
+type idleConns struct{ list []*conn }
 
 // get returns an idle connection, or nil. It may be dead.
 func (p *pool) get(to origin) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := p.idle[to]
-	if len(list) == 0 {
+	of := p.idle[to]
+	if of == nil || len(of.list) == 0 {
 		return nil
 	}
-	c := list[len(list)-1]
-	p.remove(c)
-	return c
+	return p.remove(of, len(of.list)-1)
 }
 
-// put takes a connection back, or closes it where enough are idle.
-func (p *pool) put(c *conn) {
+// put takes a connection back that is idle since a moment ago, or closes it where
+// enough are idle.
+func (p *pool) put(c *conn, since time.Time) {
 	if cap(c.out) > keptOut {
 		c.out = nil
 	}
-	c.since = time.Now()
+	c.since = since
 	if surplus := p.add(c); surplus != nil {
 		_ = surplus.Close() // nothing is under way on it
 	}
@@ -48,10 +52,17 @@ func (p *pool) put(c *conn) {
 func (p *pool) add(c *conn) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.idle[c.to]) >= p.perHost {
+	of := p.idle[c.to]
+	switch {
+	case of == nil:
+		of = new(idleConns)
+		p.idle[c.to] = of
+	case len(of.list) >= p.perHost:
 		return c
+	case len(of.list) == 0:
+		p.empty--
 	}
-	p.idle[c.to] = append(p.idle[c.to], c)
+	of.list = append(of.list, c)
 	p.n++
 	if c.older = p.newest; c.older != nil {
 		c.older.newer = c
@@ -65,19 +76,14 @@ func (p *pool) add(c *conn) *conn {
 	if p.n <= p.total {
 		return nil
 	}
-	last := p.oldest
-	p.remove(last)
-	return last
+	return p.removeOldest()
 }
 
-// remove takes an idle connection out. p.mu is held.
-func (p *pool) remove(c *conn) {
-	list := p.idle[c.to]
-	if i := slices.Index(list, c); len(list) > 1 {
-		p.idle[c.to] = slices.Delete(list, i, i+1)
-	} else {
-		delete(p.idle, c.to)
-	}
+// remove takes the idle connection out that is at a place of its origin's list. p.mu
+// is held.
+func (p *pool) remove(of *idleConns, at int) *conn {
+	c := of.list[at]
+	of.list = slices.Delete(of.list, at, at+1)
 	p.n--
 	if c.older != nil {
 		c.older.newer = c.newer
@@ -90,6 +96,22 @@ func (p *pool) remove(c *conn) {
 		p.newest = c.older
 	}
 	c.older, c.newer = nil, nil
+	if len(of.list) == 0 {
+		if p.empty++; p.empty > p.total {
+			p.tidy()
+		}
+	}
+	return c
+}
+
+// removeOldest takes out what is idle longest of all, and so of its origin. p.mu is
+// held.
+func (p *pool) removeOldest() *conn { return p.remove(p.idle[p.oldest.to], 0) }
+
+// tidy forgets the origins without idle connections. p.mu is held.
+func (p *pool) tidy() {
+	maps.DeleteFunc(p.idle, func(_ origin, of *idleConns) bool { return len(of.list) == 0 })
+	p.empty = 0
 }
 
 // expire closes what was idle for too long.
@@ -100,8 +122,10 @@ func (p *pool) close(since time.Time) {
 	var ended []*conn
 	p.mu.Lock()
 	for c := p.oldest; c != nil && !c.since.After(since); c = p.oldest {
-		p.remove(c)
-		ended = append(ended, c)
+		ended = append(ended, p.removeOldest())
+	}
+	if p.n == 0 {
+		p.tidy()
 	}
 	if p.timer != nil {
 		p.timer.Stop()

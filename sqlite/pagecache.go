@@ -1,0 +1,54 @@
+package sqlite
+
+import (
+	"sync"
+	"unsafe"
+
+	"modernc.org/libc"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// lockBytes are where SQLite locks a file; no data lies on their page
+// (https://sqlite.org/fileformat2.html#the_lock_byte_page).
+const lockBytes = 1 << 30
+
+// preparePageCache spares commits a walk over the page cache. SQLite exchanges the
+// numbers of two pages by way of a third that no page has: that of the lock bytes. Its
+// cache takes this for the largest number it ever held, so that the commit, which drops
+// what lies beyond the end of the file, looks at every page for it. With a method of the
+// cache replaced by one that forgets that number again, a commit costs what it changed.
+//
+// Another user of SQLite in the process may have begun before: it stays as it is then.
+var preparePageCache = sync.OnceFunc(func() {
+	tls := libc.NewTLS()
+	defer tls.Close()
+	const room = 128 // of methods
+	memory := libc.Xcalloc(tls, 1, room+2*vaSlot)
+	if memory == 0 {
+		return
+	}
+	defer libc.Xfree(tls, memory) // SQLite copies them
+	methods, list := (*sqlite3.Tsqlite3_pcache_methods2)(pointer(memory)), memory+room
+	if sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_GETPCACHE2, libc.VaList(list, memory)) != sqlite3.SQLITE_OK {
+		return
+	}
+	renumberPage = *(*pageRenumberer)(unsafe.Pointer(&struct{ uintptr }{methods.FxRekey}))
+	own := pageRenumberer(renumberQuietly)
+	methods.FxRekey = *(*uintptr)(unsafe.Pointer(&own))
+	sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_PCACHE2, libc.VaList(list, memory))
+})
+
+// pageRenumberer is xRekey of https://sqlite.org/c3ref/pcache_methods2.html.
+type pageRenumberer func(tls *libc.TLS, cache, page uintptr, from, to uint32)
+
+// renumberPage is SQLite's own.
+var renumberPage pageRenumberer
+
+func renumberQuietly(tls *libc.TLS, cache, page uintptr, from, to uint32) {
+	c := (*sqlite3.TPCache1)(pointer(cache))
+	largest := c.FiMaxKey
+	renumberPage(tls, cache, page, from, to)
+	if to == lockBytes/uint32(c.FszPage)+1 { // for a moment
+		c.FiMaxKey = largest
+	}
+}
