@@ -19,36 +19,34 @@ const lockBytes = 1 << 30
 // cache replaced by one that forgets that number again, a commit costs what it changed.
 //
 // Another user of SQLite in the process may have begun before: it stays as it is then.
-var preparePageCache = sync.OnceFunc(func() {
+// The method is returned to be kept: the collector does not see it in SQLite's hands.
+var preparePageCache = sync.OnceValue(func() pageRenumberer {
 	tls := libc.NewTLS()
 	defer tls.Close()
 	const room = 128 // of methods
+	const _ = uint(room - unsafe.Sizeof(sqlite3.Tsqlite3_pcache_methods2{}))
 	memory := libc.Xcalloc(tls, 1, room+2*vaSlot)
 	if memory == 0 {
-		return
+		return nil
 	}
 	defer libc.Xfree(tls, memory) // SQLite copies them
 	methods, list := (*sqlite3.Tsqlite3_pcache_methods2)(pointer(memory)), memory+room
 	if sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_GETPCACHE2, libc.VaList(list, memory)) != sqlite3.SQLITE_OK {
-		return
+		return nil
 	}
-	renumberPage = *(*pageRenumberer)(unsafe.Pointer(&struct{ uintptr }{methods.FxRekey}))
-	own := pageRenumberer(renumberQuietly)
-	methods.FxRekey = *(*uintptr)(unsafe.Pointer(&own))
+	renumber := *(*pageRenumberer)(unsafe.Pointer(&struct{ uintptr }{methods.FxRekey}))
+	var quiet pageRenumberer = func(tls *libc.TLS, cache, page uintptr, from, to uint32) {
+		c := (*sqlite3.TPCache1)(pointer(cache))
+		largest := c.FiMaxKey
+		renumber(tls, cache, page, from, to)
+		if to == lockBytes/uint32(c.FszPage)+1 { // for a moment
+			c.FiMaxKey = largest
+		}
+	}
+	methods.FxRekey = *(*uintptr)(unsafe.Pointer(&quiet))
 	sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_PCACHE2, libc.VaList(list, memory))
+	return quiet
 })
 
 // pageRenumberer is xRekey of https://sqlite.org/c3ref/pcache_methods2.html.
 type pageRenumberer func(tls *libc.TLS, cache, page uintptr, from, to uint32)
-
-// renumberPage is SQLite's own.
-var renumberPage pageRenumberer
-
-func renumberQuietly(tls *libc.TLS, cache, page uintptr, from, to uint32) {
-	c := (*sqlite3.TPCache1)(pointer(cache))
-	largest := c.FiMaxKey
-	renumberPage(tls, cache, page, from, to)
-	if to == lockBytes/uint32(c.FszPage)+1 { // for a moment
-		c.FiMaxKey = largest
-	}
-}
