@@ -131,19 +131,24 @@ func TestOriginsAreForgotten(t *testing.T) {
 		c := setup(t, n, Config{})
 		const total, hosts = 3, 20
 		c.idle.total = total
+		known := func() (origins, empty, conns int) {
+			c.idle.mu.Lock()
+			defer c.idle.mu.Unlock()
+			return len(c.idle.idle), c.idle.empty, c.idle.n
+		}
 		for i := range hosts {
 			checkResult(t, c.Do(t.Context(), post(t, c, fmt.Sprintf("http://h%d.example.com/", i))), 204, ClassNone, "")
-			if known := len(c.idle.idle); known > 2*total {
-				t.Fatalf("after %d receivers %d are known, %d of them without idle connections", i+1, known, c.idle.empty)
+			if origins, empty, _ := known(); origins > 2*total {
+				t.Fatalf("after %d receivers %d are known, %d of them without idle connections", i+1, origins, empty)
 			}
 		}
-		if n.open.Load() != total || c.idle.n != total {
-			t.Errorf("%d connections are open, %d idle, want %d", n.open.Load(), c.idle.n, total)
+		if _, _, conns := known(); n.open.Load() != total || conns != total {
+			t.Errorf("%d connections are open, %d idle, want %d", n.open.Load(), conns, total)
 		}
 		time.Sleep(idleTimeout)
 		synctest.Wait()
-		if n.open.Load() != 0 || len(c.idle.idle) != 0 || c.idle.empty != 0 {
-			t.Errorf("%d connections are open; %d receivers are known, %d without idle ones", n.open.Load(), len(c.idle.idle), c.idle.empty)
+		if origins, empty, _ := known(); n.open.Load() != 0 || origins != 0 || empty != 0 {
+			t.Errorf("%d connections are open; %d receivers are known, %d without idle ones", n.open.Load(), origins, empty)
 		}
 	})
 }
