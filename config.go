@@ -129,10 +129,8 @@ type Limits struct {
 	// InFlight is how many attempts this node makes at once, default 512.
 	InFlight int
 	// Concurrency is how many attempts an endpoint gets at once from this node
-	// unless it has its own setting, which is divided among nodes; default 16. With
-	// the default, one that answers within 100 ms gets up to 32, and up to 64 while a
-	// thousand deliveries wait for it, as long as fewer than four endpoints have
-	// anything to send.
+	// unless it has its own setting, which is divided among nodes; default 16. With the
+	// default, one that answers soon gets more: see docs/delivery.md.
 	Concurrency int
 	// Queued is how many deliveries wait in memory in all, default 65,536. Near
 	// it every endpoint keeps at least four; more wait in the store.

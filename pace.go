@@ -17,6 +17,10 @@ const (
 	probeLongest    = 60 * time.Second // between probes, growing to this
 )
 
+// troubleTime is how long an endpoint gets no more attempts at once than the default
+// after one failed: it may take so many and refuse the rest.
+const troubleTime = time.Minute
+
 // slowLatency is what counts as a slow attempt when the node's slots are
 // shared; failingAfter is how many failures in a row leave an endpoint a single
 // slot then.
@@ -31,6 +35,7 @@ type pace struct {
 	health    Health
 	persisted time.Time     // when health was last written
 	ramp      int           // attempts at once while it recovers; 0 = no limit
+	wide, run int           // attempts at once beyond the default, and successes since it grew
 	latency   time.Duration // moving average of an attempt
 	lastMove  time.Time     // when an attempt last ended, or the first of a run began
 	nextProbe time.Time     // while the breaker is open
@@ -134,6 +139,11 @@ func (p *pace) note(now time.Time, o *outcome) (c paceChange) {
 		p.latency = o.Attempt.Duration
 	}
 	p.latency += (o.Attempt.Duration - p.latency) / 8
+	if !p.quick() {
+		p.wide, p.run = 0, 0
+	} else if p.run++; now.Sub(p.health.LastFailure).Abs() >= troubleTime && p.run >= defaultConcurrency+p.wide {
+		p.wide, p.run = min(p.wide+1, 3*defaultConcurrency), 0
+	}
 	// A success after a failure is always written: the stored FailingSince
 	// must not outlive it.
 	if p.health.Failures > 0 || c.closed || now.Sub(p.persisted) > time.Minute || !p.persisted.After(p.health.LastFailure) {

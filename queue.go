@@ -1,8 +1,10 @@
 package waybell
 
 import (
+	"net/http"
 	"time"
 
+	"github.com/waybell/waybell/internal/retry"
 	"github.com/waybell/waybell/internal/ring"
 )
 
@@ -82,17 +84,17 @@ const (
 
 // most is how many attempts may run at once to an endpoint. One that answers soon, and
 // that nobody set a figure for, gets up to twice the default while there are few others
-// to send to, and four times where a crowd waits for it: the way there and back then
-// holds up less of what is due, and more outcomes share a write. But it leaves half of
-// the node to others, since it may turn slow at any time. d.mu is held.
+// to send to, and four times where it is the only one and a crowd waits for it: the way
+// there and back then holds up less of what is due. But it leaves half of the node to
+// others, and gets no more where "too many requests" ends a delivery. d.mu is held.
 func (d *dispatcher) most(q *queue, e *endpointEntry) int {
 	n := d.limit(e)
-	if e != nil && e.Concurrency <= 0 && n == defaultConcurrency && q.pace.quick() {
+	if q.pace.wide > 0 && e != nil && e.Concurrency <= 0 && n == defaultConcurrency && e.policy.Classify(http.StatusTooManyRequests) == retry.Retry {
 		wide := 2 * n
 		if q.items.Len() >= crowdedFrom {
 			wide = 4 * n
 		}
-		n = max(n, min(fewEndpoints*n/max(1, d.active), wide, d.limits.InFlight/2))
+		n = max(n, min(n+q.pace.wide, fewEndpoints*n/max(1, d.active), wide, d.limits.InFlight/2))
 	}
 	return q.pace.limit(n)
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"runtime"
 	"sync"
 	"unsafe"
 
@@ -18,7 +19,10 @@ const lockBytes = 1 << 30
 // what lies beyond the end of the file, looks at every page for it. With a method of the
 // cache replaced by one that forgets that number again, a commit costs what it changed.
 //
-// Another user of SQLite in the process may have begun before: it stays as it is then.
+// Another user of SQLite in the process may have begun before, or brought a cache of its
+// own: all stays as it is then. SQLite's configuration is not made for being changed by
+// two at a time: the first Open must not run beside another first use of SQLite.
+//
 // The method is returned to be kept: the collector does not see it in SQLite's hands.
 var preparePageCache = sync.OnceValue(func() pageRenumberer {
 	tls := libc.NewTLS()
@@ -34,6 +38,9 @@ var preparePageCache = sync.OnceValue(func() pageRenumberer {
 	if sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_GETPCACHE2, libc.VaList(list, memory)) != sqlite3.SQLITE_OK {
 		return nil
 	}
+	if methods.FxRekey == 0 || runtime.FuncForPC(*(*uintptr)(pointer(methods.FxRekey))).Name() != ownRenumberer {
+		return nil
+	}
 	renumber := *(*pageRenumberer)(unsafe.Pointer(&struct{ uintptr }{methods.FxRekey}))
 	var quiet pageRenumberer = func(tls *libc.TLS, cache, page uintptr, from, to uint32) {
 		c := (*sqlite3.TPCache1)(pointer(cache))
@@ -47,6 +54,9 @@ var preparePageCache = sync.OnceValue(func() pageRenumberer {
 	sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_PCACHE2, libc.VaList(list, memory))
 	return quiet
 })
+
+// ownRenumberer is the method of SQLite's own cache, whose caches are a TPCache1.
+const ownRenumberer = "modernc.org/sqlite/lib._pcache1Rekey"
 
 // pageRenumberer is xRekey of https://sqlite.org/c3ref/pcache_methods2.html.
 type pageRenumberer func(tls *libc.TLS, cache, page uintptr, from, to uint32)

@@ -129,7 +129,7 @@ func TestOriginsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{serve: keptAlive(new(atomic.Int64), "HTTP/1.1 204 No Content\r\n\r\n")}
 		c := setup(t, n, Config{})
-		const total, hosts = 3, 20
+		const total, hosts = 3, 21
 		c.idle.total = total
 		known := func() (origins, empty, conns int) {
 			c.idle.mu.Lock()
@@ -141,6 +141,12 @@ func TestOriginsAreForgotten(t *testing.T) {
 			if origins, empty, _ := known(); origins > 2*total {
 				t.Fatalf("after %d receivers %d are known, %d of them without idle connections", i+1, origins, empty)
 			}
+		}
+		// Who is asked again at once finds its list, and is not counted twice.
+		before := c.idle.idle[c.idle.newest.to]
+		checkResult(t, c.Do(t.Context(), post(t, c, fmt.Sprintf("http://h%d.example.com/", hosts-1))), 204, ClassNone, "")
+		if _, empty, _ := known(); c.idle.idle[c.idle.newest.to] != before || empty != (hosts-total)%(total+1) {
+			t.Errorf("another list is kept, and %d are empty", empty)
 		}
 		if _, _, conns := known(); n.open.Load() != total || conns != total {
 			t.Errorf("%d connections are open, %d idle, want %d", n.open.Load(), conns, total)

@@ -153,12 +153,9 @@ func appendRequestHeaders(b []byte, a *Attempt) []byte {
 }
 
 func appendResponseHeaders(b []byte, h http.Header, hidden *Hidden) []byte {
-	begin, left := len(b), keptBytes
+	h = kept(h)
 	b = binary.AppendUvarint(b, uint64(len(h)))
 	for name, values := range h {
-		if left -= headerSize(name, values); left < 0 {
-			return appendResponseHeaders(b[:begin], kept(h), hidden)
-		}
 		b = appendText(appendText(b, name), hidden.inText(Joined(values)))
 	}
 	return b
