@@ -152,13 +152,22 @@ func appendRequestHeaders(b []byte, a *Attempt) []byte {
 	return b
 }
 
+// appendResponseHeaders writes all, and only where that is too much what is kept.
 func appendResponseHeaders(b []byte, h http.Header, hidden *Hidden) []byte {
-	h = kept(h)
+	all, size := appendHeaders(b, h, hidden)
+	if size > keptBytes {
+		all, _ = appendHeaders(b, kept(h), hidden)
+	}
+	return all
+}
+
+func appendHeaders(b []byte, h http.Header, hidden *Hidden) (all []byte, size int) {
 	b = binary.AppendUvarint(b, uint64(len(h)))
 	for name, values := range h {
+		size += headerSize(name, values)
 		b = appendText(appendText(b, name), hidden.inText(Joined(values)))
 	}
-	return b
+	return b, size
 }
 
 // appendText appends a text: the number of a common word, or its length and
