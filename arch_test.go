@@ -49,6 +49,7 @@ var allowedImports = map[string][]string{
 	"internal/teststore":        {"", "internal/pgtest", "postgres", "sqlite"},
 	"internal/transfer":         {""},
 	"sqlite":                    {"", "internal/statistics", "internal/transfer", "modernc.org/sqlite", "golang.org/x/sys/unix", "golang.org/x/sys/windows", "internal/stored", "modernc.org/libc"},
+	"sqlite/foreigncache":       {}, // a test alone
 	"postgres":                  {"", "internal/statistics", "internal/transfer", "github.com/jackc/pgx/v5", "internal/stored"},
 	"api":                       {"", "format", "internal/acceptencoding", "internal/jsjson", "internal/catalogue", "internal/retry", "internal/places", "internal/reception", "internal/timestamp", "github.com/danielgtaylor/huma/v2", "github.com/prometheus/client_golang", "golang.org/x/sync"},
 	"web":                       {"internal/acceptencoding"},
