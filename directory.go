@@ -81,13 +81,14 @@ type endpointEntry struct {
 	target  egress.Target // zero where refused is set
 	// refused tells why a URL that was saved is no longer allowed: the
 	// operator's exceptions are others now.
-	refused  error
-	format   *format.Format
-	policy   retry.Policy // with the endpoint's own schedule and window
-	signing  signing.Plan
-	hidden   *record.Hidden // its header values and secrets
-	allTypes bool
-	outdated bool // sealed with a key that is not the first
+	refused         error
+	format          *format.Format
+	policy          retry.Policy // with the endpoint's own schedule and window
+	retriesOverload bool         // see policy.RetriesOverload
+	signing         signing.Plan
+	hidden          *record.Hidden // its header values and secrets
+	allTypes        bool
+	outdated        bool // sealed with a key that is not the first
 }
 
 // takes tells whether new events of a type, by canonical name, go to the
@@ -339,6 +340,7 @@ func (d *directory) prepare(e *Endpoint) *endpointEntry {
 		entry.lack(fmt.Errorf("its retry policy %q is not configured", e.Retry.Policy))
 	}
 	entry.policy = e.Retry.over(policy)
+	entry.retriesOverload = entry.policy.RetriesOverload()
 	if entry.format, ok = d.formats.Format(e.Format); !ok {
 		entry.lack(fmt.Errorf("its format %q is not configured", e.Format))
 	}

@@ -84,15 +84,17 @@ func TestQuickEndpointThatRefuses(t *testing.T) {
 	for _, tc := range []struct {
 		most, status   int
 		profile        string
-		refused, spare int // how many are refused at least and at most
+		schedule       []int // of waits in seconds; nil = the policy's
+		refused, spare int   // how many are refused at least and at most
 	}{
 		{most: 20, status: 503, profile: "standard", refused: 1, spare: 3},
 		{most: 40, status: 503, profile: "standard", refused: 1, spare: 3},
 		{most: 50, status: 429, profile: "standard", refused: 1, spare: 3},
 		{most: 20, status: 429, profile: "chatislav"},
+		{most: 20, status: 503, profile: "standard", schedule: []int{}},
 		{most: 64, status: 503, profile: "standard"},
 	} {
-		t.Run(fmt.Sprintf("%d at once, %d, %s", tc.most, tc.status, tc.profile), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d at once, %d, %s, schedule %v", tc.most, tc.status, tc.profile, tc.schedule), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var now, refused atomic.Int64
@@ -103,11 +105,15 @@ func TestQuickEndpointThatRefuses(t *testing.T) {
 						refused.Add(1)
 						return receivertest.Answer(tc.status, "")
 					}
-					time.AfterFunc(took, func() { now.Add(-1) })
+					time.AfterFunc(took-time.Millisecond, func() { now.Add(-1) }) // surely before the next one comes
 					return receivertest.After(took, receivertest.Answer(200, ""))
 				})
 				r.agent(tc.profile)
-				r.endpoint("a")
+				r.endpoint("a", func(in *waybell.EndpointInput) {
+					if tc.schedule != nil {
+						in.Retry = waybell.Some(waybell.RetryInput{ScheduleSeconds: waybell.Some(tc.schedule)})
+					}
+				})
 				for i := range events {
 					r.publish(i)
 				}

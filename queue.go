@@ -1,10 +1,8 @@
 package waybell
 
 import (
-	"net/http"
 	"time"
 
-	"github.com/waybell/waybell/internal/retry"
 	"github.com/waybell/waybell/internal/ring"
 )
 
@@ -86,10 +84,10 @@ const (
 // that nobody set a figure for, gets up to twice the default while there are few others
 // to send to, and four times where it is the only one and a crowd waits for it: the way
 // there and back then holds up less of what is due. But it leaves half of the node to
-// others, and gets no more where "too many requests" ends a delivery. d.mu is held.
+// others, and gets no more where a refusal for overload ends a delivery. d.mu is held.
 func (d *dispatcher) most(q *queue, e *endpointEntry) int {
 	n := d.limit(e)
-	if q.pace.wide > 0 && e != nil && e.Concurrency <= 0 && n == defaultConcurrency && e.policy.Classify(http.StatusTooManyRequests) == retry.Retry {
+	if q.pace.wide > 0 && e != nil && e.Concurrency <= 0 && n == defaultConcurrency && e.retriesOverload {
 		wide := 2 * n
 		if q.items.Len() >= crowdedFrom {
 			wide = 4 * n

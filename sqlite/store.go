@@ -138,6 +138,10 @@ var _ waybell.Store = (*Store)(nil)
 // when the directory is in use, [ErrForeign] or [ErrNewer] when the file is not
 // for this program, and with [waybell.ErrUnavailable] when it is damaged or
 // cannot be written. ctx is only for opening.
+//
+// The first Open of a process configures SQLite's library for all of it (see
+// preparePageCache): it must not run beside another first use of that library, such as
+// that of a database/sql driver for a file of the program's own.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

@@ -235,7 +235,7 @@ func (s *settings) limitTable() []setting {
 		{name: "max-in-flight", limit: "InFlight", value: &s.MaxInFlight, help: "attempts that this process makes at once"},
 		{name: "endpoint-concurrency", limit: "Concurrency", value: &s.EndpointConcurrency,
 			help: "attempts that one endpoint gets at once from this process, where it has no figure of its own",
-			note: "With the default, one that answers within 100 ms and failed at nothing for a minute gets up to 32 while fewer than four endpoints have anything to send, and up to 64 where it is the only one and a thousand of its deliveries wait in memory, but never more than half of `max-in-flight`, nor where its retry policy ends a delivery with 429; any other figure is kept to."},
+			note: "With the default, one that answers within 100 ms and failed at nothing for a minute gets up to 32 while fewer than four endpoints have anything to send, and up to 64 where it is the only one and a thousand of its deliveries wait in memory, but never more than half of `max-in-flight`, nor where its retry policy or schedule ends a delivery that is refused for overload (429, 500, 502 to 504); any other figure is kept to."},
 		{name: "max-queued", limit: "Queued", value: &s.MaxQueued,
 			help: "deliveries that wait in memory in all; more wait in the store"},
 		{name: "max-queue-length", limit: "QueueLength", value: &s.MaxQueueLength,

@@ -5,6 +5,7 @@ package chaos
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -240,7 +241,13 @@ func (tr *trial) end() *verdict {
 	defer cancel()
 	began := time.Now()
 	if err := tr.server.drained(ctx); err != nil {
-		t.Fatal(err)
+		var left []logged
+		err = errors.Join(err, pages(t.Context(), tr.server, "deliveries", func(d logged) {
+			if slices.Contains([]string{"pending", "retrying", "held"}, d.State) {
+				left = append(left, d)
+			}
+		}))
+		t.Fatalf("%v\n%d wait, such as %+v", err, len(left), left[:min(len(left), 20)])
 	}
 	drain := time.Since(began)
 	if err := tr.receiver.WaitIdle(ctx, 1); err != nil {

@@ -152,7 +152,8 @@ func testPoints(t *testing.T, p *pointTrial, o options, points []*namedPoint) {
 	t.Helper()
 	o.temper, o.timeout, o.points = temper{fail: 5, reset: 2, slow: 10, slowness: 100 * time.Millisecond}, calmTimeout, true
 	p.trial = newTrial(t, o)
-	p.unsure = o.shared != nil // of a commit that broke off nobody knows whether it happened
+	p.patience = 20 * time.Minute // a delivery during which six processes died waits 8 minutes by itself
+	p.unsure = o.shared != nil    // of a commit that broke off nobody knows whether it happened
 	p.server.args = append(p.server.args, "--retention", "30d")
 	p.side = newSide(t, p.trial)
 	p.kill()

@@ -286,6 +286,16 @@ func (p Policy) HonoursRetryAfter(status int) bool {
 	return (status == 429 || status == 503) && p.Classify(status) == Retry
 }
 
+// overload are the statuses by which receivers and the proxies before them refuse a
+// request that is too many (RFC 6585, section 4; RFC 9110, section 15.6).
+var overload = []int{429, 500, 502, 503, 504}
+
+// RetriesOverload reports whether a first attempt that the receiver refuses because
+// it has too many requests at once is tried again.
+func (p Policy) RetriesOverload() bool {
+	return len(p.Schedule) > 0 && !slices.ContainsFunc(overload, func(status int) bool { return p.Classify(status) != Retry })
+}
+
 // spread is the greatest change that jitter makes to a wait.
 func (p Policy) spread(wait time.Duration) time.Duration {
 	return time.Duration(math.Round(float64(wait) * p.Jitter))

@@ -144,6 +144,30 @@ func TestHonoursRetryAfter(t *testing.T) {
 	}
 }
 
+func TestRetriesOverload(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		change func(*Policy)
+		want   bool
+	}{
+		{name: "standard", want: true},
+		{name: "chatzuri", want: true},
+		{name: "chatislav"}, // 429 is final
+		{name: "standard", change: func(p *Policy) { p.Schedule = nil }},
+		{name: "standard", change: func(p *Policy) { p.Rules = append([]Rule{{503, 503, Fail}}, p.Rules...) }},
+		{name: "standard", change: func(p *Policy) { p.Rules = append([]Rule{{501, 501, Fail}}, p.Rules...) }, want: true},
+	} {
+		p := policy(t, tc.name)
+		if tc.change != nil {
+			tc.change(&p)
+		}
+		if got := p.RetriesOverload(); got != tc.want {
+			t.Errorf("%s with schedule %v and rules %v: %v, want %v", tc.name, p.Schedule, p.Rules, got, tc.want)
+		}
+	}
+}
+
 func TestBuiltinSchedule(t *testing.T) {
 	t.Parallel()
 	for _, p := range builtins() {

@@ -148,10 +148,12 @@ func (w *world) breaks(n waybell.EndpointNumber) bool {
 	return err != nil || len(list) > 0 && (list[0].Health.Open || list[0].Health.Failures >= 20)
 }
 
-// inOrder: what was held is sent oldest first after a resume. mu is held.
+// inOrder: what was held is sent oldest first after a resume. Processes died during
+// some of it: these are marked before they are sent, while those behind them go. mu is
+// held.
 func (w *world) inOrder(d *delivery, e *endpoint, q *request) {
 	now := &e.history[len(e.history)-1]
-	if now.DrainUpTo == 0 || q.ref.Event > now.DrainUpTo || e.sent == nil || !d.requeued.IsZero() {
+	if now.DrainUpTo == 0 || q.ref.Event > now.DrainUpTo || e.sent == nil || d.marks > 0 || !d.requeued.IsZero() {
 		return
 	}
 	var resumed time.Time

@@ -41,7 +41,7 @@
 // tried, canceled ones canceled by somebody; the log has the attempts that were
 // made, and no others; no goroutine is left (synctest sees to that).
 //
-// TestFlawsAreFound shows that the simulation can fail: it spoils the store in nine
+// TestFlawsAreFound shows that the simulation can fail: it spoils the store in ten
 // ways, and each has to be found.
 //
 // # How deterministic it is
