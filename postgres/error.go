@@ -82,7 +82,17 @@ func translate(err error) error {
 			return fmt.Errorf("%w: %w", waybell.ErrUnavailable, err)
 		}
 	}
+	if ended(err) { // whatever it could not do: nothing that was asked was refused
+		return fmt.Errorf("%w: %w", waybell.ErrUnavailable, err)
+	}
 	return err
+}
+
+// ended tells that the server ended the connection with this error, or did not open
+// it. Its severity in words of the server's language is another field.
+func ended(err error) bool {
+	e, told := errors.AsType[*pgconn.PgError](err)
+	return told && (e.SeverityUnlocalized == "FATAL" || e.SeverityUnlocalized == "PANIC")
 }
 
 // known tells errors that have their meaning already.
@@ -107,8 +117,7 @@ var errNoPartition = errors.New("postgres: a day has no partition")
 // connection ended, or our patience did. An error that the server told ended the
 // transaction without a commit, unless it ended the connection too.
 func lost(err error) bool {
-	e, told := errors.AsType[*pgconn.PgError](err)
-	return !told || e.Severity == "FATAL" || e.Severity == "PANIC"
+	return state(err) == "" || ended(err)
 }
 
 // moved tells that the server at this address is not, or no longer, the one that
